@@ -1,0 +1,13 @@
+//! The pure core of dedup-host: what a batch of events of one partition means.
+//!
+//! It is given records, keys, what the state knows of those keys, and the partition's clock; it returns decisions.
+//! It is not a runtime: no I/O, no clock of the operating system, no threads, no async, no wasm, no Kafka. The same
+//! calls with the same arguments give the same results, on every machine.
+
+pub mod decide;
+pub mod entry;
+pub mod fields;
+pub mod fingerprint;
+pub mod projection;
+pub mod record;
+pub mod time;

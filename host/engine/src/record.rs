@@ -1,0 +1,199 @@
+//! Records as they come from a source: a batch of one partition in one arena. Not the wire, not the meaning.
+
+use std::ops::Range;
+
+/// A partition of a topic. File input is the one partition 0 of a topic named after the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// Topic name.
+    pub topic: String,
+    /// Partition number, from 0.
+    pub partition: i32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+/// Position of a record in its partition, from 0; offsets grow, and gaps are legal.
+pub type Offset = i64;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// What [`RecordBatch::push`] copies into the batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewRecord<'a> {
+    /// Position in the partition.
+    pub offset: Offset,
+    /// The record's own time; `None` where the source has none.
+    pub timestamp: Option<Millis>,
+    /// The record's key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// `None` is a tombstone, which is not the same as an empty payload.
+    pub payload: Option<&'a [u8]>,
+}
+
+#[derive(Debug, Clone)]
+struct Slot {
+    offset: Offset,
+    timestamp: Option<Millis>,
+    key: Option<Range<usize>>,
+    payload: Option<Range<usize>>,
+    headers: Range<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct HeaderSlot {
+    name: Range<usize>,
+    value: Option<Range<usize>>,
+}
+
+/// Records of one partition in offset order, their bytes side by side in one allocation that is reused.
+#[derive(Debug, Clone, Default)]
+pub struct RecordBatch {
+    arena: Vec<u8>,
+    slots: Vec<Slot>,
+    headers: Vec<HeaderSlot>,
+}
+
+/// One record of a [`RecordBatch`].
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    batch: &'a RecordBatch,
+    slot: &'a Slot,
+}
+
+impl RecordBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets all records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.slots.clear();
+        self.headers.clear();
+    }
+
+    /// Appends a record; its headers follow by [`RecordBatch::push_header`].
+    pub fn push(&mut self, record: NewRecord<'_>) {
+        let key = record.key.map(|bytes| self.store(bytes));
+        let payload = record.payload.map(|bytes| self.store(bytes));
+        let headers = self.headers.len()..self.headers.len();
+        self.slots.push(Slot { offset: record.offset, timestamp: record.timestamp, key, payload, headers });
+    }
+
+    /// Appends a header to the record pushed last; without a record it does nothing.
+    pub fn push_header(&mut self, name: &str, value: Option<&[u8]>) {
+        if self.slots.is_empty() {
+            return;
+        }
+        let name = self.store(name.as_bytes());
+        let value = value.map(|bytes| self.store(bytes));
+        self.headers.push(HeaderSlot { name, value });
+        let end = self.headers.len();
+        if let Some(slot) = self.slots.last_mut() {
+            slot.headers.end = end;
+        }
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        start..self.arena.len()
+    }
+
+    /// Number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Bytes of keys, payloads and headers.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// The record at `index`, counted from 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Record<'_>> {
+        self.slots.get(index).map(|slot| Record { batch: self, slot })
+    }
+
+    /// All records in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.slots.iter().map(|slot| Record { batch: self, slot })
+    }
+
+    fn bytes_at(&self, range: &Range<usize>) -> &[u8] {
+        self.arena.get(range.clone()).unwrap_or_default()
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Position in the partition.
+    #[must_use]
+    pub fn offset(&self) -> Offset {
+        self.slot.offset
+    }
+
+    /// The record's own time, in milliseconds since the epoch.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<Millis> {
+        self.slot.timestamp
+    }
+
+    /// The record's key.
+    #[must_use]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.slot.key.as_ref().map(|range| self.batch.bytes_at(range))
+    }
+
+    /// The payload as it came; `None` is a tombstone.
+    #[must_use]
+    pub fn payload(&self) -> Option<&'a [u8]> {
+        self.slot.payload.as_ref().map(|range| self.batch.bytes_at(range))
+    }
+
+    /// The headers in order, as name and value.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> {
+        let batch = self.batch;
+        let slots = batch.headers.get(self.slot.headers.clone()).unwrap_or_default();
+        slots.iter().map(|header| {
+            let name = std::str::from_utf8(batch.bytes_at(&header.name)).unwrap_or_default();
+            (name, header.value.as_ref().map(|range| batch.bytes_at(range)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_as_it_was_pushed() {
+        let mut batch = RecordBatch::new();
+        batch.push(NewRecord { offset: 7, timestamp: Some(5), key: Some(b"k"), payload: Some(b"{}") });
+        batch.push_header("a", Some(b"1"));
+        batch.push_header("a", None);
+        batch.push(NewRecord { offset: 9, timestamp: None, key: None, payload: None });
+        let first = batch.get(0).unwrap();
+        assert_eq!((first.offset(), first.timestamp(), first.key()), (7, Some(5), Some(&b"k"[..])));
+        assert_eq!(first.payload(), Some(&b"{}"[..]));
+        assert_eq!(first.headers().collect::<Vec<_>>(), [("a", Some(&b"1"[..])), ("a", None)]);
+        let second = batch.get(1).unwrap();
+        assert_eq!((second.payload(), second.headers().len(), batch.len()), (None, 0, 2));
+    }
+}
