@@ -26,3 +26,36 @@ impl Fingerprinter {
         Fingerprint(self.hasher.hash(key).as_u128())
     }
 }
+
+/// Hashes fingerprints for maps by taking their low bits: they are random already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BuildFingerprintHasher;
+
+/// See [`BuildFingerprintHasher`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FingerprintHasher(u64);
+
+impl std::hash::BuildHasher for BuildFingerprintHasher {
+    type Hasher = FingerprintHasher;
+
+    fn build_hasher(&self) -> FingerprintHasher {
+        FingerprintHasher::default()
+    }
+}
+
+impl std::hash::Hasher for FingerprintHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low 64 bits are as random as all 128")]
+    fn write_u128(&mut self, fingerprint: u128) {
+        self.0 = fingerprint as u64;
+    }
+}

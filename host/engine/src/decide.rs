@@ -1,0 +1,204 @@
+//! The rule: which events of a batch are first, and which are duplicates. Not where keys come from or where events go.
+//!
+//! An event at offset o is a duplicate if and only if a live entry for one of its keys has an offset smaller than o.
+//! An entry of the same offset is the event itself, seen again; one of a larger offset is state that is ahead of a
+//! replay. Both leave the event what it was the first time. So decisions are a function of the log, never of where
+//! batches are cut or of how often a part of it is read. (Kafka Streams' KIP-655 keeps the offset for the same reason.)
+//!
+//! An entry is live for an event at time t if the entry's first event is not older than t less the window.
+
+use hashbrown::HashMap;
+
+use crate::entry::{Entry, Found, Write};
+use crate::fields::KeyStatus;
+use crate::fingerprint::Fingerprint;
+use crate::record::{Millis, Offset};
+use crate::time::{Clock, ClockRules};
+
+/// How long keys are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// A key is remembered this long after its first event, in milliseconds; `None` is for ever.
+    pub length: Option<Millis>,
+    /// An event older than the watermark by more than this is late: the entries it would need may be gone.
+    pub allowed_lateness: Millis,
+    /// How the watermark follows the events.
+    pub clock: ClockRules,
+}
+
+impl Window {
+    /// How long an entry must be kept after its bucket's end, by the watermark; `None` is for ever.
+    #[must_use]
+    pub fn retention(&self) -> Option<Millis> {
+        self.length.map(|length| length.saturating_add(self.allowed_lateness))
+    }
+
+    fn is_live(&self, entry: Entry, time: Millis) -> bool {
+        self.length.is_none_or(|length| entry.time >= time.saturating_sub(length))
+    }
+
+    fn is_late(&self, time: Millis, clock: &Clock) -> bool {
+        let Some(watermark) = clock.watermark(&self.clock) else { return false };
+        self.length.is_some() && time < watermark.saturating_sub(self.allowed_lateness)
+    }
+}
+
+/// One event of a batch, as far as the rule needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// Its position.
+    pub offset: Offset,
+    /// Its event time, if it has one.
+    pub time: Option<Millis>,
+    /// What the plugin said of it.
+    pub status: KeyStatus,
+}
+
+/// A batch to decide: candidates in offset order, their keys, and what the state knows of these keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// The events; offsets ascend.
+    pub candidates: &'a [Candidate],
+    /// For each key the index of its event; ascending.
+    pub owners: &'a [u32],
+    /// The keys.
+    pub keys: &'a [Fingerprint],
+    /// Entries of the state, ascending by key index.
+    pub found: &'a [Found],
+}
+
+/// What becomes of an event. Every event has exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The first of its keys.
+    Unique,
+    /// A key of it was seen before.
+    Duplicate {
+        /// Index in the batch of the key that met, the plugin's order deciding between several.
+        key: u32,
+        /// The event that was first.
+        original: Entry,
+    },
+    /// Too far behind the watermark to be decided.
+    Late,
+    /// The plugin found no key in it.
+    Keyless,
+    /// It could not be decoded, or the plugin cannot make sense of it.
+    DeadLetter,
+}
+
+/// The decisions of a batch, and what is to be remembered once they are committed.
+#[derive(Debug, Clone, Default)]
+pub struct Decisions {
+    /// One an event, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Entries for keys first seen in this batch, in offset order.
+    pub writes: Vec<Write>,
+}
+
+/// Applies the rule, batch by batch, for one partition.
+#[derive(Debug)]
+pub struct Decider {
+    window: Window,
+    /// Newest entry of each key first seen in the batch under way.
+    fresh: HashMap<Fingerprint, Entry, crate::fingerprint::BuildFingerprintHasher>,
+}
+
+/// What is known of one key before an event.
+enum Known {
+    Original(Entry),
+    Itself,
+    Nothing,
+}
+
+impl Decider {
+    /// A decider for a window.
+    #[must_use]
+    pub fn new(window: Window) -> Self {
+        Self { window, fresh: HashMap::default() }
+    }
+
+    /// Decides a batch. `clock` is the partition's and moves on; `decisions` is overwritten.
+    pub fn decide(&mut self, batch: &Batch<'_>, clock: &mut Clock, decisions: &mut Decisions) {
+        self.fresh.clear();
+        decisions.outcomes.clear();
+        decisions.writes.clear();
+        let mut keys = Keys { batch, key: 0, found: 0 };
+        for (event, candidate) in batch.candidates.iter().enumerate() {
+            let outcome = self.decide_one(candidate, event, &mut keys, clock, &mut decisions.writes);
+            decisions.outcomes.push(outcome);
+            clock.observe(candidate.offset, candidate.time, &self.window.clock);
+        }
+    }
+
+    fn decide_one(
+        &mut self,
+        candidate: &Candidate,
+        event: usize,
+        keys: &mut Keys<'_>,
+        clock: &Clock,
+        writes: &mut Vec<Write>,
+    ) -> Outcome {
+        let time = candidate.time.unwrap_or_else(|| clock.now());
+        let mut outcome = match candidate.status {
+            KeyStatus::Invalid => Outcome::DeadLetter,
+            KeyStatus::NoKey => Outcome::Keyless,
+            KeyStatus::Keyed if !clock.has_seen(candidate.offset) && self.window.is_late(time, clock) => Outcome::Late,
+            KeyStatus::Keyed => Outcome::Unique,
+        };
+        let decidable = outcome == Outcome::Unique;
+        while let Some((key, fingerprint, found)) = keys.next_of(event) {
+            if !decidable {
+                continue;
+            }
+            match self.known(fingerprint, found, candidate.offset, time) {
+                Known::Original(original) if outcome == Outcome::Unique => {
+                    outcome = Outcome::Duplicate { key, original };
+                }
+                Known::Original(_) | Known::Itself => {}
+                Known::Nothing => {
+                    let entry = Entry { offset: candidate.offset, time };
+                    self.fresh.insert(fingerprint, entry);
+                    writes.push(Write { fingerprint, entry, bucket_time: clock.clamp_ahead(time, &self.window.clock) });
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Among the live entries before `offset` the one of the greatest offset is the original, so that the answer does
+    /// not depend on which older windows the state still holds.
+    fn known(&self, fingerprint: Fingerprint, found: &[Found], offset: Offset, time: Millis) -> Known {
+        let fresh = self.fresh.get(&fingerprint).copied();
+        let entries = || found.iter().map(|found| found.entry).chain(fresh);
+        let before = entries().filter(|entry| entry.offset < offset && self.window.is_live(*entry, time));
+        match before.max_by_key(|entry| entry.offset) {
+            Some(original) => Known::Original(original),
+            None if entries().any(|entry| entry.offset == offset) => Known::Itself,
+            None => Known::Nothing,
+        }
+    }
+}
+
+/// Walks keys and found entries in step with the events.
+struct Keys<'a> {
+    batch: &'a Batch<'a>,
+    key: usize,
+    found: usize,
+}
+
+impl<'a> Keys<'a> {
+    fn next_of(&mut self, event: usize) -> Option<(u32, Fingerprint, &'a [Found])> {
+        let owner = *self.batch.owners.get(self.key)?;
+        if owner as usize != event {
+            return None;
+        }
+        let key = u32::try_from(self.key).ok()?;
+        let fingerprint = *self.batch.keys.get(self.key)?;
+        let rest = self.batch.found.get(self.found..).unwrap_or_default();
+        let count = rest.iter().take_while(|found| found.key == key).count();
+        self.key += 1;
+        self.found += count;
+        Some((key, fingerprint, rest.get(..count).unwrap_or_default()))
+    }
+}
