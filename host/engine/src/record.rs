@@ -168,7 +168,7 @@ impl<'a> Record<'a> {
     }
 
     /// The headers in order, as name and value.
-    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> {
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let batch = self.batch;
         let slots = batch.headers.get(self.slot.headers.clone()).unwrap_or_default();
         slots.iter().map(|header| {

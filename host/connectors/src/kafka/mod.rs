@@ -1,0 +1,139 @@
+//! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
+
+mod check;
+mod producer;
+mod source;
+
+pub use check::{TopicCheck, check_topics};
+pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
+pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
+
+use rdkafka::ClientConfig;
+
+/// How to reach a cluster, and the librdkafka properties that the operator chose.
+#[derive(Debug, Clone, Default)]
+pub struct KafkaSettings {
+    /// Bootstrap servers, `host:port` by commas.
+    pub hosts: String,
+    /// Consumer group.
+    pub group: String,
+    /// The topic that is read.
+    pub topic: String,
+    /// TLS and SASL, as librdkafka properties; for both sides.
+    pub security: Vec<(String, String)>,
+    /// Further properties of the consumer; they win over our own.
+    pub consumer: Vec<(String, String)>,
+    /// Further properties of the producers; they win over our own.
+    pub producer: Vec<(String, String)>,
+    /// Milliseconds after which the broker aborts a transaction nobody ends.
+    pub transaction_timeout_ms: u64,
+}
+
+/// What can go wrong with Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaFailure {
+    /// A setting that librdkafka refuses.
+    #[error("kafka settings: {0}; check --kafka-property and the security settings")]
+    Settings(String),
+    /// Nobody answers.
+    #[error("no broker answers at {hosts}: {cause}; check KAFKA_HOSTS, that Kafka runs, and TLS and SASL settings")]
+    Unreachable {
+        /// The bootstrap servers.
+        hosts: String,
+        /// librdkafka's words.
+        cause: String,
+    },
+    /// A topic that is not there.
+    #[error("topic {topic} does not exist at {hosts}; create it first, or name another")]
+    NoTopic {
+        /// The topic.
+        topic: String,
+        /// The bootstrap servers.
+        hosts: String,
+    },
+    /// A compacted input cannot be replayed.
+    #[error(
+        "topic {topic} is compacted (cleanup.policy={policy}): records that a replay needs may be gone, \
+         so exactly-once cannot be kept; read a topic with cleanup.policy=delete"
+    )]
+    Compacted {
+        /// The topic.
+        topic: String,
+        /// Its policy.
+        policy: String,
+    },
+    /// Reading failed in a way that waiting does not cure.
+    #[error("cannot read topic {topic}: {cause}")]
+    Read {
+        /// The topic.
+        topic: String,
+        /// librdkafka's words.
+        cause: String,
+    },
+    /// Group offsets or partition bounds could not be read.
+    #[error("cannot read the offsets of group {group}: {cause}")]
+    Offsets {
+        /// The group.
+        group: String,
+        /// librdkafka's words.
+        cause: String,
+    },
+    /// Outputs could not be written or committed. Whether they were is decided by the group's offset.
+    #[error("{step}: {cause}")]
+    Write {
+        /// What was being done.
+        step: &'static str,
+        /// librdkafka's words.
+        cause: String,
+    },
+}
+
+impl KafkaSettings {
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.hosts).set("client.id", "dedup-host");
+        for (name, value) in &self.security {
+            config.set(name, value);
+        }
+        config
+    }
+
+    fn consumer_config(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", &self.group)
+            .set("isolation.level", "read_committed")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // Every partition is assigned at an offset we chose; an offset out of range must be seen, not healed.
+            .set("auto.offset.reset", "error")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // The default of one second stalls a partition for as long whenever its small queue was full.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.wait.max.ms", "50")
+            .set("fetch.message.max.bytes", "4194304")
+            .set("queued.min.messages", "100000")
+            .set("queued.max.messages.kbytes", "65536");
+        for (name, value) in &self.consumer {
+            config.set(name, value);
+        }
+        config
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("partitioner", "murmur2_random")
+            // A transaction that commits proves delivery; reports of single messages would cost more than sending them.
+            .set("delivery.report.only.error", "true")
+            .set("batch.num.messages", "100000")
+            .set("batch.size", "1000000")
+            .set("message.max.bytes", "100000000");
+        for (name, value) in &self.producer {
+            config.set(name, value);
+        }
+        config
+    }
+}

@@ -1,0 +1,263 @@
+//! The producers: outputs and input offsets in one transaction, or at least once. One producer a worker.
+//! After any failure a producer is thrown away: librdkafka speaks the transaction protocol of before KIP-890, in which
+//! a late end of one transaction could meet the next. What became of the transaction is asked of the group's offset.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::record::Offset;
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use super::{GroupHandle, KafkaFailure, KafkaSettings};
+use crate::{Lane, Outgoing, Sink, SinkError};
+
+/// Sends between two looks at the producer's own events.
+const SENDS_PER_POLL: u32 = 1_000;
+
+/// How outputs and offsets are tied together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// In one transaction, under this stable `transactional.id`.
+    ExactlyOnce {
+        /// The id; the same after a restart, so that a predecessor is fenced at once.
+        transactional_id: String,
+    },
+    /// Outputs first, then offsets.
+    AtLeastOnce,
+}
+
+#[derive(Default)]
+struct Failures {
+    count: AtomicU64,
+}
+
+#[derive(Clone, Default)]
+struct Reports {
+    failures: Arc<Failures>,
+}
+
+impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka producer");
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            self.failures.count.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
+        }
+    }
+}
+
+/// A producer and the transaction it may have open.
+pub struct KafkaProducer {
+    producer: BaseProducer<Reports>,
+    failures: Arc<Failures>,
+    transactional: bool,
+    open: bool,
+    sends: u32,
+    timeout: Duration,
+}
+
+impl KafkaProducer {
+    /// Connects. With exactly-once this fences every earlier producer of the same id and ends its transaction.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses, or no answer within `timeout`.
+    pub fn connect(settings: &KafkaSettings, delivery: &Delivery, timeout: Duration) -> Result<Self, KafkaFailure> {
+        let mut config = settings.producer_config();
+        let transactional = match delivery {
+            Delivery::ExactlyOnce { transactional_id } => {
+                config.set("transactional.id", transactional_id);
+                config.set("transaction.timeout.ms", settings.transaction_timeout_ms.to_string());
+                true
+            }
+            Delivery::AtLeastOnce => false,
+        };
+        let reports = Reports::default();
+        let failures = Arc::clone(&reports.failures);
+        let producer: BaseProducer<Reports> =
+            config.create_with_context(reports).map_err(|error| KafkaFailure::Settings(error.to_string()))?;
+        if transactional {
+            producer.init_transactions(timeout).map_err(|error| KafkaFailure::Unreachable {
+                hosts: settings.hosts.clone(),
+                cause: error.to_string(),
+            })?;
+        }
+        Ok(Self { producer, failures, transactional, open: false, sends: 0, timeout })
+    }
+
+    /// Whether records were sent since the last commit.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    fn open(&mut self) -> Result<(), KafkaFailure> {
+        if self.transactional && !self.open {
+            self.producer.begin_transaction().map_err(write_failure("begin transaction"))?;
+        }
+        self.open = true;
+        Ok(())
+    }
+
+    /// Queues one record. A full queue waits: that is the back-pressure.
+    ///
+    /// # Errors
+    /// The record is refused, or the queue does not drain within the time-out.
+    pub fn send(&mut self, topic: &str, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
+        self.open()?;
+        let mut message = BaseRecord::<[u8], [u8]>::to(topic);
+        message.key = record.key;
+        message.payload = record.payload;
+        message.timestamp = record.timestamp;
+        message.headers = headers(record);
+        let deadline = Instant::now() + self.timeout;
+        while let Err((error, back)) = self.producer.send(message) {
+            let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if !full || Instant::now() > deadline {
+                return Err(write_failure("produce")(error));
+            }
+            self.producer.poll(Duration::from_millis(5));
+            message = back;
+        }
+        self.sends += 1;
+        if self.sends >= SENDS_PER_POLL {
+            self.sends = 0;
+            self.producer.poll(Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// Makes all that was sent visible, together with the group's new offsets: after this they are `offsets`, each the
+    /// next offset to read.
+    ///
+    /// # Errors
+    /// Anything: the producer must then be dropped, and the group's offsets asked.
+    pub fn commit(&mut self, group: &GroupHandle, offsets: &[(i32, Offset)]) -> Result<(), KafkaFailure> {
+        self.open()?;
+        self.flush()?;
+        if self.transactional {
+            let metadata = group
+                .metadata()
+                .ok_or(KafkaFailure::Write { step: "commit", cause: "no group metadata".to_owned() })?;
+            self.producer
+                .send_offsets_to_transaction(&group.list(offsets)?, &metadata, self.timeout)
+                .map_err(write_failure("send offsets to transaction"))?;
+            self.producer.commit_transaction(self.timeout).map_err(write_failure("commit transaction"))?;
+        } else {
+            group.commit(offsets)?;
+        }
+        self.open = false;
+        Ok(())
+    }
+
+    /// Waits until every record sent has left the queue, and fails if one was not delivered.
+    ///
+    /// # Errors
+    /// A record was not delivered, or the time is up.
+    pub fn flush(&self) -> Result<(), KafkaFailure> {
+        let deadline = Instant::now() + self.timeout;
+        while self.producer.in_flight_count() > 0 {
+            native::flush(&self.producer, Duration::from_millis(20));
+            self.producer.poll(Duration::ZERO);
+            if Instant::now() > deadline {
+                return Err(KafkaFailure::Write { step: "flush", cause: "time-out".to_owned() });
+            }
+        }
+        match self.failures.count.swap(0, Ordering::Relaxed) {
+            0 => Ok(()),
+            failed => Err(KafkaFailure::Write { step: "produce", cause: format!("{failed} records not delivered") }),
+        }
+    }
+}
+
+fn write_failure(step: &'static str) -> impl Fn(KafkaError) -> KafkaFailure {
+    move |error| KafkaFailure::Write { step, cause: error.to_string() }
+}
+
+fn headers(record: &Outgoing<'_>) -> Option<OwnedHeaders> {
+    let own = record.headers_of.map(|source| source.headers());
+    let count = own.as_ref().map_or(0, ExactSizeIterator::len) + record.extra_headers.len();
+    if count == 0 {
+        return None;
+    }
+    let mut headers = OwnedHeaders::new_with_capacity(count);
+    for (key, value) in own.into_iter().flatten() {
+        headers = headers.insert(Header { key, value });
+    }
+    for (key, value) in record.extra_headers {
+        headers = headers.insert(Header { key, value: Some(value.as_bytes()) });
+    }
+    Some(headers)
+}
+
+/// The one call that the safe interface lacks.
+mod native {
+    use std::time::Duration;
+
+    use rdkafka::bindings::rd_kafka_flush;
+    use rdkafka::producer::{BaseProducer, Producer};
+
+    /// Sends what is queued without waiting for `linger.ms`, for at most `timeout`. The safe `flush` gives librdkafka
+    /// no time at all and then sleeps until a delivery report, of which there are none here.
+    #[expect(unsafe_code, reason = "rd_kafka_flush with a time is not in the safe interface")]
+    pub(super) fn flush(producer: &BaseProducer<super::Reports>, timeout: Duration) {
+        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the pointer is the live client's, and rd_kafka_flush may be called from any thread.
+        let _timed_out = unsafe { rd_kafka_flush(producer.client().native_ptr(), millis) };
+    }
+}
+
+/// Where each lane goes; a lane without a topic is not written.
+#[derive(Debug, Clone, Default)]
+pub struct Topics {
+    /// First-seen events; `None` is metrics only.
+    pub output: Option<String>,
+    /// Duplicates, each explained.
+    pub duplicates: Option<String>,
+    /// Events too late to be decided.
+    pub late: Option<String>,
+    /// Records that could not be processed.
+    pub dead_letter: Option<String>,
+}
+
+impl Topics {
+    fn of(&self, lane: Lane) -> Option<&str> {
+        match lane {
+            Lane::Output => self.output.as_deref(),
+            Lane::Duplicates => self.duplicates.as_deref(),
+            Lane::Late => self.late.as_deref(),
+            Lane::DeadLetter => self.dead_letter.as_deref(),
+        }
+    }
+}
+
+/// A worker's way out: its producer and the topics of the lanes.
+pub struct KafkaSink<'a> {
+    /// The producer, with its transaction.
+    pub producer: &'a mut KafkaProducer,
+    /// Topic by lane.
+    pub topics: &'a Topics,
+}
+
+impl Sink for KafkaSink<'_> {
+    fn has(&self, lane: Lane) -> bool {
+        self.topics.of(lane).is_some()
+    }
+
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+        let Some(topic) = self.topics.of(lane) else { return Ok(()) };
+        Ok(self.producer.send(topic, record)?)
+    }
+}

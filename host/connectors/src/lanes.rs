@@ -1,0 +1,82 @@
+//! A file for each lane. Outputs are lines as they came; dead letters are JSON, so that the reason is kept with them.
+
+use serde_json::{Map, Value};
+
+use crate::files::{FileError, FileSink};
+use crate::{Lane, Outgoing, Sink, SinkError};
+
+/// The files that were asked for, by lane.
+#[derive(Default)]
+pub struct FileLanes {
+    /// First-seen events.
+    pub output: Option<FileSink>,
+    /// Duplicates, each explained.
+    pub duplicates: Option<FileSink>,
+    /// Late events.
+    pub late: Option<FileSink>,
+    /// Records that could not be processed, one JSON object a line.
+    pub dead_letter: Option<FileSink>,
+}
+
+impl FileLanes {
+    fn of(&mut self, lane: Lane) -> Option<&mut FileSink> {
+        match lane {
+            Lane::Output => self.output.as_mut(),
+            Lane::Duplicates => self.duplicates.as_mut(),
+            Lane::Late => self.late.as_mut(),
+            Lane::DeadLetter => self.dead_letter.as_mut(),
+        }
+    }
+
+    /// Makes all lines durable. Returns the length of each lane's file in bytes, in the order of [`Lane::ALL`];
+    /// `None` where there is no file.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn commit(&mut self) -> Result<[Option<u64>; 4], FileError> {
+        let mut lengths = [None; 4];
+        for (lane, length) in Lane::ALL.into_iter().zip(&mut lengths) {
+            *length = self.of(lane).map(FileSink::commit).transpose()?;
+        }
+        Ok(lengths)
+    }
+}
+
+impl Sink for FileLanes {
+    fn has(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::Output => self.output.is_some(),
+            Lane::Duplicates => self.duplicates.is_some(),
+            Lane::Late => self.late.is_some(),
+            Lane::DeadLetter => self.dead_letter.is_some(),
+        }
+    }
+
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+        let Some(file) = self.of(lane) else { return Ok(()) };
+        if lane == Lane::DeadLetter {
+            file.write_line(dead_letter(record).as_bytes())?;
+        } else {
+            file.write_line(record.payload.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// `{"reason": …, …, "payload": "…"}`; a payload that is not UTF-8 is given as `payload_hex`.
+fn dead_letter(record: &Outgoing<'_>) -> String {
+    let mut object = Map::new();
+    for (name, value) in record.extra_headers {
+        object.insert(name.trim_start_matches("dedup-host-").to_owned(), Value::from(*value));
+    }
+    let payload = record.payload.unwrap_or_default();
+    match std::str::from_utf8(payload) {
+        Ok(text) => object.insert("payload".to_owned(), Value::from(text)),
+        Err(_) => object.insert("payload_hex".to_owned(), Value::from(hex(payload))),
+    };
+    Value::Object(object).to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,1 @@
+//! Fields of JSON events found in one pass. Under construction.
