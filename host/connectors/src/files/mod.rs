@@ -1,0 +1,206 @@
+//! Newline-delimited files, plain, gzip or zstd, as a source and as sinks, with positions to resume at. Not Kafka, and
+//! not JSON: a line is bytes, and is forwarded exactly.
+
+mod sink;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+pub use sink::FileSink;
+pub use source::FileSource;
+
+/// The path that means standard input or standard output.
+pub const STANDARD_STREAM: &str = "-";
+
+/// Longest record a source takes unless told otherwise, in bytes without the newline.
+pub const RECORD_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes read or written at a time: they stay in the second-level cache while lines are copied.
+#[cfg(not(test))]
+const BUFFER_BYTES: usize = 256 << 10;
+/// In tests every line meets the edge of a buffer.
+#[cfg(test)]
+const BUFFER_BYTES: usize = 64;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// How far a source has been read. Reading on from here gives exactly the records that were not read before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct FilePosition {
+    /// Bytes of the decompressed stream up to the end of the last record and its newline.
+    pub bytes: u64,
+    /// Records in those bytes.
+    pub records: u64,
+}
+
+/// How much one call of [`FileSource::read_batch`] appends at most. One record is always taken, however long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Most records of a call; 0 counts as 1.
+    pub records_max: usize,
+    /// Most payload bytes of a call.
+    pub bytes_max: usize,
+}
+
+/// Why a file could not be read or written. Every message names the file, the cause and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Whoever read our output has gone, as `head` does; often no error at all to the user.
+    #[error("{path}: the reader of the output has closed it; nothing more can be written")]
+    Closed {
+        /// The output.
+        path: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {path}: {source}{}", way_out(.source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A directory where a file is needed.
+    #[error("{path} is a directory; name a file in it")]
+    Directory {
+        /// The directory.
+        path: String,
+    },
+    /// The compressed input ends in the middle of a member or frame.
+    #[error(
+        "{path}: the {format} data ends too early, after {compressed_bytes} compressed bytes ({bytes} decompressed); \
+         copy or download the file again, or wait until it is written completely"
+    )]
+    TruncatedArchive {
+        /// The file.
+        path: String,
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// Compressed bytes there are.
+        compressed_bytes: u64,
+        /// Bytes decompressed from them.
+        bytes: u64,
+    },
+    /// The compressed input is damaged.
+    #[error(
+        "{path}: the {format} data is corrupt near compressed byte {compressed_bytes} (after {bytes} decompressed): \
+         {cause}; copy or download the file again"
+    )]
+    CorruptArchive {
+        /// The file.
+        path: String,
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// Compressed bytes read when it was noticed; the damage lies at or shortly before it.
+        compressed_bytes: u64,
+        /// Bytes decompressed before it was noticed.
+        bytes: u64,
+        /// What the decoder said.
+        cause: String,
+    },
+    /// A line passes the limit.
+    #[error(
+        "{path}: line {line}, which starts at byte {start}, has more than the {record_bytes_max} bytes a record may \
+         have; check that records end in a newline, raise the limit, or take the line out"
+    )]
+    RecordTooLong {
+        /// The file.
+        path: String,
+        /// Number of the line, from 1.
+        line: u64,
+        /// Byte of the decompressed stream at which it starts.
+        start: u64,
+        /// The limit it passes.
+        record_bytes_max: usize,
+    },
+    /// The input is shorter than what was read of it before.
+    #[error(
+        "{path}: cannot resume at byte {bytes}: the input has only {length} bytes, so it was cut or replaced; give \
+         the input that was read before, or start over with empty state"
+    )]
+    ResumeBeyondEnd {
+        /// The file.
+        path: String,
+        /// The position asked for.
+        bytes: u64,
+        /// Decompressed bytes there are.
+        length: u64,
+    },
+    /// The position lies in the middle of a line.
+    #[error(
+        "{path}: cannot resume at byte {bytes}: no line starts there, so the file was changed since; give the file \
+         as it was before, or start over with empty state"
+    )]
+    NotALineStart {
+        /// The file.
+        path: String,
+        /// The position asked for.
+        bytes: u64,
+    },
+    /// The output is shorter than what was committed to it.
+    #[error(
+        "{path}: cannot resume: {committed_bytes} bytes were committed and the file has {length}, so it was cut or \
+         replaced; restore it, or start over with empty state and a new output"
+    )]
+    ShorterThanCommitted {
+        /// The file.
+        path: String,
+        /// Length at the last commit.
+        committed_bytes: u64,
+        /// Length now.
+        length: u64,
+    },
+    /// Pipes and standard output cannot be cut back.
+    #[error(
+        "{path} cannot be resumed: what was written to a stream cannot be cut back to the last commit; write to a \
+         regular file, or start over with empty state"
+    )]
+    NotResumable {
+        /// The output.
+        path: String,
+    },
+    /// An earlier write failed, and what reached the file since the last commit is unknown.
+    #[error("{path}: an earlier write failed, so nothing more is written; restart to resume from the last commit")]
+    Failed {
+        /// The output.
+        path: String,
+    },
+}
+
+impl FileError {
+    fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = shown(path);
+        if source.kind() == ErrorKind::BrokenPipe {
+            Self::Closed { path }
+        } else if source.kind() == ErrorKind::IsADirectory {
+            Self::Directory { path }
+        } else {
+            Self::Io { action, path, source }
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn is_standard_stream(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_STREAM
+}
+
+fn way_out(error: &io::Error) -> &'static str {
+    const WAYS: [(ErrorKind, &str); 5] = [
+        (ErrorKind::NotFound, "; check the path, and that its directory exists"),
+        (ErrorKind::PermissionDenied, "; give this user the permission, or choose another path"),
+        (ErrorKind::StorageFull, "; free space there or choose another disk, then restart to resume"),
+        (ErrorKind::QuotaExceeded, "; raise the quota or choose another disk, then restart to resume"),
+        (ErrorKind::ReadOnlyFilesystem, "; choose a path on a writable file system"),
+    ];
+    let known = WAYS.iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or("; check the path and the disk under it", |(_, way)| way)
+}

@@ -1,0 +1,351 @@
+//! A newline-delimited file, pipe or standard input, read into batches. Not a parser: lines are bytes.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use engine::record::{NewRecord, Offset, RecordBatch};
+use flate2::bufread::MultiGzDecoder;
+use zstd::stream::read::Decoder as ZstdDecoder;
+
+use super::{
+    BUFFER_BYTES, BatchLimits, FileError, FilePosition, GZIP_MAGIC, RECORD_BYTES_MAX, ZSTD_MAGIC, is_standard_stream,
+    shown,
+};
+
+/// Compressed bytes asked of the file at a time.
+const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
+
+type RawInput = Box<dyn Read + Send>;
+
+/// Reads records, one a line, and knows where it stands.
+///
+/// From a pipe or standard input a batch ends where the next record is not at hand, rather than wait for it; from a
+/// regular file batches are as full as their limits allow.
+pub struct FileSource {
+    path: PathBuf,
+    input: Input,
+    /// Length of a regular file; `None` for a stream.
+    file_bytes: Option<u64>,
+    buffer: Vec<u8>,
+    /// `buffer[start..end]` is read and not yet taken; there is no newline in `buffer[start..scanned]`.
+    start: usize,
+    scanned: usize,
+    end: usize,
+    ended: bool,
+    position: FilePosition,
+    record_bytes_max: usize,
+}
+
+impl FileSource {
+    /// Opens `path` (`-` is standard input) at `from`. Gzip and zstd are known by their first bytes. Plain files are
+    /// sought in; compressed ones and streams are read up to the position.
+    ///
+    /// # Errors
+    /// The file cannot be opened or decompressed, or `from` is not a place where a line of it starts.
+    pub fn open(path: &Path, from: FilePosition) -> Result<Self, FileError> {
+        if is_standard_stream(path) {
+            return Self::of_stream(path, Box::new(io::stdin()), from);
+        }
+        let open = |error| FileError::io("open", path, error);
+        let file = File::open(path).map_err(open)?;
+        let metadata = file.metadata().map_err(open)?;
+        if metadata.is_dir() {
+            return Err(FileError::Directory { path: shown(path) });
+        }
+        if metadata.is_file() {
+            return Self::of_file(path, file, metadata.len(), from);
+        }
+        Self::of_stream(path, Box::new(file), from)
+    }
+
+    fn of_file(path: &Path, mut file: File, file_bytes: u64, from: FilePosition) -> Result<Self, FileError> {
+        let read = |error| FileError::io("read", path, error);
+        let magic = first_bytes(&mut file).map_err(read)?;
+        let format = Format::of(&magic, path);
+        let plain = format == Format::Plain;
+        if plain && from.bytes > file_bytes {
+            return Err(FileError::ResumeBeyondEnd { path: shown(path), bytes: from.bytes, length: file_bytes });
+        }
+        // One byte before the position is read too, to see that a line ended there.
+        let at = if plain { from.bytes.saturating_sub(1) } else { 0 };
+        file.seek(SeekFrom::Start(at)).map_err(read)?;
+        let raw = Counted { input: Box::new(file), bytes: at };
+        Self::over(path, Input::new(format, raw).map_err(read)?, Some(file_bytes)).skip(at, from)
+    }
+
+    pub(super) fn of_stream(path: &Path, mut input: RawInput, from: FilePosition) -> Result<Self, FileError> {
+        let read = |error| FileError::io("read", path, error);
+        let magic = first_bytes(&mut input).map_err(read)?;
+        let format = Format::of(&magic, path);
+        let raw = Counted { input: Box::new(Cursor::new(magic).chain(input)), bytes: 0 };
+        Self::over(path, Input::new(format, raw).map_err(read)?, None).skip(0, from)
+    }
+
+    fn over(path: &Path, input: Input, file_bytes: Option<u64>) -> Self {
+        Self {
+            path: path.to_owned(),
+            input,
+            file_bytes,
+            buffer: vec![0; BUFFER_BYTES],
+            start: 0,
+            scanned: 0,
+            end: 0,
+            ended: false,
+            position: FilePosition::default(),
+            record_bytes_max: RECORD_BYTES_MAX,
+        }
+    }
+
+    /// Takes another limit than [`RECORD_BYTES_MAX`] for the bytes of one record.
+    #[must_use]
+    pub fn with_record_bytes_max(mut self, record_bytes_max: usize) -> Self {
+        self.record_bytes_max = record_bytes_max;
+        self
+    }
+
+    /// Where the records returned so far end.
+    #[must_use]
+    pub fn position(&self) -> FilePosition {
+        self.position
+    }
+
+    /// Bytes of the file read so far, compressed ones where it is compressed, and its length when it was opened;
+    /// `None` for a stream.
+    #[must_use]
+    pub fn progress(&self) -> Option<(u64, u64)> {
+        let total = self.file_bytes?;
+        Some((self.input.raw().bytes.min(total), total))
+    }
+
+    /// Appends records to `batch`, the first at `next_offset` and each at one more, without timestamp or key. A `\r`
+    /// stays, an empty line is an empty payload, and a last line needs no newline. Returns the number of records; 0 is
+    /// the end.
+    ///
+    /// # Errors
+    /// The file cannot be read or decompressed, or a line passes the limit; records appended before that stay in the
+    /// batch and are counted in [`FileSource::position`].
+    pub fn read_batch(
+        &mut self,
+        next_offset: Offset,
+        batch: &mut RecordBatch,
+        limits: BatchLimits,
+    ) -> Result<usize, FileError> {
+        let (mut records, mut bytes) = (0, 0);
+        let mut offset = next_offset;
+        loop {
+            let Some((length, newline)) = self.find_line()? else {
+                // Waiting on a stream would hold back the records that are there.
+                if self.ended || (records > 0 && self.file_bytes.is_none()) {
+                    return Ok(records);
+                }
+                self.fill()?;
+                continue;
+            };
+            if records > 0 && length > limits.bytes_max.saturating_sub(bytes) {
+                return Ok(records);
+            }
+            let line = self.buffer.get(self.start..self.start + length);
+            batch.push(NewRecord { offset, timestamp: None, key: None, payload: line });
+            self.take(length + newline);
+            offset += 1;
+            bytes += length;
+            records += 1;
+            if records >= limits.records_max {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// The next line's length and that of its newline (0 at the end of the input), if it is in the buffer.
+    fn find_line(&mut self) -> Result<Option<(usize, usize)>, FileError> {
+        let unseen = self.buffer.get(self.scanned..self.end).unwrap_or_default();
+        let found = memchr::memchr(b'\n', unseen);
+        self.scanned += found.unwrap_or(unseen.len());
+        let length = self.scanned - self.start;
+        if length > self.record_bytes_max {
+            return Err(FileError::RecordTooLong {
+                path: shown(&self.path),
+                line: self.position.records + 1,
+                start: self.position.bytes,
+                record_bytes_max: self.record_bytes_max,
+            });
+        }
+        Ok(match found {
+            Some(_) => Some((length, 1)),
+            None if self.ended && length > 0 => Some((length, 0)),
+            None => None,
+        })
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.scanned = self.start;
+        self.position.bytes += bytes as u64;
+        self.position.records += 1;
+    }
+
+    /// Reads more behind what is left in the buffer, growing it for a line that fills it.
+    fn fill(&mut self) -> Result<(), FileError> {
+        let left = self.end - self.start;
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.scanned, self.end) = (0, self.scanned - self.start, left);
+        if left > self.buffer.len() / 2 {
+            let bytes_max = self.record_bytes_max.saturating_add(BUFFER_BYTES);
+            self.buffer.resize((self.buffer.len() * 2).min(bytes_max).max(self.buffer.len()), 0);
+        } else if self.buffer.len() > BUFFER_BYTES && left < BUFFER_BYTES / 2 {
+            self.buffer.truncate(BUFFER_BYTES);
+            self.buffer.shrink_to_fit();
+        }
+        let free = self.buffer.get_mut(left..).unwrap_or_default();
+        match read_some(&mut self.input, free) {
+            Ok(read) => {
+                self.ended = read == 0;
+                self.end += read;
+                Ok(())
+            }
+            Err(error) => Err(self.read_error(error)),
+        }
+    }
+
+    /// Reads on from byte `at`, where the input stands, to the position `from`.
+    fn skip(mut self, at: u64, from: FilePosition) -> Result<Self, FileError> {
+        self.position = FilePosition { bytes: at, records: from.records };
+        let mut before = b'\n';
+        while self.position.bytes < from.bytes {
+            if self.start == self.end {
+                self.fill()?;
+            }
+            if self.ended {
+                let length = self.position.bytes;
+                return Err(FileError::ResumeBeyondEnd { path: shown(&self.path), bytes: from.bytes, length });
+            }
+            let wanted = usize::try_from(from.bytes - self.position.bytes).unwrap_or(usize::MAX);
+            let taken = wanted.min(self.end - self.start);
+            before = self.buffer.get(self.start + taken - 1).copied().unwrap_or(before);
+            self.start += taken;
+            self.scanned = self.start;
+            self.position.bytes += taken as u64;
+        }
+        // Without a newline before it the position is the end of the last line, or it is none.
+        if before != b'\n' && self.start == self.end {
+            self.fill()?;
+        }
+        if before != b'\n' && self.start < self.end {
+            return Err(FileError::NotALineStart { path: shown(&self.path), bytes: from.bytes });
+        }
+        Ok(self)
+    }
+
+    fn read_error(&self, error: io::Error) -> FileError {
+        let format = match self.input {
+            Input::Plain(_) => return FileError::io("read", &self.path, error),
+            Input::Gzip(_) => "gzip",
+            Input::Zstd(_) => "zstd",
+        };
+        let bytes = self.position.bytes + (self.end - self.start) as u64;
+        let (path, compressed_bytes) = (shown(&self.path), self.input.consumed());
+        if error.kind() == ErrorKind::UnexpectedEof {
+            return FileError::TruncatedArchive { path, format, compressed_bytes, bytes };
+        }
+        if error.raw_os_error().is_some() {
+            return FileError::io("read", &self.path, error);
+        }
+        FileError::CorruptArchive { path, format, compressed_bytes, bytes, cause: error.to_string() }
+    }
+}
+
+/// Up to four bytes from the start; a pipe may hand them over one by one.
+fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut magic = Vec::with_capacity(ZSTD_MAGIC.len());
+    input.take(ZSTD_MAGIC.len() as u64).read_to_end(&mut magic)?;
+    Ok(magic)
+}
+
+fn read_some(input: &mut impl Read, free: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match input.read(free) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Format {
+    /// By the first bytes; by the name only where there are too few of them, as in an archive cut to nothing.
+    fn of(magic: &[u8], path: &Path) -> Self {
+        let named = |extension: &str| path.extension().is_some_and(|found| found == extension);
+        if magic.starts_with(&GZIP_MAGIC) || (GZIP_MAGIC.starts_with(magic) && named("gz")) {
+            Self::Gzip
+        } else if magic == ZSTD_MAGIC || (ZSTD_MAGIC.starts_with(magic) && named("zst")) {
+            Self::Zstd
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+enum Input {
+    Plain(Counted),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Zstd(ZstdDecoder<'static, BufReader<Counted>>),
+}
+
+impl Input {
+    fn new(format: Format, raw: Counted) -> io::Result<Self> {
+        let buffered = |raw| BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
+        Ok(match format {
+            Format::Plain => Self::Plain(raw),
+            Format::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(raw)))),
+            Format::Zstd => Self::Zstd(ZstdDecoder::with_buffer(buffered(raw))?),
+        })
+    }
+
+    fn raw(&self) -> &Counted {
+        match self {
+            Self::Plain(raw) => raw,
+            Self::Gzip(decoder) => decoder.get_ref().get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref().get_ref(),
+        }
+    }
+
+    /// Bytes of the file that the decoder has taken, without those that wait in its buffer.
+    fn consumed(&self) -> u64 {
+        let waiting = match self {
+            Self::Plain(_) => 0,
+            Self::Gzip(decoder) => decoder.get_ref().buffer().len(),
+            Self::Zstd(decoder) => decoder.get_ref().buffer().len(),
+        };
+        self.raw().bytes - waiting as u64
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, free: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(raw) => raw.read(free),
+            Self::Gzip(decoder) => decoder.read(free),
+            Self::Zstd(decoder) => decoder.read(free),
+        }
+    }
+}
+
+struct Counted {
+    input: RawInput,
+    bytes: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, free: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(free)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,422 @@
+//! Files as sources and sinks: every position resumes, every cut is noticed, every error names its way out.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use engine::record::RecordBatch;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::sink::Output;
+use super::*;
+
+const ALL: BatchLimits = BatchLimits { records_max: usize::MAX, bytes_max: usize::MAX };
+
+type Lines = Vec<Vec<u8>>;
+
+fn read_batches(source: &mut FileSource, limits: BatchLimits) -> Result<Lines, FileError> {
+    let mut lines = Lines::new();
+    let mut batch = RecordBatch::new();
+    loop {
+        batch.clear();
+        if source.read_batch(0, &mut batch, limits)? == 0 {
+            return Ok(lines);
+        }
+        lines.extend(batch.iter().map(|record| record.payload().unwrap().to_vec()));
+    }
+}
+
+fn read_from(path: &Path, from: FilePosition) -> Result<Lines, FileError> {
+    read_batches(&mut FileSource::open(path, from)?, ALL)
+}
+
+fn read_all(path: &Path) -> Result<Lines, FileError> {
+    read_from(path, FilePosition::default())
+}
+
+fn lines(text: &str) -> Lines {
+    text.split_terminator('\n').map(|line| line.as_bytes().to_vec()).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::stream::encode_all(bytes, 0).unwrap()
+}
+
+fn file_of(directory: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = directory.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[track_caller]
+fn check_error<T>(result: Result<T, FileError>, words: &[&str]) {
+    let Err(error) = result else { panic!("no error; expected one that says {words:?}") };
+    let said = error.to_string();
+    for word in words {
+        assert!(said.contains(word), "{said:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn lines_are_forwarded_exactly() {
+    let directory = directory();
+    let check = |bytes: &[u8], expected: &[&[u8]]| {
+        assert_eq!(read_all(&file_of(&directory, "in", bytes)).unwrap(), expected, "{bytes:?}");
+    };
+    check(b"", &[]);
+    check(b"\n", &[b""]);
+    check(b"\n\n", &[b"", b""]);
+    check(b"a\r\nb\n", &[b"a\r", b"b"]);
+    check(b"a\n\nlast without newline", &[b"a", b"", b"last without newline"]);
+    check(b"\x00\xff\n\xf0\x9f", &[b"\x00\xff", b"\xf0\x9f"]);
+    for length in 60..70 {
+        let line = vec![b'x'; length];
+        check(&[line.as_slice(), b"\n", &line].concat(), &[&line, &line]);
+    }
+}
+
+#[test]
+fn records_have_ascending_offsets_and_nothing_but_a_payload() {
+    let directory = directory();
+    let mut source = FileSource::open(&file_of(&directory, "in", b"a\n\nb"), FilePosition::default()).unwrap();
+    let mut batch = RecordBatch::new();
+    assert_eq!(source.read_batch(40, &mut batch, BatchLimits { records_max: 2, bytes_max: 99 }).unwrap(), 2);
+    assert_eq!(source.position(), FilePosition { bytes: 3, records: 2 });
+    assert_eq!(source.read_batch(42, &mut batch, ALL).unwrap(), 1);
+    assert_eq!(source.position(), FilePosition { bytes: 4, records: 3 });
+    assert_eq!(source.read_batch(43, &mut batch, ALL).unwrap(), 0);
+    let found: Vec<_> = batch.iter().map(|record| (record.offset(), record.payload().unwrap())).collect();
+    assert_eq!(found, [(40, &b"a"[..]), (41, b""), (42, b"b")]);
+    assert!(batch.iter().all(|record| record.timestamp().is_none() && record.key().is_none()));
+    assert_eq!(source.progress(), Some((4, 4)));
+}
+
+#[test]
+fn a_batch_keeps_its_limits_but_takes_one_record() {
+    let directory = directory();
+    let path = file_of(&directory, "in", b"aaaa\nbb\ncc\nd\n");
+    let check = |records_max, bytes_max, expected: &[usize]| {
+        let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+        let limits = BatchLimits { records_max, bytes_max };
+        let mut counts = Vec::new();
+        loop {
+            match source.read_batch(0, &mut RecordBatch::new(), limits).unwrap() {
+                0 => break,
+                count => counts.push(count),
+            }
+        }
+        assert_eq!(counts, expected, "{limits:?}");
+    };
+    check(3, 99, &[3, 1]);
+    check(0, 99, &[1, 1, 1, 1]);
+    check(9, 0, &[1, 1, 1, 1]);
+    check(9, 4, &[1, 2, 1]);
+    check(9, 6, &[2, 2]);
+    check(4, 9, &[4]);
+}
+
+#[test]
+fn compressed_files_are_known_by_their_bytes_and_may_have_many_members() {
+    let directory = directory();
+    let cut = [gzip(b"a\nb"), gzip(b""), gzip(b"c\nd\n")].concat();
+    assert_eq!(read_all(&file_of(&directory, "named.txt", &cut)).unwrap(), lines("a\nbc\nd\n"));
+    let cut = [zstd(b"a\nb"), zstd(b""), zstd(b"c\nd\n")].concat();
+    assert_eq!(read_all(&file_of(&directory, "named.gz", &cut)).unwrap(), lines("a\nbc\nd\n"));
+    assert_eq!(read_all(&file_of(&directory, "plain.gz", b"a\n")).unwrap(), lines("a\n"));
+    assert_eq!(read_all(&file_of(&directory, "empty", b"")).unwrap(), lines(""));
+}
+
+/// Cuts an archive of two members at every byte: only the cut between them is none.
+fn check_every_cut(name: &str, compress: fn(&[u8]) -> Vec<u8>) {
+    let directory = directory();
+    let first = compress(b"one\ntwo\n");
+    let whole = [first.clone(), compress("three\n".repeat(50).as_bytes())].concat();
+    for length in 0..whole.len() {
+        let path = file_of(&directory, name, &whole[..length]);
+        let read = read_all(&path);
+        if length == first.len() {
+            assert_eq!(read.unwrap(), lines("one\ntwo\n"));
+            continue;
+        }
+        assert!(matches!(read, Err(FileError::TruncatedArchive { .. })), "cut at {length}: {read:?}");
+        check_error(read, &[name, &format!("after {length} compressed bytes"), "copy or download the file again"]);
+    }
+}
+
+#[test]
+fn a_truncated_gzip_file_is_an_error_wherever_it_was_cut() {
+    check_every_cut("in.gz", gzip);
+}
+
+#[test]
+fn a_truncated_zstd_file_is_an_error_wherever_it_was_cut() {
+    check_every_cut("in.zst", zstd);
+}
+
+#[test]
+fn a_corrupt_archive_names_the_position() {
+    let directory = directory();
+    let text = (0..20_000).map(|i| format!("{}\n", i * 7_919 % 10_007)).collect::<String>();
+    let damaged = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x55;
+        bytes
+    };
+    let path = file_of(&directory, "in.gz", &damaged(gzip(text.as_bytes())));
+    check_error(read_all(&path), &["in.gz: the gzip data is corrupt near compressed byte"]);
+    let path = directory.path().join("in.zst");
+    let mut sink = FileSink::create(&path).unwrap();
+    sink.write_line(text.as_bytes()).unwrap();
+    sink.commit().unwrap();
+    fs::write(&path, damaged(fs::read(&path).unwrap())).unwrap();
+    check_error(read_all(&path), &["in.zst: the zstd data is corrupt near compressed byte"]);
+    let tail = [gzip(b"a\n"), b"this is no gzip member".to_vec()].concat();
+    check_error(read_all(&file_of(&directory, "tail.gz", &tail)), &["(after 2 decompressed): invalid gzip header"]);
+}
+
+#[test]
+fn a_line_over_the_limit_names_its_number_and_the_records_before_it_count() {
+    let directory = directory();
+    let check = |record: usize, limit: usize, fails: bool| {
+        let path = file_of(&directory, "in", &[b"ok\n\n", vec![b'x'; record].as_slice(), b"\nrest\n"].concat());
+        let mut source = FileSource::open(&path, FilePosition::default()).unwrap().with_record_bytes_max(limit);
+        let mut batch = RecordBatch::new();
+        let read = source.read_batch(0, &mut batch, ALL);
+        if !fails {
+            assert_eq!(read.unwrap(), 4);
+            return;
+        }
+        check_error(read, &["in: line 3", "byte 4", &format!("{limit} bytes"), "raise the limit"]);
+        assert_eq!((batch.len(), source.position()), (2, FilePosition { bytes: 4, records: 2 }));
+    };
+    for limit in [10, 64, 100, 1_000] {
+        check(limit, limit, false);
+        check(limit + 1, limit, true);
+        check(limit * 100, limit, true);
+    }
+}
+
+#[test]
+fn a_position_that_is_none_is_refused() {
+    let directory = directory();
+    for (name, bytes) in [("in", b"ab\ncd".to_vec()), ("in.gz", gzip(b"ab\ncd")), ("in.zst", zstd(b"ab\ncd"))] {
+        let path = file_of(&directory, name, &bytes);
+        let from = |bytes| read_from(&path, FilePosition { bytes, records: 1 });
+        assert_eq!(from(3).unwrap(), lines("cd"));
+        assert_eq!(from(5).unwrap(), lines(""));
+        check_error(from(2), &["resume at byte 2", "no line starts there", "start over with empty state"]);
+        check_error(from(4), &["resume at byte 4"]);
+        check_error(from(6), &["resume at byte 6", "only 5 bytes", "cut or replaced"]);
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let directory = directory();
+    check_error(read_all(&directory.path().join("none")), &["cannot open", "none", "check the path"]);
+    check_error(read_all(directory.path()), &["is a directory; name a file in it"]);
+    check_error(FileSink::create(directory.path()).map(drop), &["is a directory"]);
+    check_error(FileSink::create(&directory.path().join("no/out")).map(drop), &["cannot create", "its directory"]);
+    let said = |kind: ErrorKind| FileError::io("open", Path::new("a/b"), kind.into()).to_string();
+    assert_eq!(
+        said(ErrorKind::PermissionDenied),
+        "cannot open a/b: permission denied; give this user the permission, or choose another path"
+    );
+}
+
+#[test]
+fn a_pipe_hands_over_what_is_there_and_can_be_resumed_by_reading() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let path = Path::new(STANDARD_STREAM);
+    writer.write_all(b"a\nb\nhalf").unwrap();
+    let from = FilePosition { bytes: 2, records: 1 };
+    let mut source = FileSource::of_stream(path, Box::new(reader), from).unwrap();
+    let mut batch = RecordBatch::new();
+    // The writer still holds the pipe: this returns only because it does not wait for the other half.
+    assert_eq!(source.read_batch(1, &mut batch, ALL).unwrap(), 1);
+    assert_eq!((source.position(), source.progress()), (FilePosition { bytes: 4, records: 2 }, None));
+    writer.write_all(b" done").unwrap();
+    drop(writer);
+    assert_eq!(read_batches(&mut source, ALL).unwrap(), lines("half done"));
+}
+
+#[test]
+fn a_compressed_pipe_is_recognised() {
+    for bytes in [gzip(b"a\nb\n"), zstd(b"a\nb\n")] {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(&bytes).unwrap();
+        drop(writer);
+        let from = FilePosition { bytes: 2, records: 1 };
+        let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), from).unwrap();
+        assert_eq!(read_batches(&mut source, ALL).unwrap(), lines("b"));
+    }
+}
+
+#[test]
+fn written_lines_are_read_back_after_every_commit() {
+    let directory = directory();
+    for name in ["out", "out.gz", "out.zst"] {
+        let path = directory.path().join(name);
+        fs::write(&path, "old content, to be truncated").unwrap();
+        let mut sink = FileSink::create(&path).unwrap();
+        let mut expected = Lines::new();
+        assert_eq!(sink.commit().unwrap(), fs::metadata(&path).unwrap().len());
+        assert_eq!(read_all(&path).unwrap(), expected, "{name}: nothing written");
+        for length in [0, 1, 5, 63, 64, 65, 200, 3, 0, 1_000] {
+            expected.extend([vec![b'x'; length], vec![b'y'; length / 2]]);
+            sink.write_line(&vec![b'x'; length]).unwrap();
+            sink.write_line(&vec![b'y'; length / 2]).unwrap();
+            let committed = sink.commit().unwrap();
+            assert_eq!(committed, fs::metadata(&path).unwrap().len());
+            assert_eq!(sink.commit().unwrap(), committed, "a commit of nothing adds nothing");
+            assert_eq!(read_all(&path).unwrap(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn resume_cuts_back_to_the_commit_and_writes_on() {
+    let directory = directory();
+    for name in ["out", "out.gz", "out.zst"] {
+        let path = directory.path().join(name);
+        let mut sink = FileSink::create(&path).unwrap();
+        sink.write_line(b"kept").unwrap();
+        let committed = sink.commit().unwrap();
+        for i in 0..1_000_u32 {
+            sink.write_line(format!("lost {}", i.wrapping_mul(2_654_435_761)).as_bytes()).unwrap();
+        }
+        sink.commit().unwrap();
+        drop(sink);
+        assert!(fs::metadata(&path).unwrap().len() > committed);
+        let mut sink = FileSink::resume(&path, committed).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), committed);
+        sink.write_line(b"again").unwrap();
+        let committed = sink.commit().unwrap();
+        assert_eq!(committed, fs::metadata(&path).unwrap().len());
+        assert_eq!(read_all(&path).unwrap(), lines("kept\nagain\n"), "{name}");
+        check_error(
+            FileSink::resume(&path, committed + 1).map(drop),
+            &[name, &format!("{} bytes were committed and the file has {committed}", committed + 1), "restore it"],
+        );
+    }
+}
+
+#[test]
+fn resume_refuses_what_cannot_be_cut_back() {
+    let directory = directory();
+    check_error(FileSink::resume(Path::new("-"), 0).map(drop), &["- cannot be resumed", "regular file"]);
+    check_error(FileSink::resume(Path::new("/dev/null"), 0).map(drop), &["/dev/null cannot be resumed"]);
+    check_error(FileSink::resume(&directory.path().join("none"), 1).map(drop), &["cannot resume", "none"]);
+    let other = file_of(&directory, "other", b"not what was written\n");
+    check_error(FileSink::resume(&other, 5).map(drop), &["resume at byte 5", "no line starts there"]);
+    assert_eq!(fs::read(&other).unwrap(), b"not what was written\n");
+    FileSink::resume(&directory.path().join("new"), 0).unwrap();
+    assert!(directory.path().join("new").exists());
+}
+
+#[test]
+fn a_reader_that_has_gone_is_told_apart_and_ends_the_sink() {
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut sink = FileSink::over(Path::new("-"), Output::Stream(Box::new(writer)));
+    sink.write_line(b"x").unwrap();
+    assert!(matches!(sink.commit(), Err(FileError::Closed { .. })));
+    assert!(matches!(sink.write_line(b"x"), Err(FileError::Failed { .. })));
+    assert!(matches!(sink.commit(), Err(FileError::Failed { .. })));
+}
+
+#[test]
+fn a_full_disk_says_so() {
+    let mut sink = FileSink::create(Path::new("/dev/full")).unwrap();
+    sink.write_line(b"x").unwrap();
+    check_error(sink.commit(), &["cannot write /dev/full", "No space left", "free space there"]);
+    check_error(sink.commit(), &["an earlier write failed", "restart to resume"]);
+}
+
+#[test]
+fn sources_and_sinks_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<FileSource>();
+    check::<FileSink>();
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let length = prop_oneof![4 => 0..20_usize, 3 => 50..80_usize, 1 => 100..700_usize];
+    let line = (length, any::<u8>()).prop_map(|(length, byte)| vec![if byte == b'\n' { b'\r' } else { byte }; length]);
+    (prop::collection::vec(line, 0..25), any::<bool>()).prop_map(|(lines, ends)| {
+        let mut text = lines.join(&b'\n');
+        if ends {
+            text.push(b'\n');
+        }
+        text
+    })
+}
+
+fn pack(packing: Packing, text: &[u8], member_bytes: usize) -> Vec<u8> {
+    let members = text.chunks(member_bytes);
+    match packing {
+        Packing::Plain => text.to_vec(),
+        Packing::Gzip => members.flat_map(gzip).collect(),
+        Packing::Zstd => members.flat_map(zstd).collect(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn from_every_position_the_rest_is_the_same(
+        text in text(),
+        packing in prop_oneof![Just(Packing::Plain), Just(Packing::Gzip), Just(Packing::Zstd)],
+        member_bytes in 1..400_usize,
+        limits in prop::collection::vec((1..6_usize, 0..300_usize), 1..5),
+        piped: bool,
+    ) {
+        let directory = directory();
+        let bytes = pack(packing, &text, member_bytes);
+        let path = file_of(&directory, "in", &bytes);
+        let open = |from| if piped {
+            FileSource::of_stream(&path, Box::new(io::Cursor::new(bytes.clone())), from)
+        } else {
+            FileSource::open(&path, from)
+        };
+        let mut expected: Lines = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        if expected.last().is_some_and(Vec::is_empty) {
+            expected.pop();
+        }
+        let mut source = open(FilePosition::default()).unwrap();
+        let mut batch = RecordBatch::new();
+        let mut limits = limits.into_iter().cycle();
+        loop {
+            let position = source.position();
+            let mut reopened = open(position).unwrap();
+            prop_assert_eq!(reopened.position(), position);
+            prop_assert_eq!(&read_batches(&mut reopened, ALL).unwrap(), &expected[batch.len()..]);
+            prop_assert_eq!(reopened.position(), FilePosition { bytes: text.len() as u64, records: expected.len() as u64 });
+            let (records_max, bytes_max) = limits.next().unwrap();
+            let read = source.read_batch(batch.len() as i64, &mut batch, BatchLimits { records_max, bytes_max }).unwrap();
+            prop_assert_eq!(source.position().records, batch.len() as u64);
+            if read == 0 {
+                break;
+            }
+        }
+        let payloads: Lines = batch.iter().map(|record| record.payload().unwrap().to_vec()).collect();
+        prop_assert_eq!(payloads, expected);
+    }
+}
