@@ -1,0 +1,147 @@
+//! Keys made of several values, such that no two different tuples meet in one key. Not a hash: the text can be read.
+//!
+//! Parts are joined by `:`. In a part, `:` and `\` are written `\:` and `\\`. A string stands as it is; other kinds take
+//! a mark that no string can have, so that the number 1 and the string "1" stay apart:
+//!
+//! | value | written |
+//! |---|---|
+//! | the string `a:b` | `a\:b` |
+//! | the number 1 | `\n1` |
+//! | `true` | `\btrue` |
+//! | an object or array | `\j` and its canonical text, escaped |
+//! | null | `\z` |
+//! | no such field | `\a` |
+//!
+//! The last two appear only where [`Missing::Marked`] asks for them.
+
+use crate::{Event, Kind, Value};
+
+/// What an event gets that lacks a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// No key at all.
+    #[default]
+    NoKey,
+    /// A key with a mark in the place of the part. Absent, null and the empty string stay three different things.
+    Marked,
+}
+
+/// Whether the kind of a value counts, or its text alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kinds {
+    /// The number 1 and the string "1" are different.
+    #[default]
+    Distinct,
+    /// They are the same: strings, numbers and booleans with one text meet.
+    Ignored,
+}
+
+/// Which fields make up a key.
+#[derive(Debug, Clone)]
+pub struct Tuple {
+    /// For each part, the numbers of its fields, of which the first that has a value counts.
+    parts: Vec<std::ops::Range<usize>>,
+    missing: Missing,
+    kinds: Kinds,
+}
+
+impl Tuple {
+    /// A tuple of `parts`, each a list of pointers of which the first that has a value counts. The pointers are
+    /// appended to `fields`, which is what to ask the host for.
+    ///
+    /// # Errors
+    /// There is no part, or one without a pointer, or a pointer is none of RFC 6901.
+    pub fn new(
+        parts: &[Vec<String>],
+        missing: Missing,
+        kinds: Kinds,
+        fields: &mut Vec<String>,
+    ) -> Result<Self, String> {
+        if parts.is_empty() {
+            return Err("the list of fields is empty: name at least one, such as \"/id\"".to_owned());
+        }
+        let mut ranges = Vec::with_capacity(parts.len());
+        for part in parts {
+            if part.is_empty() {
+                return Err("a list of alternative fields is empty: name at least one, such as \"/id\"".to_owned());
+            }
+            part.iter().try_for_each(|pointer| check_pointer(pointer))?;
+            let start = fields.len();
+            fields.extend_from_slice(part);
+            ranges.push(start..fields.len());
+        }
+        Ok(Self { parts: ranges, missing, kinds })
+    }
+
+    /// Appends the tuple's key to `out`.
+    ///
+    /// # Errors
+    /// The number of the field that is missing, where there is to be no key then. What was written is left in `out`.
+    #[inline]
+    pub fn write(&self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), usize> {
+        for (place, part) in self.parts.iter().enumerate() {
+            if place > 0 {
+                out.push(b':');
+            }
+            let value = first_present(event, part);
+            if value.is_missing() && self.missing == Missing::NoKey {
+                return Err(part.start);
+            }
+            self.write_value(value, out);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write_value(&self, value: Value<'_>, out: &mut Vec<u8>) {
+        let mark = match value.kind {
+            Kind::String | Kind::Bytes => None,
+            Kind::Number => (self.kinds == Kinds::Distinct).then_some(b"\\n"),
+            Kind::Bool => (self.kinds == Kinds::Distinct).then_some(b"\\b"),
+            Kind::Json => Some(b"\\j"),
+            Kind::Null => Some(b"\\z"),
+            Kind::Absent => Some(b"\\a"),
+        };
+        if let Some(mark) = mark {
+            out.extend_from_slice(mark);
+        }
+        write_escaped(value.bytes, out);
+    }
+}
+
+/// The first value that is neither absent nor null; where there is none, null if any is, so that null beats absent.
+#[inline]
+fn first_present<'a>(event: &Event<'a>, part: &std::ops::Range<usize>) -> Value<'a> {
+    let mut missing = Value::ABSENT;
+    for field in part.clone() {
+        let value = event.value(field);
+        match value.kind {
+            Kind::Absent => {}
+            Kind::Null => missing = value,
+            Kind::Bool | Kind::Number | Kind::String | Kind::Json | Kind::Bytes => return value,
+        }
+    }
+    missing
+}
+
+#[inline]
+fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b':' | b'\\')) {
+        let (before, found) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.push(b'\\');
+        out.extend(found.first());
+        rest = found.get(1..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+fn check_pointer(pointer: &str) -> Result<(), String> {
+    let escapes = pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    match (pointer.is_empty() || pointer.starts_with('/'), escapes) {
+        (false, _) => Err(format!("\"{pointer}\" is no JSON pointer: write \"/{pointer}\"")),
+        (true, false) => Err(format!("\"{pointer}\" is no JSON pointer: write ~0 for ~ and ~1 for / in a name")),
+        (true, true) => Ok(()),
+    }
+}
