@@ -1,1 +1,3 @@
 //! Empty yet.
+
+pub mod generate;
