@@ -1,1 +1,144 @@
-//! Fields of JSON events found in one pass. Under construction.
+//! Fields of JSON events, found in one pass by JSON pointers (RFC 6901). Not a parser: no tree of values is built.
+//!
+//! What counts as JSON, whichever fields are asked for
+//! - The whole event is one JSON text of RFC 8259 in UTF-8, with nothing but whitespace around it. A byte order mark,
+//!   an event that is empty, and an escape that names half a character (a lone surrogate, which no Unicode text can
+//!   hold) are refused.
+//! - Values may be nested to any depth, and no depth uses the thread's stack.
+//!
+//! What a field is
+//! - Nothing there is [`Kind::Absent`]; `null` is [`Kind::Null`]; both have no bytes. `true` and `false` are
+//!   [`Kind::Bool`] with these words as bytes.
+//! - A [`Kind::String`] is its text in UTF-8, escapes resolved.
+//! - A [`Kind::Number`] is its text as written, or one text for each value: see [`Numbers`].
+//! - A [`Kind::Json`] is an object or array as canonical text: no whitespace, members ordered by the UTF-8 bytes of
+//!   their names, strings with the fewest escapes (RFC 8785, section 3.2.2.2), numbers by the same rule as fields.
+//! - Of members with one name only the last counts, at every level, even if the values are of different types: in
+//!   `{"a":{"b":1},"a":2}` there is no `/a/b`. Names are compared after their escapes are resolved.
+//! - The pointer `""` is the whole event. In an array a segment is an index, `0` or digits that do not begin with `0`;
+//!   `-` names no element.
+//!
+//! How: [`simd`] names bytes 64 at a time, [`index`] turns that into positions of tokens, [`walk`] checks the grammar
+//! over these and notes where fields stand, and only what was asked for is copied.
+
+mod canonical;
+mod error;
+mod index;
+mod number;
+mod pointer;
+mod simd;
+#[cfg(test)]
+mod tests;
+mod text;
+mod walk;
+
+pub use error::{DecodeError, Expected, PointerError};
+
+use crate::fields::{FieldBatch, Kind};
+use canonical::Canonical;
+use index::Index;
+use pointer::Tree;
+use simd::Level;
+use walk::{Found, Tokens, Walk};
+
+/// Bytes of the longest event, for positions to fit 32 bits.
+pub const EVENT_BYTES_MAX: usize = u32::MAX as usize - 128;
+
+/// Segments of the longest pointer.
+pub const SEGMENTS_MAX: usize = 1024;
+
+/// What text a number becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Numbers {
+    /// As it stands in the event: `1`, `1.0` and `1e0` are three values.
+    #[default]
+    AsWritten,
+    /// One text for each value, by exact decimal arithmetic: `1`, `1.0` and `1e0` become `1`, `-0` becomes `0`, and
+    /// no digit is lost. The form is that of ECMAScript's `Number::toString` with all digits kept: plain digits where
+    /// the value is at least 1e-6 and less than 1e21, else `d.ddde+x` or `d.ddde-x`.
+    Canonical,
+}
+
+impl Numbers {
+    fn write(self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::AsWritten => out.extend_from_slice(text),
+            Self::Canonical => number::canonical(text, out),
+        }
+    }
+}
+
+/// Pointers compiled, and the memory to look for them; one for each thread.
+#[derive(Debug)]
+pub struct Projection {
+    tree: Tree,
+    /// For each group the nodes of its pointers.
+    groups: Vec<Vec<u32>>,
+    numbers: Numbers,
+    level: Level,
+    index: Index,
+    walk: Walk,
+    canonical: Canonical,
+}
+
+impl Projection {
+    /// Compiles groups of pointers: each group fills one [`FieldBatch`], in the order of its pointers. A pointer may
+    /// stand more than once, in one group or in several.
+    ///
+    /// # Errors
+    /// A pointer is not one of RFC 6901, or is longer than [`SEGMENTS_MAX`].
+    pub fn compile<S: AsRef<str>>(groups: &[&[S]], numbers: Numbers) -> Result<Self, PointerError> {
+        let (tree, nodes) = Tree::compile(groups.iter().copied().flatten().map(AsRef::as_ref))?;
+        let mut nodes = nodes.into_iter();
+        let groups = groups.iter().map(|group| nodes.by_ref().take(group.len()).collect()).collect();
+        Ok(Self {
+            tree,
+            groups,
+            numbers,
+            level: Level::detect(),
+            index: Index::default(),
+            walk: Walk::default(),
+            canonical: Canonical::default(),
+        })
+    }
+
+    /// Pointers in each group: the widths of the batches that [`Projection::project`] fills.
+    #[must_use]
+    pub fn widths(&self) -> Vec<u32> {
+        self.groups.iter().map(|group| error::position(group.len())).collect()
+    }
+
+    /// Appends one event to every batch; there are as many batches as groups.
+    ///
+    /// # Errors
+    /// The event is not JSON, or too long. Nothing is then appended to any batch.
+    pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
+        debug_assert_eq!(out.len(), self.groups.len(), "one batch for each group");
+        self.level.index(json, &mut self.index)?;
+        let text = Tokens { json, tokens: self.index.tokens(), escapes: self.index.escapes() };
+        text::check_escapes(json, text.escapes)?;
+        self.walk.run(text, &self.tree)?;
+        for (batch, group) in out.iter_mut().zip(&self.groups) {
+            for node in group {
+                let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
+                append(batch, text, found, self.numbers, &mut self.canonical);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn append(batch: &mut FieldBatch, text: Tokens<'_>, found: Found, numbers: Numbers, canonical: &mut Canonical) {
+    let token = found.first as usize;
+    let data = &mut batch.values.data;
+    match found.kind {
+        Kind::Absent | Kind::Null | Kind::Bytes => {}
+        Kind::Bool => data.extend_from_slice(text.scalar(token)),
+        Kind::Number => numbers.write(text.scalar(token), data),
+        Kind::String => text.push_text(token, data),
+        Kind::Json => canonical.write(text, token, numbers, data),
+    }
+    batch.values.end_value();
+    batch.kinds.push(found.kind as u8);
+}

@@ -1,0 +1,114 @@
+//! What can be wrong with a pointer or with an event. Small and copied freely; not a log line.
+
+use thiserror::Error;
+
+use super::{EVENT_BYTES_MAX, SEGMENTS_MAX};
+
+/// A pointer that cannot be looked for. It is a mistake of the configuration, never of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PointerError {
+    /// RFC 6901, section 3: a pointer is empty or begins with `/`.
+    #[error("pointer {pointer:?} does not begin with '/': write \"/name\", or \"\" for the whole event")]
+    NoSlash {
+        /// The pointer as given.
+        pointer: String,
+    },
+    /// RFC 6901, section 3: `~` stands only in `~0` (for `~`) and `~1` (for `/`).
+    #[error("pointer {pointer:?} has a '~' that is neither ~0 (for '~') nor ~1 (for '/')")]
+    BadEscape {
+        /// The pointer as given.
+        pointer: String,
+    },
+    /// Longer than [`SEGMENTS_MAX`].
+    #[error("pointer {pointer:?} goes deeper than {SEGMENTS_MAX} levels: ask for a member nearer the top")]
+    TooDeep {
+        /// The pointer as given.
+        pointer: String,
+    },
+}
+
+/// Why an event is not JSON text. Positions are bytes from the start of the event, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// No bytes, or only whitespace.
+    #[error("not JSON: the event is empty")]
+    Empty,
+    /// RFC 8259, section 8.1: a text must not begin with a byte order mark.
+    #[error("not JSON: the event begins with a UTF-8 byte order mark; send it without the bytes EF BB BF")]
+    ByteOrderMark,
+    /// The bytes are not UTF-8.
+    #[error("not JSON at byte {at}: not UTF-8")]
+    NotUtf8 {
+        /// The first byte that is not part of a character.
+        at: u32,
+    },
+    /// The grammar of RFC 8259 is broken.
+    #[error("not JSON at byte {at}: expected {expected}")]
+    Syntax {
+        /// Where the text stops being JSON; the length of the event where it ends too early.
+        at: u32,
+        /// What could have stood there.
+        expected: Expected,
+    },
+    /// A `\u` escape names half a character, so the string has no Unicode text.
+    #[error("not JSON at byte {at}: a lone surrogate is not Unicode text")]
+    LoneSurrogate {
+        /// The backslash of the escape.
+        at: u32,
+    },
+    /// Longer than [`EVENT_BYTES_MAX`].
+    #[error("the event is longer than {EVENT_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// What the grammar asks for where the text broke it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Expected {
+    /// Any value.
+    #[error("a value")]
+    Value,
+    /// A member's name.
+    #[error("a member name in quotes")]
+    Name,
+    /// The colon after a name.
+    #[error("':'")]
+    Colon,
+    /// What may follow a member.
+    #[error("',' or '}}'")]
+    CommaOrBrace,
+    /// What may follow an element.
+    #[error("',' or ']'")]
+    CommaOrBracket,
+    /// Nothing but whitespace may follow the value.
+    #[error("the end of the event")]
+    End,
+    /// A string was not closed.
+    #[error("a closing quote")]
+    Quote,
+    /// A control character stands in a string.
+    #[error("no control character in a string: write it as an escape")]
+    NoControl,
+    /// A backslash is followed by something else.
+    #[error("an escape of RFC 8259")]
+    Escape,
+    /// A `\u` without four hexadecimal digits.
+    #[error("four hexadecimal digits")]
+    Hex,
+    /// A digit is missing, or a number is followed by something else.
+    #[error("a number of RFC 8259")]
+    Number,
+    /// A word that is none of the three.
+    #[error("true, false or null")]
+    Literal,
+}
+
+/// A [`DecodeError::Syntax`]; out of line because events are nearly always JSON.
+#[cold]
+pub(super) fn syntax(at: usize, expected: Expected) -> DecodeError {
+    DecodeError::Syntax { at: position(at), expected }
+}
+
+/// Positions fit, because longer events are refused first.
+pub(super) fn position(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,96 @@
+//! Strings: their escapes checked, resolved and written. Not where strings stand in a text.
+
+use super::error::{DecodeError, Expected, position, syntax};
+
+/// Checks every escape of a text. One outside a string is left to the grammar, which has no backslash.
+///
+/// # Errors
+/// An unknown escape, `\u` without four digits, or a surrogate without its other half.
+pub(super) fn check_escapes(json: &[u8], escapes: &[u32]) -> Result<(), DecodeError> {
+    let mut escapes = escapes.iter().map(|at| *at as usize);
+    while let Some(at) = escapes.next() {
+        match json.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+            Some(b'u') => match unit(json, at).ok_or_else(|| syntax(at + 2, Expected::Hex))? {
+                // The first half takes the escape that follows it as its second; only the pair is a character.
+                0xd800..0xdc00 if low_half(json, at + 6).is_some() => drop(escapes.next()),
+                0xd800..0xe000 => return Err(DecodeError::LoneSurrogate { at: position(at) }),
+                _ => {}
+            },
+            _ => return Err(syntax(at + 1, Expected::Escape)),
+        }
+    }
+    Ok(())
+}
+
+/// The UTF-16 unit of the escape `\uXXXX` at `at`.
+fn unit(json: &[u8], at: usize) -> Option<u32> {
+    let digits = json.get(at + 2..at + 6)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
+/// The second half of a pair, if its escape stands at `at`.
+fn low_half(json: &[u8], at: usize) -> Option<u32> {
+    if json.get(at..at + 2)? != b"\\u" {
+        return None;
+    }
+    unit(json, at).filter(|unit| (0xdc00..0xe000).contains(unit))
+}
+
+/// Appends the text of a string given without its quotes, whose escapes have been checked.
+pub(super) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
+    while let Some(at) = memchr::memchr(b'\\', raw) {
+        out.extend_from_slice(raw.get(..at).unwrap_or_default());
+        let mut length = 2;
+        let resolved = match raw.get(at + 1) {
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let (character, bytes) = character(raw, at);
+                length = bytes;
+                character
+            }
+            Some(other) => char::from(*other),
+            None => return,
+        };
+        out.extend_from_slice(resolved.encode_utf8(&mut [0; 4]).as_bytes());
+        raw = raw.get(at + length..).unwrap_or_default();
+    }
+    out.extend_from_slice(raw);
+}
+
+/// The character of one `\u` escape or of a pair, and how many bytes it was written in.
+fn character(raw: &[u8], at: usize) -> (char, usize) {
+    let unit = unit(raw, at).unwrap_or_default();
+    let pair = if (0xd800..0xdc00).contains(&unit) { low_half(raw, at + 6) } else { None };
+    let (code, length) = match pair {
+        Some(low) => (0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), 12),
+        None => (unit, 6),
+    };
+    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
+}
+
+/// Appends a string in quotes with the fewest escapes (RFC 8785, section 3.2.2.2).
+pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            0x8 => out.extend_from_slice(b"\\b"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            0xc => out.extend_from_slice(b"\\f"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            0..0x20 => {
+                let low = char::from_digit(u32::from(byte & 0xf), 16).unwrap_or('0');
+                out.extend_from_slice(if *byte < 0x10 { b"\\u000" } else { b"\\u001" });
+                out.push(low as u8);
+            }
+            byte => out.push(*byte),
+        }
+    }
+    out.push(b'"');
+}
