@@ -149,7 +149,7 @@ wait_ready() {
   while [ "$SECONDS" -lt "$deadline" ]; do
     kill -0 "$pid" 2>/dev/null || { tail -n 20 "$state/broker.log" >&2; fail "the broker ended while starting; its log: $state/broker.log"; }
     # The line comes after the controller has let the broker in: from then on topics can be created.
-    if grep -q 'Kafka Server started' "$state/broker.log" && answers "$port"; then return; fi
+    if grep -qs 'Kafka Server started' "$state/broker.log" && answers "$port"; then return; fi
     sleep 0.1
   done
   tail -n 20 "$state/broker.log" >&2

@@ -1,0 +1,63 @@
+# One command for everything: `make help` lists them. Cargo does the building; this only strings steps together.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
+
+.PHONY: help demo test build bench fmt lint lint-fmt lint-clippy lint-deny kafka-up kafka-down clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: build ## Build, then de-duplicate 200,000 events and check the answer
+	@scripts/demo.sh
+
+test: build ## Build, start a real Kafka, run every test, stop it
+	@scripts/test.sh
+
+build: ## Build dist/dedup-host and dist/plugins/*.wasm
+	@scripts/setup.sh build
+	@echo "build: dedup-host (release; the first build takes long: RocksDB, wasmtime and librdkafka are compiled)"
+	@cargo build --release --locked -p dedup-host
+	@mkdir -p dist/plugins
+	@# A new file moved over the old one: a running dedup-host keeps the file it was started from.
+	@cp "$(CARGO_TARGET_DIR)/release/dedup-host" dist/.dedup-host.new && mv dist/.dedup-host.new dist/dedup-host
+	@echo "build: guest plugins"
+	@guest-plugins/build.sh dist/plugins
+	@echo "build: done, see dist/"
+
+bench: build ## Measure events a second over files (EVENTS=2000000 RUNS=3)
+	@scripts/bench.sh
+
+fmt: ## Format the Rust sources
+	@scripts/setup.sh lint
+	@cargo fmt --all
+
+lint: lint-fmt lint-clippy lint-deny ## Check format, clippy, licences and layers
+
+lint-fmt:
+	@scripts/setup.sh lint
+	@cargo fmt --all --check
+
+lint-clippy:
+	@scripts/setup.sh build lint
+	@cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+lint-deny:
+	@scripts/setup.sh lint
+	@scripts/deny.sh
+
+kafka-up: ## Start a real Kafka broker on this machine; prints its address
+	@scripts/setup.sh test
+	@scripts/kafka.sh up
+
+kafka-down: ## Stop it and delete its data
+	@scripts/kafka.sh down
+
+clean: kafka-down ## Delete dist/ and the build directory; stop the broker
+	@rm -rf dist
+	@cargo clean
