@@ -1,0 +1,86 @@
+//! Exit codes: what the process tells the shell, the unit file and the script. Not the errors themselves.
+
+/// Why the process ended. The numbers are a contract with scripts: they are never given a second meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// The work is done, or a stop was asked for and everything in flight was committed.
+    Ok = 0,
+    /// A defect of the host, or a cause that has no code of its own.
+    Internal = 1,
+    /// The command line, the environment or the configuration file is not usable; nothing was started.
+    Usage = 2,
+    /// A plugin cannot be loaded, configured, or given its roles.
+    Plugin = 3,
+    /// The input, its topic or the broker is missing, cannot be reached, or refuses us.
+    Input = 4,
+    /// The state belongs to something else, is in use by another process, or is damaged.
+    State = 5,
+    /// The output cannot be written: disk full, no permission, closed pipe.
+    Output = 6,
+    /// A plugin failed on a record and `--on-plugin-failure stop` says to stop.
+    PluginFailure = 7,
+    /// The HTTP address is in use or cannot be bound.
+    Address = 8,
+    /// An earlier run was interrupted: it must be resumed, or its outputs removed.
+    Interrupted = 9,
+    /// A second interrupt ended the process before it had drained (128 + SIGINT).
+    Killed = 130,
+}
+
+impl ExitCode {
+    /// All codes, for documentation and tests.
+    pub const ALL: [Self; 11] = [
+        Self::Ok,
+        Self::Internal,
+        Self::Usage,
+        Self::Plugin,
+        Self::Input,
+        Self::State,
+        Self::Output,
+        Self::PluginFailure,
+        Self::Address,
+        Self::Interrupted,
+        Self::Killed,
+    ];
+
+    /// The number the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// A few words for `--help`.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "done",
+            Self::Internal => "internal error",
+            Self::Usage => "command line or configuration not usable",
+            Self::Plugin => "plugin cannot be loaded",
+            Self::Input => "input, topic or broker missing or unreachable",
+            Self::State => "state of something else, in use, or damaged",
+            Self::Output => "output cannot be written",
+            Self::PluginFailure => "plugin failed and the policy is stop",
+            Self::Address => "HTTP address in use",
+            Self::Interrupted => "an interrupted run must be resumed first",
+            Self::Killed => "second interrupt, not drained",
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_and_stays_what_it_was() {
+        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+    }
+}

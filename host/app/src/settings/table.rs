@@ -1,0 +1,362 @@
+//! The closed list of settings: name, default, words for help. The flag is the name, the variable and the key of the
+//! configuration file follow from it. Not their meaning: that is decided in `config`.
+
+/// A heading of `--help` and of `dedup-host config`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Components and what they may use.
+    Plugins,
+    /// What a duplicate is, and for how long.
+    Deduplication,
+    /// Broker addresses, TLS, SASL, properties.
+    KafkaConnection,
+    /// What is read.
+    KafkaInput,
+    /// What is written, and how surely.
+    KafkaOutput,
+    /// Newline-delimited JSON in the place of Kafka.
+    Files,
+    /// The keys seen.
+    State,
+    /// Copies of the state.
+    Checkpoints,
+    /// What bounds memory and work.
+    Limits,
+    /// HTTP, log, shutdown.
+    Operation,
+}
+
+impl Group {
+    /// The heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Plugins => "Plugins",
+            Self::Deduplication => "Deduplication",
+            Self::KafkaConnection => "Kafka connection",
+            Self::KafkaInput => "Kafka input",
+            Self::KafkaOutput => "Kafka output and delivery",
+            Self::Files => "Files instead of Kafka",
+            Self::State => "State",
+            Self::Checkpoints => "Checkpoints",
+            Self::Limits => "Limits",
+            Self::Operation => "HTTP, log and shutdown",
+        }
+    }
+}
+
+/// How many values a setting takes, and whether they may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One value.
+    One,
+    /// One value that is never shown.
+    Secret,
+    /// A flag that needs no value: `--resume` is `--resume=true`.
+    Switch,
+    /// The flag may be repeated; in a variable this character separates the values; in a file it is an array.
+    Many(char),
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The flag without its dashes. The key in a file is the same with `_` for `-`.
+    pub flag: &'static str,
+    /// A second name of the flag.
+    pub alias: Option<&'static str>,
+    /// Environment variables, the first one set wins; empty: the key in upper case.
+    pub env: &'static [&'static str],
+    /// What stands for the value in the help text.
+    pub value: &'static str,
+    /// What holds when nobody says anything.
+    pub default: Option<&'static str>,
+    /// Its heading.
+    pub group: Group,
+    /// Number of values and secrecy.
+    pub kind: Kind,
+    /// The first paragraph is the short help.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The key in a configuration file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.flag.replace('-', "_")
+    }
+
+    /// Its environment variables, the strongest first.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        match self.env {
+            [] => vec![self.key().to_ascii_uppercase()],
+            names => names.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    const fn env(mut self, names: &'static [&'static str]) -> Self {
+        self.env = names;
+        self
+    }
+
+    const fn alias(mut self, name: &'static str) -> Self {
+        self.alias = Some(name);
+        self
+    }
+
+    const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+const fn plain(group: Group, flag: &'static str, value: &'static str, help: &'static str) -> Setting {
+    Setting { flag, alias: None, env: &[], value, default: None, group, kind: Kind::One, help }
+}
+
+/// The setting with this flag.
+#[must_use]
+pub fn find(flag: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.flag == flag)
+}
+
+use Group::{
+    Checkpoints, Deduplication, Files, KafkaConnection, KafkaInput, KafkaOutput, Limits, Operation, Plugins, State,
+};
+use Kind::{Many, Secret, Switch};
+
+/// Every setting of a run, in the order of the help text.
+pub const SETTINGS: &[Setting] = &[
+    plain(Plugins, "plugin", "FILE", "A wasm component; repeat the flag to give the key extractor and the scorer apart")
+        .kind(Many(',')),
+    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is handed to the plugins as it is"),
+    plain(Plugins, "plugin-time-limit-ms", "MS", "Longest time of one call of a plugin, for a batch of 1 MiB or less")
+        .or("1000"),
+    plain(Plugins, "plugin-memory-mib", "MIB", "Most memory one plugin instance may use; there is one a partition").or("256"),
+    plain(
+        Plugins,
+        "on-plugin-failure",
+        "stop|dead-letter|pass",
+        "What becomes of a record that a plugin fails on\n\ndead-letter without a dead-letter topic or file passes the \
+         record on unchanged and counts it: nothing is lost.",
+    )
+    .or("dead-letter"),
+    plain(
+        Deduplication,
+        "window",
+        "DURATION|none",
+        "How long a key is remembered after its first event\n\nUnits are ms, s, m, h, d; `none` or `unlimited` remembers \
+         for ever. The variable is not WINDOW, because terminal multiplexers set that one.",
+    )
+    .env(&["DEDUP_WINDOW"])
+    .or("24h"),
+    plain(Deduplication, "allowed-lateness", "DURATION", "How far behind the watermark an event may be and still be decided")
+        .or("1h"),
+    plain(Deduplication, "max-out-of-orderness", "DURATION", "How far the watermark stays behind the newest event time")
+        .or("1m"),
+    plain(
+        Deduplication,
+        "max-time-jump",
+        "DURATION",
+        "How far one event may move event time forward\n\nOne producer with a bad clock must not close the window for all.",
+    )
+    .or("1h"),
+    plain(
+        Deduplication,
+        "late",
+        "pass|drop|topic|FILE",
+        "What becomes of an event later than the allowed lateness\n\nThey are counted whatever happens to them. `topic` \
+         sends them to --late-topic. With --input any other value is the file they are written to (./pass for a file of \
+         that name).",
+    )
+    .or("pass"),
+    plain(Deduplication, "event-time", "POINTER", "Where the event time is in the payload; unset: the record's timestamp"),
+    plain(Deduplication, "uuid-field", "POINTER", "Where an event's uuid is; it becomes the key of the output record")
+        .or("/uuid"),
+    plain(
+        Deduplication,
+        "numbers",
+        "as-written|canonical",
+        "Whether 1 and 1.0 are the same to a key\n\nas-written hands a plugin the digits as they stand, canonical the \
+         number they mean.",
+    )
+    .or("as-written"),
+    plain(Deduplication, "on-missing-key", "pass|dead-letter|drop", "What becomes of a record that has no key").or("pass"),
+    plain(KafkaConnection, "kafka-hosts", "HOST:PORT,...", "Bootstrap servers").or("localhost:9092"),
+    plain(
+        KafkaConnection,
+        "kafka-security-protocol",
+        "PROTOCOL",
+        "plaintext, ssl, sasl_plaintext or sasl_ssl\n\nUnset: follows from --kafka-tls and --kafka-sasl-mechanism; a \
+         mechanism alone means sasl_ssl.",
+    ),
+    plain(KafkaConnection, "kafka-tls", "true|false", "Encrypt the connection and verify the broker's certificate")
+        .kind(Switch)
+        .or("false"),
+    plain(
+        KafkaConnection,
+        "kafka-tls-insecure",
+        "true|false",
+        "Accept any certificate: encrypted, but anyone can be the broker",
+    )
+    .kind(Switch)
+    .or("false"),
+    plain(KafkaConnection, "kafka-ssl-ca-location", "FILE", "Certificates to trust; unset: those of the system"),
+    plain(KafkaConnection, "kafka-ssl-certificate-location", "FILE", "Our own certificate (PEM)"),
+    plain(KafkaConnection, "kafka-ssl-key-location", "FILE", "The private key of our certificate (PEM)"),
+    plain(KafkaConnection, "kafka-ssl-key-password", "TEXT", "Password of the private key").kind(Secret),
+    plain(KafkaConnection, "kafka-sasl-mechanism", "NAME", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
+    plain(KafkaConnection, "kafka-sasl-username", "TEXT", "User name"),
+    plain(
+        KafkaConnection,
+        "kafka-sasl-password",
+        "TEXT",
+        "Password\n\nPrefer the variable: other users of the machine can read command lines.",
+    )
+    .kind(Secret),
+    plain(
+        KafkaConnection,
+        "kafka-property",
+        "NAME=VALUE",
+        "Any further librdkafka property; may be repeated\n\nA name that starts with `consumer.` or `producer.` goes to \
+         that client alone. Properties the host must own are refused. In the variable, `;` separates them.",
+    )
+    .kind(Many(';')),
+    plain(KafkaInput, "kafka-consumer-topic", "TOPIC", "Topic to read")
+        .alias("input-topic")
+        .env(&["KAFKA_CONSUMER_TOPIC", "INPUT_TOPIC"])
+        .or("events"),
+    plain(KafkaInput, "kafka-consumer-group", "GROUP", "Consumer group").or("kafka-deduplicator"),
+    plain(KafkaInput, "kafka-consumer-offset-reset", "earliest|latest", "Where to start when the group has no offset")
+        .or("earliest"),
+    plain(
+        KafkaInput,
+        "kafka-consumer-auto-commit",
+        "true|false",
+        "Refused with exactly-once delivery: the offsets belong to the transaction",
+    )
+    .kind(Switch)
+    .or("false"),
+    plain(KafkaInput, "poll-timeout-secs", "SECS", "Longest wait of one poll").or("1"),
+    plain(KafkaOutput, "output-topic", "TOPIC", "Topic of the unique events; unset: nothing is forwarded, metrics only"),
+    plain(KafkaOutput, "duplicates-topic", "TOPIC", "Topic of the explained duplicates"),
+    plain(KafkaOutput, "late-topic", "TOPIC", "Topic of late events; setting it means --late topic"),
+    plain(KafkaOutput, "dead-letter-topic", "TOPIC", "Topic of records that cannot be decoded or decided"),
+    plain(
+        KafkaOutput,
+        "delivery",
+        "exactly-once|at-least-once",
+        "exactly-once commits outputs and offsets in one transaction",
+    )
+    .or("exactly-once"),
+    plain(
+        KafkaOutput,
+        "transactional-id-prefix",
+        "TEXT",
+        "Start of the transactional ids; unset: group and host name\n\nIt must stay the same over restarts, so that a new \
+         process shuts out the one before it, and differ between hosts that run at the same time.",
+    ),
+    plain(
+        KafkaOutput,
+        "kafka-transaction-timeout-ms",
+        "MS",
+        "After this the broker aborts a transaction\n\nRaised to KAFKA_MESSAGE_TIMEOUT_MS where only that one is set.",
+    )
+    .or("15000"),
+    plain(KafkaOutput, "commit-interval-ms", "MS", "How long outputs are gathered into one transaction").or("100"),
+    plain(KafkaOutput, "kafka-producer-linger-ms", "MS", "How long the producer waits to fill a request").or("20"),
+    plain(KafkaOutput, "kafka-producer-queue-mib", "MIB", "Most memory of the producer's queue").or("400"),
+    plain(KafkaOutput, "kafka-producer-queue-messages", "N", "Most messages in the producer's queue").or("10000000"),
+    plain(
+        KafkaOutput,
+        "kafka-message-timeout-ms",
+        "MS",
+        "How long a message may take to be acknowledged\n\nWith exactly-once it cannot be longer than the transaction \
+         timeout: the default is lowered to that, and said in the log.",
+    )
+    .or("20000"),
+    plain(KafkaOutput, "kafka-compression-codec", "none|gzip|snappy|lz4|zstd", "Compression of what is produced").or("snappy"),
+    plain(Files, "input", "FILE|-", "Newline-delimited JSON to read; `-` is standard input").env(&["INPUT_FILE"]),
+    plain(Files, "output", "FILE|-", "Unique events; without it the run only counts").env(&["OUTPUT_FILE"]),
+    plain(Files, "duplicates", "FILE|-", "Explained duplicates").env(&["DUPLICATES_FILE"]),
+    plain(Files, "dead-letter", "FILE|-", "Records that cannot be decoded or decided").env(&["DEAD_LETTER_FILE"]),
+    plain(Files, "report", "FILE|-", "A summary of the run as JSON").env(&["REPORT_FILE"]),
+    plain(Files, "resume", "true|false", "Go on with a run that was interrupted, from what it had committed")
+        .kind(Switch)
+        .or("false"),
+    plain(State, "store-path", "DIR", "Directory of the state").or("/tmp/deduplication-store"),
+    plain(State, "max-store-capacity", "BYTES", "Most disk a partition's state may use, in bytes or with a unit\n\nOver \
+        it the oldest keys are forgotten early, and the window really in force is a metric.")
+        .or("1073741824"),
+    plain(Checkpoints, "checkpoint-interval-secs", "SECS", "Time between two checkpoints").or("300"),
+    plain(Checkpoints, "local-checkpoint-dir", "DIR", "Directory of the checkpoints").or("./checkpoints"),
+    plain(Checkpoints, "max-local-checkpoints", "N", "How many are kept").or("5"),
+    plain(Checkpoints, "s3-bucket", "NAME", "Object store bucket for checkpoints; unset: local only"),
+    plain(Checkpoints, "s3-key-prefix", "TEXT", "Start of the object names").or("deduplication-checkpoints"),
+    plain(Checkpoints, "full-upload-interval", "N", "Every n-th checkpoint uploads everything again").or("10"),
+    plain(Checkpoints, "s3-timeout-secs", "SECS", "Longest time of one request to the object store").or("300"),
+    plain(Checkpoints, "aws-region", "NAME", "Region of the bucket").or("us-east-1"),
+    plain(Checkpoints, "aws-endpoint-url", "URL", "Address of an object store that is not AWS")
+        .env(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]),
+    plain(Checkpoints, "aws-allow-http", "true|false", "Allow an object store without TLS").kind(Switch).or("false"),
+    plain(Checkpoints, "aws-access-key-id", "TEXT", "Access key; unset: the usual chain of AWS"),
+    plain(Checkpoints, "aws-secret-access-key", "TEXT", "Secret of the access key").kind(Secret),
+    plain(Checkpoints, "aws-session-token", "TEXT", "Session token of the access key").kind(Secret),
+    plain(
+        Limits,
+        "max-in-flight-messages",
+        "N",
+        "Most records read and not yet committed, over all partitions\n\nLarge, because a batch is decided and committed \
+         as one: a hundred records in flight would make every transaction a hundred records long. Memory is bounded by \
+         --max-memory-bytes.",
+    )
+    .or("1000000"),
+    plain(
+        Limits,
+        "max-in-flight-messages-per-partition",
+        "N",
+        "Most records of one partition read and not yet committed\n\nLarge for the same reason as \
+         --max-in-flight-messages; a partition at its bound is paused, the others go on.",
+    )
+    .or("200000"),
+    plain(
+        Limits,
+        "max-memory-bytes",
+        "BYTES",
+        "Most memory of the records in flight, in bytes or with a unit\n\nLarge enough that it is this bound, and not the \
+         count, that holds big events back. The state's memory is not part of it.",
+    )
+    .or("512MiB"),
+    plain(Limits, "worker-threads", "N", "Threads that decide batches; a partition belongs to one of them").or("4"),
+    plain(Operation, "bind-host", "HOST", "Address of the HTTP server").or("0.0.0.0"),
+    plain(
+        Operation,
+        "bind-port",
+        "PORT",
+        "Port of the HTTP server; 0 takes a free one\n\nWith --input there is no HTTP server unless one of --bind-host \
+         and --bind-port is given on the command line.",
+    )
+    .or("8080"),
+    plain(Operation, "shutdown-timeout-secs", "SECS", "How long a stop may drain before it gives up").or("30"),
+    plain(
+        Operation,
+        "log-format",
+        "auto|human|json",
+        "auto and human are lines for people, coloured on a terminal; json is one object a line",
+    )
+    .or("auto"),
+    plain(
+        Operation,
+        "log-level",
+        "LEVEL",
+        "error, warn, info, debug, trace, or a filter such as info,dedup_host=debug",
+    )
+    .env(&["LOG_LEVEL", "RUST_LOG"])
+    .or("info"),
+];

@@ -1,0 +1,229 @@
+//! What the user typed: for every setting its text, and where that came from. Nothing here is parsed or checked yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use clap::ArgMatches;
+
+use super::SettingsError;
+use super::table::{Kind, SETTINGS, Setting};
+
+/// Where the text of a setting comes from, the strongest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// The environment variable of this name.
+    Variable(String),
+    /// The configuration file at this path.
+    File(String),
+    /// Nobody said anything, and the host chose by other settings; says which.
+    Derived(String),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => write!(f, "command line"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Derived(reason) => write!(f, "default: {reason}"),
+            Self::Default => write!(f, "default"),
+        }
+    }
+}
+
+/// The environment as an argument, so that tests need no process of their own.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A configuration file: each key is the name of a setting.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    path: String,
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl ConfigFile {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not TOML, or has a key that is no setting.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError::File { path: name.clone(), reason: error.to_string() })?;
+        Self::parse(name, &text)
+    }
+
+    /// Reads `text` as the file called `path`.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::read`].
+    pub fn parse(path: String, text: &str) -> Result<Self, SettingsError> {
+        let table: toml::Table = match toml::from_str(text) {
+            Ok(table) => table,
+            Err(error) => return Err(SettingsError::File { path, reason: error.to_string().trim_end().to_owned() }),
+        };
+        let mut values = BTreeMap::new();
+        for (key, value) in table {
+            let texts = known(&key).and_then(|setting| texts_of(setting, &value));
+            match texts {
+                Ok(texts) => values.insert(key, texts),
+                Err(reason) => return Err(SettingsError::File { path, reason: format!("`{key}` {reason}") }),
+            };
+        }
+        Ok(Self { path, values })
+    }
+}
+
+fn known(key: &str) -> Result<&'static Setting, String> {
+    if let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == key) {
+        return Ok(setting);
+    }
+    let same = |setting: &&Setting| setting.variables().contains(&key.to_owned()) || setting.flag == key;
+    Err(match SETTINGS.iter().find(same) {
+        Some(setting) => format!("is not a setting: in a file it is written `{}`", setting.key()),
+        None => "is not a setting; `dedup-host config` prints the names of all".into(),
+    })
+}
+
+fn texts_of(setting: &Setting, value: &toml::Value) -> Result<Vec<String>, String> {
+    match (value, setting.kind) {
+        (toml::Value::Array(items), Kind::Many(_)) => items.iter().map(scalar).collect(),
+        _ => Ok(vec![scalar(value)?]),
+    }
+}
+
+fn scalar(value: &toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Float(number) => Ok(number.to_string()),
+        toml::Value::Boolean(switch) => Ok(switch.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+            Err(format!("is of type {}: write a text or a number", value.type_str()))
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Text {
+    values: Vec<String>,
+    origin: Origin,
+}
+
+/// Every setting as text, with its origin.
+#[derive(Debug, Clone)]
+pub struct Typed {
+    texts: BTreeMap<&'static str, Text>,
+}
+
+impl Typed {
+    /// A flag wins over a variable, a variable over the file, the file over the default. A variable that is set but
+    /// empty counts as not set, which is what orchestrators mean by it. `takes` says which settings the subcommand has.
+    #[must_use]
+    pub fn resolve(
+        takes: impl Fn(&Setting) -> bool,
+        flags: &ArgMatches,
+        environment: Environment<'_>,
+        file: Option<&ConfigFile>,
+    ) -> Self {
+        let text = |setting: &Setting| {
+            flag(flags, setting)
+                .or_else(|| variable(environment, setting))
+                .or_else(|| in_file(file, setting))
+                .or_else(|| setting.default.map(|text| Text { values: vec![text.to_owned()], origin: Origin::Default }))
+        };
+        let taken = SETTINGS.iter().filter(|setting| takes(setting));
+        Self { texts: taken.filter_map(|setting| Some((setting.flag, text(setting)?))).collect() }
+    }
+
+    /// The text of a setting, if it has one.
+    #[must_use]
+    pub fn text(&self, flag: &str) -> Option<&str> {
+        self.all(flag).last().map(String::as_str)
+    }
+
+    /// All texts of a setting that may be repeated.
+    #[must_use]
+    pub fn all(&self, flag: &str) -> &[String] {
+        self.texts.get(flag).map(|text| text.values.as_slice()).unwrap_or_default()
+    }
+
+    /// Where the text comes from.
+    #[must_use]
+    pub fn origin(&self, flag: &str) -> &Origin {
+        self.texts.get(flag).map_or(&Origin::Default, |text| &text.origin)
+    }
+
+    /// Whether the user said it, anywhere.
+    #[must_use]
+    pub fn given(&self, flag: &str) -> bool {
+        !matches!(self.origin(flag), Origin::Default | Origin::Derived(_))
+    }
+
+    /// Whether the user said it on the command line.
+    #[must_use]
+    pub fn on_command_line(&self, flag: &str) -> bool {
+        *self.origin(flag) == Origin::Flag
+    }
+
+    /// Replaces what nobody said by what follows from other settings.
+    pub fn derive(&mut self, flag: &'static str, value: String, reason: String) {
+        self.texts.insert(flag, Text { values: vec![value], origin: Origin::Derived(reason) });
+    }
+
+    /// The value of a setting that may be absent.
+    ///
+    /// # Errors
+    /// Names the setting and where its text comes from.
+    pub fn get<T>(
+        &self,
+        flag: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingsError> {
+        self.text(flag).map(|text| parse(text).map_err(|reason| self.wrong(flag, reason))).transpose()
+    }
+
+    /// The value of a setting that must be there.
+    ///
+    /// # Errors
+    /// As [`Typed::get`], and when it is not set.
+    pub fn need<T>(&self, flag: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, SettingsError> {
+        self.get(flag, parse)?.ok_or_else(|| self.wrong(flag, "is needed and not set".into()))
+    }
+
+    /// The error that names the setting and where it comes from.
+    #[must_use]
+    pub fn wrong(&self, flag: &'static str, reason: String) -> SettingsError {
+        SettingsError::Setting { flag, origin: self.origin(flag).clone(), reason }
+    }
+}
+
+fn flag(flags: &ArgMatches, setting: &Setting) -> Option<Text> {
+    let values = flags.get_many::<String>(setting.flag)?.cloned().collect();
+    Some(Text { values, origin: Origin::Flag })
+}
+
+fn variable(environment: Environment<'_>, setting: &Setting) -> Option<Text> {
+    let (name, text) = setting.variables().into_iter().find_map(|name| {
+        let text = environment(&name).filter(|text| !text.is_empty())?;
+        Some((name, text))
+    })?;
+    let values = match setting.kind {
+        Kind::Many(separator) => {
+            text.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        }
+        Kind::One | Kind::Secret | Kind::Switch => vec![text],
+    };
+    Some(Text { values, origin: Origin::Variable(name) })
+}
+
+fn in_file(file: Option<&ConfigFile>, setting: &Setting) -> Option<Text> {
+    let file = file?;
+    let values = file.values.get(&setting.key())?.clone();
+    Some(Text { values, origin: Origin::File(file.path.clone()) })
+}
