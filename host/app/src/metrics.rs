@@ -1,0 +1,596 @@
+//! What the host counts and measures, in the text format of Prometheus. A closed set: every name is here, every label
+//! has a bounded set of values. Not logs, and not the status page.
+//!
+//! The hot path holds a [`PartitionMetrics`] and touches only atomics, once a batch.
+
+use std::time::Duration;
+
+use engine::record::TopicPartition;
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
+};
+
+/// Names of all metrics. They are a contract with dashboards and alerts.
+pub mod names {
+    /// Records read, by partition.
+    pub const CONSUMED: &str = "dedup_host_consumed_total";
+    /// Bytes of keys, payloads and headers read, by partition.
+    pub const CONSUMED_BYTES: &str = "dedup_host_consumed_bytes_total";
+    /// Decisions, by partition and outcome.
+    pub const DECISIONS: &str = "dedup_host_decisions_total";
+    /// Records read and not decided; above 0 at rest means records were lost.
+    pub const UNDECIDED: &str = "dedup_host_undecided_records";
+    /// Records by where they went.
+    pub const FORWARDED: &str = "dedup_host_forwarded_total";
+    /// Records a batch.
+    pub const BATCH_RECORDS: &str = "dedup_host_batch_records";
+    /// Bytes a batch.
+    pub const BATCH_BYTES: &str = "dedup_host_batch_bytes";
+    /// Time of a batch in one stage.
+    pub const STAGE_SECONDS: &str = "dedup_host_stage_seconds";
+    /// Record time to commit.
+    pub const END_TO_END_SECONDS: &str = "dedup_host_end_to_end_seconds";
+    /// Records between our position and the end of the log.
+    pub const LAG: &str = "dedup_host_consumer_lag_records";
+    /// The group's offset.
+    pub const COMMITTED_OFFSET: &str = "dedup_host_committed_offset";
+    /// The offset up to which the state on disk holds everything.
+    pub const APPLIED_OFFSET: &str = "dedup_host_applied_offset";
+    /// Time since the state was last persisted.
+    pub const APPLIED_AGE_SECONDS: &str = "dedup_host_applied_age_seconds";
+    /// Keys remembered.
+    pub const STORE_KEYS: &str = "dedup_host_store_keys";
+    /// Bytes of the state on disk.
+    pub const STORE_BYTES: &str = "dedup_host_store_bytes";
+    /// Time buckets of the state.
+    pub const STORE_BUCKETS: &str = "dedup_host_store_buckets";
+    /// Keys in memory that are not on disk yet.
+    pub const STORE_FRONT_KEYS: &str = "dedup_host_store_front_keys";
+    /// The window that is really in force.
+    pub const EFFECTIVE_WINDOW_SECONDS: &str = "dedup_host_effective_window_seconds";
+    /// Look-ups that asked a filter.
+    pub const STORE_FILTER_CHECKED: &str = "dedup_host_store_filter_checked_total";
+    /// Look-ups that a filter answered alone.
+    pub const STORE_FILTER_USEFUL: &str = "dedup_host_store_filter_useful_total";
+    /// Calls of a plugin.
+    pub const PLUGIN_CALLS: &str = "dedup_host_plugin_calls_total";
+    /// Time in a plugin.
+    pub const PLUGIN_SECONDS: &str = "dedup_host_plugin_seconds_total";
+    /// Failures of a plugin.
+    pub const PLUGIN_FAILURES: &str = "dedup_host_plugin_failures_total";
+    /// Transactions by how they ended.
+    pub const TRANSACTIONS: &str = "dedup_host_transactions_total";
+    /// Rebalances.
+    pub const REBALANCES: &str = "dedup_host_rebalances_total";
+    /// Records re-read into the state after an assignment.
+    pub const REPLAYED: &str = "dedup_host_replayed_total";
+    /// Times a partition was paused because a bound was reached.
+    pub const PAUSES: &str = "dedup_host_backpressure_pauses_total";
+    /// HTTP requests.
+    pub const HTTP_REQUESTS: &str = "dedup_host_http_requests_total";
+    /// 1, with the version as a label.
+    pub const BUILD_INFO: &str = "dedup_host_build_info";
+}
+
+/// A closed set of label values.
+macro_rules! labels {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The label's value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+labels! {
+    /// What was decided of a record.
+    Outcome {
+        /// Seen first.
+        Unique = "unique",
+        /// Seen before.
+        Duplicate = "duplicate",
+        /// Later than the allowed lateness.
+        Late = "late",
+        /// Without a key.
+        Keyless = "keyless",
+        /// Not decodable, or failed on.
+        DeadLetter = "dead_letter",
+    }
+}
+
+labels! {
+    /// Where a record went.
+    Destination {
+        /// The output.
+        Output = "output",
+        /// The duplicates.
+        Duplicates = "duplicates",
+        /// The late events.
+        Late = "late",
+        /// The dead letters.
+        DeadLetter = "dead_letter",
+        /// Nowhere, as a policy says.
+        Dropped = "dropped",
+        /// Nowhere, because there is no output.
+        MetricsOnly = "metrics_only",
+    }
+}
+
+labels! {
+    /// A stage of the line.
+    Stage {
+        /// Payloads to fields.
+        Decode = "decode",
+        /// Fields to keys.
+        Extract = "extract",
+        /// Keys to entries.
+        Lookup = "lookup",
+        /// Entries to decisions.
+        Decide = "decide",
+        /// Outputs to the producer.
+        Produce = "produce",
+        /// Transaction.
+        Commit = "commit",
+        /// Committed entries to the state in memory.
+        Apply = "apply",
+        /// State to disk.
+        Persist = "persist",
+    }
+}
+
+labels! {
+    /// How a transaction ended.
+    TransactionResult {
+        /// Committed.
+        Committed = "committed",
+        /// Aborted.
+        Aborted = "aborted",
+        /// The broker did not say; the group's offset showed that it was committed.
+        UnknownCommitted = "unknown_committed",
+        /// The broker did not say; the group's offset showed that it was not.
+        UnknownAborted = "unknown_aborted",
+    }
+}
+
+labels! {
+    /// What the group did to a partition.
+    Rebalance {
+        /// Given.
+        Assigned = "assigned",
+        /// Taken in order.
+        Revoked = "revoked",
+        /// Taken without being asked.
+        Lost = "lost",
+    }
+}
+
+/// All metrics of the process. Clones are the same metrics.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+    partitions: Partitions,
+    forwarded: IntCounterVec,
+    stage_seconds: HistogramVec,
+    plugin_calls: IntCounterVec,
+    plugin_seconds: CounterVec,
+    plugin_failures: IntCounterVec,
+    transactions: IntCounterVec,
+    rebalances: IntCounterVec,
+    http_requests: IntCounterVec,
+    /// Records a batch.
+    pub batch_records: Histogram,
+    /// Bytes a batch.
+    pub batch_bytes: Histogram,
+    /// Seconds from a record's time to its commit; observe the oldest record of a batch.
+    pub end_to_end_seconds: Histogram,
+    /// Look-ups that asked a filter.
+    pub store_filter_checked: IntCounter,
+    /// Look-ups that a filter answered alone.
+    pub store_filter_useful: IntCounter,
+}
+
+#[derive(Debug, Clone)]
+struct Partitions {
+    consumed: IntCounterVec,
+    consumed_bytes: IntCounterVec,
+    decisions: IntCounterVec,
+    undecided: IntGaugeVec,
+    replayed: IntCounterVec,
+    pauses: IntCounterVec,
+    lag: IntGaugeVec,
+    committed_offset: IntGaugeVec,
+    applied_offset: IntGaugeVec,
+    applied_age_seconds: GaugeVec,
+    store_keys: IntGaugeVec,
+    store_bytes: IntGaugeVec,
+    store_buckets: IntGaugeVec,
+    store_front_keys: IntGaugeVec,
+    effective_window_seconds: GaugeVec,
+}
+
+/// The metrics of one partition, resolved once: using them is an atomic operation each.
+#[derive(Debug, Clone)]
+pub struct PartitionMetrics {
+    consumed: IntCounter,
+    consumed_bytes: IntCounter,
+    decisions: [IntCounter; Outcome::ALL.len()],
+    undecided: IntGauge,
+    /// Records re-read into the state.
+    pub replayed: IntCounter,
+    /// Times the partition was paused because a bound was reached.
+    pub pauses: IntCounter,
+    /// Records between our position and the end of the log.
+    pub lag: IntGauge,
+    /// The group's offset.
+    pub committed_offset: IntGauge,
+    /// The offset up to which the state on disk holds everything.
+    pub applied_offset: IntGauge,
+    /// Seconds since the state was persisted.
+    pub applied_age_seconds: Gauge,
+    /// Keys remembered.
+    pub store_keys: IntGauge,
+    /// Bytes on disk.
+    pub store_bytes: IntGauge,
+    /// Time buckets.
+    pub store_buckets: IntGauge,
+    /// Keys not on disk yet.
+    pub store_front_keys: IntGauge,
+    /// Seconds of the window that is really in force; infinite where it has no bound.
+    pub effective_window_seconds: Gauge,
+}
+
+impl PartitionMetrics {
+    /// Records were read; each of them must be decided or given back.
+    pub fn consumed(&self, records: u64, bytes: u64) {
+        self.consumed.inc_by(records);
+        self.consumed_bytes.inc_by(bytes);
+        self.undecided.add(signed(records));
+    }
+
+    /// Records were decided.
+    pub fn decided(&self, outcome: Outcome, records: u64) {
+        if let Some(counter) = self.decisions.get(outcome as usize) {
+            counter.inc_by(records);
+        }
+        self.undecided.sub(signed(records));
+    }
+
+    /// Records were read and will be read again: a batch was dropped before it was decided.
+    pub fn given_back(&self, records: u64) {
+        self.undecided.sub(signed(records));
+    }
+
+    /// Records read, less records decided or given back: 0 at rest, or records were lost.
+    #[must_use]
+    pub fn undecided(&self) -> i64 {
+        self.undecided.get()
+    }
+}
+
+/// The metrics of one plugin.
+#[derive(Debug, Clone)]
+pub struct PluginMetrics {
+    name: String,
+    calls: IntCounter,
+    seconds: prometheus::Counter,
+    failures: IntCounterVec,
+}
+
+impl PluginMetrics {
+    /// A call returned or failed after `time`.
+    pub fn called(&self, time: Duration) {
+        self.calls.inc();
+        self.seconds.inc_by(time.as_secs_f64());
+    }
+
+    /// A call failed; `kind` comes from a closed set, such as `trap` or `time_limit`.
+    pub fn failed(&self, kind: &'static str) {
+        self.failures.with_label_values(&[self.name.as_str(), kind]).inc();
+    }
+}
+
+impl Metrics {
+    /// A set of its own: two of them in one process do not meet.
+    ///
+    /// # Errors
+    /// Only if two metrics of this file had the same name.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let new = New { registry: &registry };
+        let build_info =
+            new.int_gauges(names::BUILD_INFO, "1, with the version of the host as a label", &["version"])?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let metrics = Self {
+            partitions: Partitions::new(&new)?,
+            forwarded: new.counters(names::FORWARDED, "records by where they went", &["destination"])?,
+            stage_seconds: new.stages()?,
+            plugin_calls: new.counters(names::PLUGIN_CALLS, "calls of a plugin", &["plugin"])?,
+            plugin_seconds: new.seconds(names::PLUGIN_SECONDS, "time in a plugin", &["plugin"])?,
+            plugin_failures: new.counters(names::PLUGIN_FAILURES, "failures of a plugin", &["plugin", "kind"])?,
+            transactions: new.counters(names::TRANSACTIONS, "transactions by how they ended", &["result"])?,
+            rebalances: new.counters(names::REBALANCES, "partitions given and taken by the group", &["kind"])?,
+            http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
+            batch_records: new.histogram(
+                names::BATCH_RECORDS,
+                "records a batch",
+                exponential_buckets(1.0, 4.0, 10)?,
+            )?,
+            batch_bytes: new.histogram(names::BATCH_BYTES, "bytes a batch", exponential_buckets(1024.0, 4.0, 10)?)?,
+            end_to_end_seconds: new.histogram(
+                names::END_TO_END_SECONDS,
+                "time from the oldest record of a batch to its commit",
+                exponential_buckets(0.005, 2.0, 16)?,
+            )?,
+            store_filter_checked: new.counter(names::STORE_FILTER_CHECKED, "look-ups that asked a filter")?,
+            store_filter_useful: new.counter(names::STORE_FILTER_USEFUL, "look-ups that a filter answered alone")?,
+            registry,
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// Series of closed sets exist from the start, so that a rate over their first increment is right.
+    fn start_at_zero(&self) {
+        for destination in Destination::ALL {
+            self.forwarded(*destination, 0);
+        }
+        for result in TransactionResult::ALL {
+            self.transactions.with_label_values(&[result.as_str()]).inc_by(0);
+        }
+        for kind in Rebalance::ALL {
+            self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
+        }
+    }
+
+    /// The metrics of a partition; they are shown from now until [`Metrics::forget`].
+    #[must_use]
+    pub fn partition(&self, partition: &TopicPartition) -> PartitionMetrics {
+        self.partitions.of(&partition.topic, &partition.partition.to_string())
+    }
+
+    /// Takes the series of a partition away, as another host will show them.
+    pub fn forget(&self, partition: &TopicPartition) {
+        self.partitions.forget(&partition.topic, &partition.partition.to_string());
+    }
+
+    /// The metrics of a plugin.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> PluginMetrics {
+        PluginMetrics {
+            name: name.to_owned(),
+            calls: self.plugin_calls.with_label_values(&[name]),
+            seconds: self.plugin_seconds.with_label_values(&[name]),
+            failures: self.plugin_failures.clone(),
+        }
+    }
+
+    /// The time of one stage, to be resolved once and kept.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> Histogram {
+        self.stage_seconds.with_label_values(&[stage.as_str()])
+    }
+
+    /// Records went somewhere.
+    pub fn forwarded(&self, destination: Destination, records: u64) {
+        self.forwarded.with_label_values(&[destination.as_str()]).inc_by(records);
+    }
+
+    /// A transaction ended.
+    pub fn transaction(&self, result: TransactionResult) {
+        self.transactions.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// The group gave or took this many partitions.
+    pub fn rebalanced(&self, kind: Rebalance, partitions: u64) {
+        self.rebalances.with_label_values(&[kind.as_str()]).inc_by(partitions);
+    }
+
+    /// A request was answered; `path` comes from the closed set of routes.
+    pub fn http_request(&self, path: &'static str, code: u16) {
+        self.http_requests.with_label_values(&[path, code.to_string().as_str()]).inc();
+    }
+
+    /// All metrics in the text format of Prometheus, version 0.0.4.
+    ///
+    /// # Errors
+    /// Only if a metric had no value, which the text format cannot express.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Partitions {
+    fn new(new: &New<'_>) -> prometheus::Result<Self> {
+        const BY: &[&str] = &["topic", "partition"];
+        Ok(Self {
+            consumed: new.counters(names::CONSUMED, "records read", BY)?,
+            consumed_bytes: new.counters(names::CONSUMED_BYTES, "bytes of keys, payloads and headers read", BY)?,
+            decisions: new.counters(names::DECISIONS, "records decided", &["topic", "partition", "outcome"])?,
+            undecided: new.int_gauges(names::UNDECIDED, "records read and not decided: 0 at rest", BY)?,
+            replayed: new.counters(names::REPLAYED, "records re-read into the state", BY)?,
+            pauses: new.counters(names::PAUSES, "times a bound was reached and the partition paused", BY)?,
+            lag: new.int_gauges(names::LAG, "records between our position and the end of the log", BY)?,
+            committed_offset: new.int_gauges(names::COMMITTED_OFFSET, "offset of the group", BY)?,
+            applied_offset: new.int_gauges(names::APPLIED_OFFSET, "offset up to which the state is on disk", BY)?,
+            applied_age_seconds: new.gauges(names::APPLIED_AGE_SECONDS, "time since the state was persisted", BY)?,
+            store_keys: new.int_gauges(names::STORE_KEYS, "keys remembered", BY)?,
+            store_bytes: new.int_gauges(names::STORE_BYTES, "bytes of the state on disk", BY)?,
+            store_buckets: new.int_gauges(names::STORE_BUCKETS, "time buckets of the state", BY)?,
+            store_front_keys: new.int_gauges(names::STORE_FRONT_KEYS, "keys in memory, not yet on disk", BY)?,
+            effective_window_seconds: new.gauges(names::EFFECTIVE_WINDOW_SECONDS, "window really in force", BY)?,
+        })
+    }
+
+    fn of(&self, topic: &str, partition: &str) -> PartitionMetrics {
+        let by = &[topic, partition];
+        PartitionMetrics {
+            consumed: self.consumed.with_label_values(by),
+            consumed_bytes: self.consumed_bytes.with_label_values(by),
+            decisions: std::array::from_fn(|at| {
+                let outcome = Outcome::ALL.get(at).map_or("", |outcome| outcome.as_str());
+                self.decisions.with_label_values(&[topic, partition, outcome])
+            }),
+            undecided: self.undecided.with_label_values(by),
+            replayed: self.replayed.with_label_values(by),
+            pauses: self.pauses.with_label_values(by),
+            lag: self.lag.with_label_values(by),
+            committed_offset: self.committed_offset.with_label_values(by),
+            applied_offset: self.applied_offset.with_label_values(by),
+            applied_age_seconds: self.applied_age_seconds.with_label_values(by),
+            store_keys: self.store_keys.with_label_values(by),
+            store_bytes: self.store_bytes.with_label_values(by),
+            store_buckets: self.store_buckets.with_label_values(by),
+            store_front_keys: self.store_front_keys.with_label_values(by),
+            effective_window_seconds: self.effective_window_seconds.with_label_values(by),
+        }
+    }
+
+    fn forget(&self, topic: &str, partition: &str) {
+        let by = &[topic, partition];
+        // An error means that the series is not there, which is what is wanted.
+        for counters in [&self.consumed, &self.consumed_bytes, &self.replayed, &self.pauses] {
+            let _ = counters.remove_label_values(by);
+        }
+        for outcome in Outcome::ALL {
+            let _ = self.decisions.remove_label_values(&[topic, partition, outcome.as_str()]);
+        }
+        let gauges = [
+            &self.undecided,
+            &self.lag,
+            &self.committed_offset,
+            &self.applied_offset,
+            &self.store_keys,
+            &self.store_bytes,
+            &self.store_buckets,
+            &self.store_front_keys,
+        ];
+        for gauges in gauges {
+            let _ = gauges.remove_label_values(by);
+        }
+        let _ = self.applied_age_seconds.remove_label_values(by);
+        let _ = self.effective_window_seconds.remove_label_values(by);
+    }
+}
+
+/// Makes metrics and registers each.
+struct New<'a> {
+    registry: &'a Registry,
+}
+
+impl New<'_> {
+    fn register<M: Collector + Clone + 'static>(&self, metric: M) -> prometheus::Result<M> {
+        self.registry.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.register(IntCounter::new(name, help)?)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<CounterVec> {
+        self.register(CounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn int_gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.register(GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> prometheus::Result<Histogram> {
+        self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?)
+    }
+
+    fn stages(&self) -> prometheus::Result<HistogramVec> {
+        let opts = HistogramOpts::new(names::STAGE_SECONDS, "time of a batch in one stage of the line");
+        self.register(HistogramVec::new(opts.buckets(exponential_buckets(0.000_1, 3.0, 12)?), &["stage"])?)
+    }
+}
+
+fn signed(records: u64) -> i64 {
+    i64::try_from(records).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(number: i32) -> TopicPartition {
+        TopicPartition { topic: "events".into(), partition: number }
+    }
+
+    #[test]
+    fn a_decided_batch_is_counted_and_leaves_nothing_undecided() {
+        let metrics = Metrics::new().unwrap();
+        let events = metrics.partition(&partition(3));
+        events.consumed(10, 1000);
+        assert_eq!(events.undecided(), 10);
+        events.decided(Outcome::Unique, 6);
+        events.decided(Outcome::Duplicate, 3);
+        events.given_back(1);
+        let text = metrics.render().unwrap();
+        for line in [
+            "dedup_host_consumed_total{partition=\"3\",topic=\"events\"} 10",
+            "dedup_host_consumed_bytes_total{partition=\"3\",topic=\"events\"} 1000",
+            "dedup_host_decisions_total{outcome=\"unique\",partition=\"3\",topic=\"events\"} 6",
+            "dedup_host_decisions_total{outcome=\"duplicate\",partition=\"3\",topic=\"events\"} 3",
+            "dedup_host_decisions_total{outcome=\"late\",partition=\"3\",topic=\"events\"} 0",
+            "dedup_host_undecided_records{partition=\"3\",topic=\"events\"} 0",
+        ] {
+            assert!(text.lines().any(|is| is == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_revoked_partition_takes_its_series_along_and_no_others() {
+        let metrics = Metrics::new().unwrap();
+        let _kept = metrics.partition(&partition(0));
+        let with_one = metrics.render().unwrap();
+        let held = metrics.partition(&partition(1));
+        assert!(metrics.render().unwrap().contains("partition=\"1\""));
+        metrics.forget(&partition(1));
+        held.consumed(1, 1);
+        assert_eq!(metrics.render().unwrap(), with_one);
+        metrics.forget(&partition(1));
+    }
+
+    #[test]
+    fn every_name_has_the_prefix_and_is_shown_once_it_was_used() {
+        let metrics = Metrics::new().unwrap();
+        let _ = metrics.partition(&partition(0));
+        let plugin = metrics.plugin("composite_key");
+        plugin.called(Duration::from_millis(5));
+        plugin.failed("trap");
+        metrics.stage(Stage::Decode).observe(0.1);
+        metrics.http_request("/metrics", 200);
+        metrics.transaction(TransactionResult::Committed);
+        let text = metrics.render().unwrap();
+        let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect::<Vec<_>>();
+        // The names as the source writes them, so that a name nobody registers is found.
+        let written = include_str!("metrics.rs").lines().filter_map(|line| line.trim().strip_prefix("pub const "));
+        let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
+        wanted.sort_unstable();
+        assert_eq!(shown, wanted);
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 29, "{}", wanted.len());
+        assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
+        assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));
+        assert!(text.contains(concat!("dedup_host_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
+    }
+}

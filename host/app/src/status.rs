@@ -1,0 +1,258 @@
+//! What the host is doing now, shared between the line that writes it and the HTTP server that reads it.
+//! Not history, and not counters: those are metrics.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use engine::record::{Millis, Offset, TopicPartition};
+use serde::Serialize;
+
+/// Where a partition is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Its state is being opened or fetched.
+    Restoring,
+    /// The part of the log that the state lacks is re-read.
+    Replaying,
+    /// It is decided and forwarded.
+    Live,
+    /// It is being given up.
+    Draining,
+}
+
+impl Phase {
+    /// One word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restoring => "restoring",
+            Self::Replaying => "replaying",
+            Self::Live => "live",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// One owned partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionStatus {
+    /// Where it is.
+    pub phase: Phase,
+    /// Why it is there, in words; empty where the phase says it all.
+    pub reason: String,
+    /// The next offset to read.
+    pub position: Option<Offset>,
+    /// The group's offset.
+    pub committed: Option<Offset>,
+    /// The offset up to which the state is on disk.
+    pub applied: Option<Offset>,
+    /// Records between the position and the end of the log.
+    pub lag: Option<i64>,
+}
+
+impl PartitionStatus {
+    /// In this phase, nothing else known.
+    #[must_use]
+    pub fn new(phase: Phase) -> Self {
+        Self { phase, reason: String::new(), position: None, committed: None, applied: None, lag: None }
+    }
+}
+
+/// One loaded component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PluginStatus {
+    /// As the component describes itself.
+    pub name: String,
+    /// As the component describes itself.
+    pub version: String,
+    /// SHA-256 of the file, in hex.
+    pub digest: String,
+}
+
+/// What the host is doing; shared by reference.
+#[derive(Debug)]
+pub struct Status {
+    started: Instant,
+    started_at: Millis,
+    beat: AtomicI64,
+    assigned: AtomicBool,
+    stopping: AtomicBool,
+    partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
+    plugins: Mutex<Vec<PluginStatus>>,
+}
+
+/// A copy of the status at one moment, as it is sent.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// Version of the host.
+    pub version: &'static str,
+    /// When the process began, in milliseconds since the epoch.
+    pub started_at: Millis,
+    /// How long ago that is.
+    pub uptime_seconds: u64,
+    /// Age of the line's last heartbeat.
+    pub heartbeat_age_ms: u64,
+    /// Whether every owned partition is live.
+    pub ready: bool,
+    /// Why it is not ready; empty when it is.
+    pub reasons: Vec<String>,
+    /// Loaded components.
+    pub plugins: Vec<PluginStatus>,
+    /// Owned partitions, by topic and number.
+    pub partitions: Vec<OwnedPartition>,
+}
+
+/// A partition in a [`Snapshot`].
+#[derive(Debug, Clone, Serialize)]
+pub struct OwnedPartition {
+    /// Topic name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Where it is.
+    #[serde(flatten)]
+    pub status: PartitionStatus,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Status {
+    /// The host has begun, and owns nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            started: Instant::now(),
+            started_at: millis(since_epoch),
+            beat: AtomicI64::new(0),
+            assigned: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            partitions: Mutex::default(),
+            plugins: Mutex::default(),
+        }
+    }
+
+    /// The line makes progress, or waits because it may: to be called at every turn of its loop, paused or not.
+    pub fn beat(&self) {
+        self.beat.store(millis(self.started.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Time since [`Status::beat`], by a clock that nobody can set.
+    #[must_use]
+    pub fn heartbeat_age(&self) -> Duration {
+        let age = millis(self.started.elapsed()) - self.beat.load(Ordering::Relaxed);
+        Duration::from_millis(u64::try_from(age).unwrap_or(0))
+    }
+
+    /// The first assignment is here, with partitions or without: from now on owning nothing is being ready.
+    pub fn assigned(&self) {
+        self.assigned.store(true, Ordering::Relaxed);
+    }
+
+    /// A stop was asked for: never ready again.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Names the components.
+    pub fn set_plugins(&self, plugins: Vec<PluginStatus>) {
+        *lock(&self.plugins) = plugins;
+    }
+
+    /// Sets a partition, owned from now on.
+    pub fn set_partition(&self, partition: TopicPartition, status: PartitionStatus) {
+        lock(&self.partitions).insert(partition, status);
+    }
+
+    /// Changes a partition if it is owned.
+    pub fn update_partition(&self, partition: &TopicPartition, change: impl FnOnce(&mut PartitionStatus)) {
+        if let Some(status) = lock(&self.partitions).get_mut(partition) {
+            change(status);
+        }
+    }
+
+    /// The partition is no longer ours.
+    pub fn remove_partition(&self, partition: &TopicPartition) {
+        lock(&self.partitions).remove(partition);
+    }
+
+    /// Everything at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let owned = |(partition, status): (&TopicPartition, &PartitionStatus)| OwnedPartition {
+            topic: partition.topic.clone(),
+            partition: partition.partition,
+            status: status.clone(),
+        };
+        let partitions = lock(&self.partitions).iter().map(owned).collect::<Vec<_>>();
+        let reasons = self.reasons(&partitions);
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: self.started_at,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            heartbeat_age_ms: u64::try_from(self.heartbeat_age().as_millis()).unwrap_or(u64::MAX),
+            ready: reasons.is_empty(),
+            reasons,
+            plugins: lock(&self.plugins).clone(),
+            partitions,
+        }
+    }
+
+    fn reasons(&self, partitions: &[OwnedPartition]) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.stopping.load(Ordering::Relaxed) {
+            reasons.push("the host is stopping".to_owned());
+        }
+        if !self.assigned.load(Ordering::Relaxed) {
+            reasons.push("no partitions have been assigned yet".to_owned());
+        }
+        for owned in partitions.iter().filter(|owned| owned.status.phase != Phase::Live) {
+            let (phase, why) = (owned.status.phase.as_str(), &owned.status.reason);
+            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            reasons.push(format!("{}[{}] is {phase}{why}", owned.topic, owned.partition));
+        }
+        reasons
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A thread that panicked while it held the lock left a whole value: each change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_only_once_assigned_and_while_every_partition_is_live() {
+        let status = Status::new();
+        assert_eq!(status.snapshot().reasons, ["no partitions have been assigned yet"]);
+        status.assigned();
+        assert!(status.snapshot().ready, "a spare host of the group owns nothing and is ready");
+        let partition = TopicPartition { topic: "events".into(), partition: 2 };
+        status.set_partition(partition.clone(), PartitionStatus::new(Phase::Restoring));
+        status.update_partition(&partition, |status| {
+            status.phase = Phase::Replaying;
+            status.reason = "410 records to go".into();
+        });
+        assert_eq!(status.snapshot().reasons, ["events[2] is replaying: 410 records to go"]);
+        status.update_partition(&partition, |status| status.phase = Phase::Live);
+        assert!(status.snapshot().ready);
+        status.stopping();
+        assert_eq!(status.snapshot().reasons, ["the host is stopping"]);
+        status.remove_partition(&partition);
+        assert!(status.snapshot().partitions.is_empty());
+    }
+}
