@@ -1,0 +1,127 @@
+//! The HTTP server over a real socket, asked by the smallest client there is.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use engine::record::TopicPartition;
+
+use super::*;
+use crate::status::{PartitionStatus, Phase, PluginStatus};
+
+fn config(port: u16) -> HttpConfig {
+    HttpConfig { host: "127.0.0.1".into(), port }
+}
+
+fn start(status: &Arc<Status>) -> HttpServer {
+    serve(&config(0), Arc::clone(status), Metrics::new().unwrap()).unwrap()
+}
+
+/// The status code and everything after it.
+fn ask(server: &HttpServer, method: &str, path: &str, headers: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+fn own(status: &Status, topic: &str, phase: Phase) {
+    status.assigned();
+    let partition = TopicPartition { topic: topic.into(), partition: 0 };
+    status.set_partition(partition, PartitionStatus { lag: Some(7), ..PartitionStatus::new(phase) });
+}
+
+#[test]
+fn readiness_follows_the_partitions_and_says_why_not() {
+    let status = Arc::new(Status::new());
+    let server = start(&status);
+    let (code, answer) = ask(&server, "GET", "/_readiness", "");
+    assert!(code == 503 && answer.contains("no partitions have been assigned yet"), "{answer}");
+    own(&status, "events", Phase::Replaying);
+    let (code, answer) = ask(&server, "GET", "/_readiness", "");
+    assert!(code == 503 && answer.contains("events[0] is replaying"), "{answer}");
+    own(&status, "events", Phase::Live);
+    let (code, answer) = ask(&server, "GET", "/_readiness", "");
+    assert!(code == 200 && answer.contains("\"ready\":true") && answer.contains("\"phase\":\"live\""), "{answer}");
+}
+
+#[test]
+fn liveness_is_the_heartbeat_and_nothing_else() {
+    let status = Arc::new(Status::new());
+    let shared = Shared {
+        status: Arc::clone(&status),
+        metrics: Metrics::new().unwrap(),
+        heartbeat_age_max: Duration::from_millis(300),
+    };
+    let server = serve_with(&config(0), shared).unwrap();
+    status.beat();
+    assert_eq!(ask(&server, "GET", "/_liveness", "").0, 200, "not ready, and alive");
+    std::thread::sleep(Duration::from_millis(350));
+    let (code, answer) = ask(&server, "GET", "/_liveness", "");
+    assert!(code == 503 && answer.contains("\"alive\":false"), "{answer}");
+    status.beat();
+    assert_eq!(ask(&server, "GET", "/_liveness", "").0, 200);
+}
+
+#[test]
+fn the_status_is_a_page_json_or_text_as_the_client_accepts() {
+    let status = Arc::new(Status::new());
+    own(&status, "events", Phase::Live);
+    let name = "<script>alert(1)</script>&\"";
+    status.set_plugins(vec![PluginStatus { name: name.into(), version: "1.0.0".into(), digest: "ab".into() }]);
+    let server = start(&status);
+    let (_, page) = ask(&server, "GET", "/", "Accept: text/html,application/xhtml+xml\r\n");
+    assert!(page.contains("text/html") && page.contains("<td>events[0]</td><td>live</td>"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;") && !page.contains("<script"), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none'; style-src 'self'"), "{page}");
+    let (_, json) = ask(&server, "GET", "/", "Accept: application/json\r\n");
+    let body: serde_json::Value = serde_json::from_str(json.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!((&body["partitions"][0]["lag"], &body["plugins"][0]["name"]), (&7.into(), &name.into()));
+    let (_, text) = ask(&server, "GET", "/", "Accept: */*\r\n");
+    assert!(text.contains("events[0] phase=live lag=7\n") && text.contains("plugin <script>"), "{text}");
+    assert_eq!(ask(&server, "GET", "/status.css", "").0, 200);
+}
+
+#[test]
+fn metrics_are_text_and_count_the_requests() {
+    let server = start(&Arc::new(Status::new()));
+    assert_eq!(ask(&server, "GET", "/secret", "").0, 404);
+    let (code, text) = ask(&server, "GET", "/metrics", "");
+    assert!(code == 200 && text.contains("text/plain; version=0.0.4"), "{text}");
+    assert!(text.contains("dedup_host_http_requests_total{code=\"404\",path=\"other\"} 1"), "{text}");
+}
+
+#[test]
+fn only_get_and_head_of_known_pages_are_answered() {
+    let server = start(&Arc::new(Status::new()));
+    let (code, answer) = ask(&server, "GET", "/nowhere", "");
+    assert!(code == 404 && answer.contains("application/json") && answer.contains("no such page"), "{answer}");
+    let (code, answer) = ask(&server, "POST", "/metrics", "Content-Length: 0\r\n");
+    assert!(code == 405 && answer.contains("only GET and HEAD"), "{answer}");
+    let (code, answer) = ask(&server, "HEAD", "/metrics", "");
+    assert!(code == 200 && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn an_address_in_use_is_said_before_anything_runs() {
+    let server = start(&Arc::new(Status::new()));
+    let again = serve(&config(server.address().port()), Arc::new(Status::new()), Metrics::new().unwrap());
+    let error = again.unwrap_err();
+    assert!(matches!(error, HttpError::AddressInUse(_)), "{error}");
+    assert!(error.to_string().contains("--bind-port"), "{error}");
+    let nowhere = HttpConfig { host: "192.0.2.1".into(), port: 0 };
+    let error = serve(&nowhere, Arc::new(Status::new()), Metrics::new().unwrap()).unwrap_err();
+    assert!(matches!(error, HttpError::Bind { .. }), "{error}");
+}
+
+#[test]
+fn a_stop_ends_though_a_client_holds_its_connection_open() {
+    let server = start(&Arc::new(Status::new()));
+    let address = server.address();
+    let mut idle = TcpStream::connect(address).unwrap();
+    write!(idle, "GET /").unwrap();
+    let begun = std::time::Instant::now();
+    server.stop();
+    assert!(begun.elapsed() < STOP_WAIT_MAX + Duration::from_secs(3));
+    assert!(TcpStream::connect(address).is_err(), "the port is free again");
+}
