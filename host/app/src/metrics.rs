@@ -288,15 +288,15 @@ pub struct PluginMetrics {
 }
 
 impl PluginMetrics {
-    /// A call returned or failed after `time`.
-    pub fn called(&self, time: Duration) {
-        self.calls.inc();
+    /// Calls returned or failed, and took `time` together.
+    pub fn called(&self, calls: u64, time: Duration) {
+        self.calls.inc_by(calls);
         self.seconds.inc_by(time.as_secs_f64());
     }
 
-    /// A call failed; `kind` comes from a closed set, such as `trap` or `time_limit`.
-    pub fn failed(&self, kind: &'static str) {
-        self.failures.with_label_values(&[self.name.as_str(), kind]).inc();
+    /// Calls failed; `kind` comes from a closed set, such as `trap` or `time_limit`.
+    pub fn failed(&self, kind: &'static str, calls: u64) {
+        self.failures.with_label_values(&[self.name.as_str(), kind]).inc_by(calls);
     }
 }
 
@@ -576,8 +576,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let _ = metrics.partition(&partition(0));
         let plugin = metrics.plugin("composite_key");
-        plugin.called(Duration::from_millis(5));
-        plugin.failed("trap");
+        plugin.called(3, Duration::from_millis(5));
+        plugin.failed("trap", 1);
         metrics.stage(Stage::Decode).observe(0.1);
         metrics.http_request("/metrics", 200);
         metrics.transaction(TransactionResult::Committed);
