@@ -11,7 +11,8 @@ wrong=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-demo.XXXXXX")
 trap '[ "$wrong" = 0 ] && rm -rf "$work"' EXIT
 
-field() { sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }
+# A number of the last object in a file of JSON, the summary or the report.
+field() { sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\([0-9][0-9]*\).*/\1/p" "$2" | tail -n 1; }
 lines() { wc -l <"$1" | tr -d ' '; }
 
 # The four fields that make two events the same, cut out with awk: knows nothing of the program.
@@ -51,7 +52,7 @@ echo "  out    $(lines "$work/many.unique") unique, $(lines "$work/many.duplicat
 echo "         $(head -n 1 "$work/many.duplicates" | cut -c 1-600)"
 check "events consumed" "$events" "$(field consumed "$work/many.report")"
 check "unique, by what the generator knows" "$(field unique "$work/many.truth")" "$(field unique "$work/many.report")"
-check "duplicates, by what the generator knows" "$(field duplicate "$work/many.truth")" "$(field duplicate "$work/many.report")"
+check "duplicates, by what the generator knows" "$(field duplicates "$work/many.truth")" "$(field duplicate "$work/many.report")"
 check "unique, by counting distinct keys with awk" "$(distinct_keys "$work/many.ndjson")" "$(lines "$work/many.unique")"
 check "distinct keys that came out" "$(distinct_keys "$work/many.ndjson")" "$(distinct_keys "$work/many.unique")"
 check "lines out, both files together" "$events" "$(($(lines "$work/many.unique") + $(lines "$work/many.duplicates")))"

@@ -72,7 +72,7 @@ fetch_jars() {
   say "fetching Apache Kafka $version from Maven Central (once)"
   local part=$jars.part.$$
   mkdir -p "$cache"
-  mvn -B -q -ntp -C -f "$here/kafka/pom.xml" dependency:copy-dependencies \
+  mvn -B -q -ntp -C -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$part" >&2 ||
     { rm -rf "$part"; fail "could not fetch Kafka $version; is Maven Central reachable?"; }
   mv "$part" "$jars"

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 usage="usage: scripts/setup.sh build|test|lint ...
-  build  what compiling needs: compilers, libclang, headers, the wasm target of Rust
+  build  what compiling needs: compilers, libclang, headers (guest-plugins/build.sh sees to the wasm target itself)
   test   what a local Kafka broker needs: Java, Maven, openssl
   lint   rustfmt, clippy and cargo-deny"
 
@@ -92,13 +92,6 @@ install_packages() {
   rm -f "$log"
 }
 
-add_wasm_target() {
-  [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ] && return
-  have rustup || { say "the wasm32-unknown-unknown target of Rust is missing, and there is no rustup to add it"; exit 1; }
-  say "adding the wasm32-unknown-unknown target of Rust"
-  rustup -q target add wasm32-unknown-unknown >&2
-}
-
 add_lint_tools() {
   if ! have cargo-fmt || ! have cargo-clippy || ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
     have rustup || { say "rustfmt and clippy are missing, and there is no rustup to add them"; exit 1; }
@@ -133,9 +126,4 @@ if [ ${#missing_names[@]} -gt 0 ]; then
   check_all "$@"
   [ ${#missing_names[@]} -eq 0 ] || report_missing
 fi
-for step in "$@"; do
-  case $step in
-    build) add_wasm_target ;;
-    lint) add_lint_tools ;;
-  esac
-done
+case " $* " in *" lint "*) add_lint_tools ;; esac
