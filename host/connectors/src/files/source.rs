@@ -255,10 +255,17 @@ impl FileSource {
     }
 }
 
-/// Up to four bytes from the start; a pipe may hand them over one by one.
+/// Bytes from the start, no more than it takes to know the format: a pipe may have no more for a long time.
 fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut magic = Vec::with_capacity(ZSTD_MAGIC.len());
-    input.take(ZSTD_MAGIC.len() as u64).read_to_end(&mut magic)?;
+    let begins = |format: &[u8], magic: &[u8]| magic.len() < format.len() && format.starts_with(magic);
+    while begins(&GZIP_MAGIC, &magic) || begins(&ZSTD_MAGIC, &magic) {
+        let mut byte = [0];
+        if read_some(input, &mut byte)? == 0 {
+            break;
+        }
+        magic.extend(byte);
+    }
     Ok(magic)
 }
 

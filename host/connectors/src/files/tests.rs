@@ -252,6 +252,16 @@ fn a_pipe_hands_over_what_is_there_and_can_be_resumed_by_reading() {
 }
 
 #[test]
+fn a_pipe_with_one_short_record_is_not_waited_on() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(b"a\n").unwrap();
+    let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default()).unwrap();
+    assert_eq!(source.read_batch(0, &mut RecordBatch::new(), ALL).unwrap(), 1);
+    writer.write_all(b"b\n").unwrap();
+    assert_eq!(source.read_batch(1, &mut RecordBatch::new(), ALL).unwrap(), 1);
+}
+
+#[test]
 fn a_compressed_pipe_is_recognised() {
     for bytes in [gzip(b"a\nb\n"), zstd(b"a\nb\n")] {
         let (reader, mut writer) = io::pipe().unwrap();
