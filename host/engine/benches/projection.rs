@@ -181,6 +181,11 @@ fn main() {
     let four = ["/timestamp", "/distinct_id", "/token", "/event"];
     compare("small, ASCII", &events(&mut || small(&mut random, "")), &four);
     compare("small, some Cyrillic", &events(&mut || small(&mut random, "Привет, мир")), &four);
+    compare(
+        "small, a Cyrillic text",
+        &events(&mut || small(&mut random, &"Съешь ещё этих мягких булок. ".repeat(5))),
+        &four,
+    );
     compare("small, one escape", &events(&mut || small(&mut random, "a\\nb")), &four);
     compare("small, an object", &events(&mut || small(&mut random, "")), &["/uuid", "/properties"]);
     let deep = ["/id", "/actor/login", "/repo/name", "/payload/push_id", "/payload/commits/0/sha"];

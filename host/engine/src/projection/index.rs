@@ -20,6 +20,7 @@ pub(super) struct Masks {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     tokens: Vec<u32>,
+    firsts: Vec<u8>,
     tokens_len: usize,
     escapes: Vec<u32>,
 }
@@ -36,9 +37,14 @@ struct Carry {
 }
 
 impl Index {
-    /// The first byte of each token, ascending.
+    /// Where each token begins, ascending.
     pub(super) fn tokens(&self) -> &[u32] {
         self.tokens.get(..self.tokens_len).unwrap_or_default()
+    }
+
+    /// The first byte of each token itself, so that the grammar seldom looks at the text.
+    pub(super) fn firsts(&self) -> &[u8] {
+        self.firsts.get(..self.tokens_len).unwrap_or_default()
     }
 
     /// Each backslash that begins an escape, ascending.
@@ -47,14 +53,14 @@ impl Index {
     }
 
     /// Reads the whole text in blocks. `classify` names the bytes, `prefix_xor` turns quotes into insides of strings,
-    /// `flatten` turns bits into positions: they differ by processor, and are inlined here.
+    /// `flatten` turns bits into positions and bytes: they differ by processor, and are inlined here.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
         json: &[u8],
         classify: impl Fn(&[u8; 64]) -> Masks,
         prefix_xor: impl Fn(u64) -> u64,
-        flatten: impl Fn(&mut [u32; 64], u32, u64),
+        flatten: impl Fn(&[u8; 64], u64, u32, &mut [u32; 64], &mut [u8; 64]),
     ) -> Result<(), DecodeError> {
         if json.len() > EVENT_BYTES_MAX {
             return Err(DecodeError::TooLong);
@@ -62,6 +68,7 @@ impl Index {
         // Room for a token a byte and for the last block being written whole.
         if self.tokens.len() < json.len() + 128 {
             self.tokens.resize(json.len() + 128, 0);
+            self.firsts.resize(json.len() + 128, 0);
         }
         self.escapes.clear();
         self.tokens_len = 0;
@@ -72,37 +79,33 @@ impl Index {
         }
         let mut carry = Carry::default();
         let mut base = 0;
-        let mut high = 0..0;
-        let mut room = self.tokens.as_mut_slice();
+        let mut high = (0, 0);
+        let (mut room, mut room_firsts) = (self.tokens.as_mut_slice(), self.firsts.as_mut_slice());
         for block in blocks.iter().chain([&last]) {
             let masks = classify(block);
             let escape = carry.escapes(masks.backslash);
             let quote = masks.quote & !escape.escaped;
             let in_string = prefix_xor(quote) ^ carry.in_string;
             carry.in_string = (in_string.cast_signed() >> 63).cast_unsigned();
-            let control = masks.control & in_string;
-            if (control | escape.starts | masks.high) != 0 {
-                if control != 0 {
-                    return Err(syntax(base as usize + control.trailing_zeros() as usize, Expected::NoControl));
-                }
-                extend(&mut self.escapes, base, escape.starts);
-                if masks.high != 0 {
-                    high = if high.is_empty() { base..base + 64 } else { high.start..base + 64 };
-                }
-            }
             let scalar = !(masks.mark | masks.space);
             let plain = scalar & !quote;
             let follows = plain << 1 | carry.scalar;
             carry.scalar = plain >> 63;
             let starts = (masks.mark | scalar & !follows) & !(in_string ^ quote);
             let Some(positions) = room.first_chunk_mut::<64>() else { break };
-            flatten(positions, base, starts);
+            let Some(firsts) = room_firsts.first_chunk_mut::<64>() else { break };
+            flatten(block, starts, base, positions, firsts);
             let count = starts.count_ones() as usize;
             self.tokens_len += count;
             room = room.get_mut(count..).unwrap_or_default();
+            room_firsts = room_firsts.get_mut(count..).unwrap_or_default();
+            let control = masks.control & in_string;
+            if (control | escape.starts | masks.high) != 0 {
+                seldom(base, control, escape.starts, masks.high, &mut self.escapes, &mut high)?;
+            }
             base = base.wrapping_add(64);
         }
-        check_utf8(json, high.start as usize, high.end as usize)?;
+        check_utf8(json, high.0 as usize, high.1 as usize)?;
         if carry.in_string != 0 {
             return Err(syntax(json.len(), Expected::Quote));
         }
@@ -134,11 +137,27 @@ impl Carry {
     }
 }
 
-fn extend(positions: &mut Vec<u32>, base: u32, mut bits: u64) {
-    while bits != 0 {
-        positions.push(base + bits.trailing_zeros());
-        bits &= bits - 1;
+/// What few blocks have: a control character in a string, escapes, bytes over 0x7f. Apart, to keep the loop small.
+#[inline(never)]
+fn seldom(
+    base: u32,
+    control: u64,
+    mut escapes: u64,
+    over: u64,
+    positions: &mut Vec<u32>,
+    high: &mut (u32, u32),
+) -> Result<(), DecodeError> {
+    if control != 0 {
+        return Err(syntax(base as usize + control.trailing_zeros() as usize, Expected::NoControl));
     }
+    while escapes != 0 {
+        positions.push(base + escapes.trailing_zeros());
+        escapes &= escapes - 1;
+    }
+    if over != 0 {
+        *high = (if high.1 == 0 { base } else { high.0 }, base + 64);
+    }
+    Ok(())
 }
 
 /// Checks the blocks that have bytes over 0x7f, and those between. A character cut off by a block's end is followed by

@@ -68,7 +68,8 @@ impl Numbers {
     }
 }
 
-/// Pointers compiled, and the memory to look for them; one for each thread.
+/// Pointers compiled, and the memory to look for them; one for each thread. It keeps five bytes for each byte of the
+/// longest event it was given, more where objects and arrays are asked for whole.
 #[derive(Debug)]
 pub struct Projection {
     tree: Tree,
@@ -115,7 +116,8 @@ impl Projection {
     pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
         debug_assert_eq!(out.len(), self.groups.len(), "one batch for each group");
         self.level.index(json, &mut self.index)?;
-        let text = Tokens { json, tokens: self.index.tokens(), escapes: self.index.escapes() };
+        let index = &self.index;
+        let text = Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes() };
         text::check_escapes(json, text.escapes)?;
         self.walk.run(text, &self.tree)?;
         for (batch, group) in out.iter_mut().zip(&self.groups) {

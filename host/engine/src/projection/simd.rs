@@ -104,14 +104,17 @@ fn avx512(json: &[u8], index: &mut Index) -> Result<(), DecodeError> {
             high: _mm512_movepi8_mask(bytes),
         }
     };
-    let flatten = |positions: &mut [u32; 64], base: u32, bits: u64| {
+    let flatten = |block: &[u8; 64], bits: u64, base: u32, positions: &mut [u32; 64], firsts: &mut [u8; 64]| {
         let packed = _mm512_maskz_compress_epi8(bits, numbers());
         let base = _mm512_set1_epi32(base.cast_signed());
         let wide = |sixteen: __m128i| _mm512_add_epi32(_mm512_cvtepu8_epi32(sixteen), base);
         let to = positions.as_mut_ptr();
         let count = bits.count_ones();
-        // SAFETY: the four stores are the 64 positions, and may be unaligned.
+        // SAFETY: the load and the first store are the 64 bytes, the other stores the 64 positions; all may be
+        // unaligned.
         unsafe {
+            let bytes = _mm512_loadu_si512(block.as_ptr().cast());
+            _mm512_storeu_si512(firsts.as_mut_ptr().cast(), _mm512_maskz_compress_epi8(bits, bytes));
             _mm512_storeu_si512(to.cast(), wide(_mm512_castsi512_si128(packed)));
             if count > 16 {
                 _mm512_storeu_si512(to.add(16).cast(), wide(_mm512_extracti32x4_epi32::<1>(packed)));
@@ -171,14 +174,18 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// Writes the positions of the set bits, from `base`, in order; what stands after them has no meaning.
+/// Writes the positions of the set bits, from `base`, in order, and the bytes there; what stands after them has no
+/// meaning.
 #[inline(always)]
-fn flatten(positions: &mut [u32; 64], base: u32, mut bits: u64) {
+fn flatten(block: &[u8; 64], mut bits: u64, base: u32, positions: &mut [u32; 64], firsts: &mut [u8; 64]) {
     let count = bits.count_ones() as usize;
+    let eights = std::iter::zip(positions.as_chunks_mut::<8>().0, firsts.as_chunks_mut::<8>().0);
     // Writing eight at once, needed or not, costs less than guessing how many there are.
-    for eight in positions.as_chunks_mut::<8>().0.iter_mut().take(count.div_ceil(8)) {
-        for position in eight {
-            *position = base + bits.trailing_zeros();
+    for (positions, firsts) in eights.take(count.div_ceil(8)) {
+        for (position, first) in std::iter::zip(positions, firsts) {
+            let at = bits.trailing_zeros();
+            *position = base + at;
+            *first = block.get(at as usize % 64).copied().unwrap_or_default();
             bits &= bits.wrapping_sub(1);
         }
     }
@@ -216,10 +223,12 @@ mod tests {
 
     use super::*;
 
-    fn indexed(level: Level, json: &[u8]) -> (Result<(), DecodeError>, Vec<u32>, Vec<u32>) {
+    type Indexed = (Result<(), DecodeError>, Vec<u32>, Vec<u8>, Vec<u32>);
+
+    fn indexed(level: Level, json: &[u8]) -> Indexed {
         let mut index = Index::default();
         let result = level.index(json, &mut index);
-        (result, index.tokens().to_vec(), index.escapes().to_vec())
+        (result, index.tokens().to_vec(), index.firsts().to_vec(), index.escapes().to_vec())
     }
 
     /// The portable code against the rule said plainly, a byte at a time.

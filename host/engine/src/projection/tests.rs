@@ -625,6 +625,20 @@ proptest! {
         agrees(&json, &POINTERS);
     }
 
+    /// A projection keeps memory from event to event, and nothing else.
+    #[test]
+    fn one_projection_for_many_events(events in proptest::collection::vec((tree(), any::<u64>(), 0usize..400), 1..8)) {
+        let mut projection = Projection::compile(&[&POINTERS], Numbers::Canonical).unwrap();
+        for (tree, seed, cut) in events {
+            // Some events are cut short, and then mostly refused.
+            let json = spelled(&tree, seed);
+            let json = json.as_bytes().get(..cut).unwrap_or(json.as_bytes());
+            let mut out = [FieldBatch::new(POINTERS.len() as u32)];
+            let again = projection.project(json, &mut out).map(|()| fields(&out[0]));
+            prop_assert_eq!(again, project(json, &POINTERS, Numbers::Canonical));
+        }
+    }
+
     #[test]
     fn bytes_of_the_grammar_agree_with_serde_json(json in proptest::collection::vec(
         prop::sample::select(br#"{}[]:,"" 01-.eatrue\nul"#.to_vec()), 0..40)) {

@@ -76,21 +76,31 @@ fn character(raw: &[u8], at: usize) -> (char, usize) {
 /// Appends a string in quotes with the fewest escapes (RFC 8785, section 3.2.2.2).
 pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for byte in text {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
-            0x8 => out.extend_from_slice(b"\\b"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0xc => out.extend_from_slice(b"\\f"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            0..0x20 => {
-                let low = char::from_digit(u32::from(byte & 0xf), 16).unwrap_or('0');
-                out.extend_from_slice(if *byte < 0x10 { b"\\u000" } else { b"\\u001" });
-                out.push(low as u8);
-            }
-            byte => out.push(*byte),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\') {
+        let (plain, after) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = after.split_first() else { break };
+        escape(*byte, out);
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Appends the escape of a quote, a backslash or a control character.
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        0x8 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0xc => b'f',
+        b'\r' => b'r',
+        0..0x20 => {
+            out.extend_from_slice(if byte < 0x10 { b"\\u000" } else { b"\\u001" });
+            return out.push(char::from_digit(u32::from(byte % 16), 16).unwrap_or('0') as u8);
+        }
+        other => other,
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
