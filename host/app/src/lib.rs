@@ -1,3 +1,15 @@
-//! Empty yet.
+//! The host as a library: settings, the line, runs over Kafka and files, and what is seen from outside. The binary is
+//! a page on top of it.
 
+pub mod exit;
 pub mod generate;
+pub mod generate_command;
+pub mod http;
+mod letters;
+pub mod line;
+pub mod logging;
+pub mod metrics;
+pub mod run;
+pub mod settings;
+pub mod status;
+pub mod tally;

@@ -1,1 +1,58 @@
-fn main(){}
+//! The binary: read the settings, do what they ask for, tell the shell how it went. Everything else is in the library.
+
+use std::process::ExitCode as ProcessExit;
+
+use dedup_host::exit::ExitCode;
+use dedup_host::run::Stop;
+use dedup_host::settings::{self, Invocation};
+use dedup_host::{generate_command, logging, run};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+fn main() -> ProcessExit {
+    let code = match settings::from_process() {
+        Ok(invocation) => start(invocation),
+        Err(error) => error.report(),
+    };
+    code.into()
+}
+
+fn start(invocation: Invocation) -> ExitCode {
+    let stop = Stop::default();
+    if let Err(error) = listen(&stop) {
+        return fail(&format!("cannot handle signals: {error}"), ExitCode::Internal);
+    }
+    match invocation {
+        Invocation::Show(text) => {
+            print!("{text}");
+            ExitCode::Ok
+        }
+        Invocation::Generate(config) => match generate_command::run(&config, &stop) {
+            Ok(()) => ExitCode::Ok,
+            Err(error) => fail(&error.to_string(), error.exit_code()),
+        },
+        Invocation::Run(config) => {
+            if let Err(error) = logging::start(&config.log) {
+                return fail(&error.to_string(), ExitCode::Usage);
+            }
+            match run::run(*config, &stop) {
+                Ok(code) => code,
+                Err(error) => fail(&error.to_string(), error.exit_code()),
+            }
+        }
+    }
+}
+
+/// The first signal asks for an orderly end, the second ends the process at once.
+fn listen(stop: &Stop) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, ExitCode::Killed.code().into(), stop.flag())?;
+        flag::register(signal, stop.flag())?;
+    }
+    Ok(())
+}
+
+fn fail(message: &str, code: ExitCode) -> ExitCode {
+    eprintln!("error: {message}");
+    code
+}

@@ -110,12 +110,13 @@ impl FieldBatch {
 }
 
 /// What a plugin says of one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
 pub enum KeyStatus {
     /// The event has its key or keys.
     Keyed = 0,
     /// The event has no key; the policy for missing keys applies.
+    #[default]
     NoKey = 1,
     /// The plugin cannot make sense of the event; it is a dead letter.
     Invalid = 2,
@@ -133,9 +134,4 @@ pub struct Extraction {
     pub status: Vec<KeyStatus>,
     /// Reasons for events without keys: event index and text. Sparse, ascending.
     pub notes: Vec<(u32, String)>,
-}
-impl Default for KeyStatus {
-    fn default() -> Self {
-        Self::NoKey
-    }
 }

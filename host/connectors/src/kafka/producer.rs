@@ -116,8 +116,22 @@ impl KafkaProducer {
     /// # Errors
     /// The record is refused, or the queue does not drain within the time-out.
     pub fn send(&mut self, topic: &str, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
+        self.send_to(topic, None, record)
+    }
+
+    /// [`KafkaProducer::send`] to a partition of the caller's choice; `None` lets the key choose.
+    ///
+    /// # Errors
+    /// As [`KafkaProducer::send`].
+    pub fn send_to(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        record: &Outgoing<'_>,
+    ) -> Result<(), KafkaFailure> {
         self.open()?;
         let mut message = BaseRecord::<[u8], [u8]>::to(topic);
+        message.partition = partition;
         message.key = record.key;
         message.payload = record.payload;
         message.timestamp = record.timestamp;

@@ -1,1 +1,2 @@
 //! Empty yet.
+fn main() {}

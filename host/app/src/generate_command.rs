@@ -1,0 +1,167 @@
+//! `dedup-host generate`: where synthetic events go. What they are is the generator's.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use connectors::Outgoing;
+use connectors::kafka::{Delivery, KafkaFailure, KafkaProducer, check_topics};
+
+use crate::exit::ExitCode;
+use crate::generate::{Event, GenerateError, Generator, Truth};
+use crate::run::Stop;
+use crate::run::client_settings;
+use crate::settings::files::Stream;
+use crate::settings::generate::{GenerateConfig, GenerateTarget};
+
+/// Why events could not be made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateFailure {
+    /// The request cannot be met, or a standard stream not written.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {cause}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        cause: io::Error,
+    },
+    /// The topic cannot be written.
+    #[error(transparent)]
+    Kafka(#[from] KafkaFailure),
+}
+
+impl GenerateFailure {
+    /// What the shell is told.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Generate(GenerateError::Spec(_)) => ExitCode::Usage,
+            Self::Generate(GenerateError::Write(_)) | Self::File { .. } => ExitCode::Output,
+            Self::Kafka(KafkaFailure::Write { .. }) => ExitCode::Output,
+            Self::Kafka(_) => ExitCode::Input,
+        }
+    }
+}
+
+/// Bytes gathered before they are written.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Makes the events and says on standard error what they were.
+///
+/// # Errors
+/// The request cannot be met, or something cannot be written.
+pub fn run(config: &GenerateConfig, stop: &Stop) -> Result<(), GenerateFailure> {
+    let started = Instant::now();
+    let mut generator = Generator::new(config.spec.clone()).map_err(GenerateError::from)?;
+    let mut target = Target::open(config)?;
+    let mut truth_file = config.truth.as_deref().map(Output::create).transpose()?;
+    let (mut truth, mut payload, mut line) = (Truth::default(), Vec::new(), Vec::new());
+    while !stop.is_requested() {
+        payload.clear();
+        let Some(event) = generator.next(&mut payload) else { break };
+        truth.count(&event);
+        target.send(&event, &mut payload)?;
+        if let Some(file) = &mut truth_file {
+            line.clear();
+            event.write_truth(&mut line);
+            file.write(&line)?;
+        }
+    }
+    target.finish()?;
+    if let Some(file) = &mut truth_file {
+        line.clear();
+        truth.write_line(&mut line);
+        file.write(&line)?;
+        file.finish()?;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!(
+        "{} events: {} unique, {} duplicates ({} with the uuid of the original, {} altered) in {seconds:.1} s",
+        truth.events, truth.unique, truth.duplicates, truth.same_uuid, truth.altered
+    );
+    Ok(())
+}
+
+enum Target {
+    Lines(Output),
+    Topic { producer: Box<KafkaProducer>, topic: String },
+}
+
+impl Target {
+    fn open(config: &GenerateConfig) -> Result<Self, GenerateFailure> {
+        match &config.target {
+            GenerateTarget::Stream(Stream::Standard) => Ok(Self::Lines(Output::standard())),
+            GenerateTarget::Stream(Stream::File(path)) => Ok(Self::Lines(Output::create(path)?)),
+            GenerateTarget::Topic { topic, connection, producer } => {
+                let mut settings = client_settings(connection, producer);
+                settings.topic.clone_from(topic);
+                check_topics(&settings, &[])?;
+                let producer = KafkaProducer::connect(&settings, &Delivery::AtLeastOnce, producer.message_timeout)?;
+                Ok(Self::Topic { producer: Box::new(producer), topic: topic.clone() })
+            }
+        }
+    }
+
+    /// Records get the time of their sending, as broker retention goes by it; the event's time is in the payload.
+    fn send(&mut self, event: &Event, payload: &mut Vec<u8>) -> Result<(), GenerateFailure> {
+        match self {
+            Self::Lines(output) => {
+                payload.push(b'\n');
+                output.write(payload)
+            }
+            Self::Topic { producer, topic } => {
+                let record = Outgoing {
+                    key: payload.get(event.distinct_id.clone()),
+                    payload: Some(payload),
+                    timestamp: None,
+                    headers_of: None,
+                    extra_headers: &[],
+                };
+                let partition = i32::try_from(event.partition).ok();
+                Ok(producer.send_to(topic, partition, &record)?)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), GenerateFailure> {
+        match self {
+            Self::Lines(output) => output.finish(),
+            Self::Topic { producer, .. } => Ok(producer.flush()?),
+        }
+    }
+}
+
+struct Output {
+    path: PathBuf,
+    writer: BufWriter<Box<dyn Write>>,
+}
+
+impl Output {
+    fn standard() -> Self {
+        let writer: Box<dyn Write> = Box::new(io::stdout());
+        Self { path: PathBuf::from("standard output"), writer: BufWriter::with_capacity(BUFFER_BYTES, writer) }
+    }
+
+    fn create(path: &Path) -> Result<Self, GenerateFailure> {
+        let file =
+            File::create(path).map_err(|cause| GenerateFailure::File { path: path.display().to_string(), cause })?;
+        let writer: Box<dyn Write> = Box::new(file);
+        Ok(Self { path: path.to_owned(), writer: BufWriter::with_capacity(BUFFER_BYTES, writer) })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), GenerateFailure> {
+        self.writer.write_all(bytes).map_err(|cause| self.failure(cause))
+    }
+
+    fn finish(&mut self) -> Result<(), GenerateFailure> {
+        self.writer.flush().map_err(|cause| self.failure(cause))
+    }
+
+    fn failure(&self, cause: io::Error) -> GenerateFailure {
+        GenerateFailure::File { path: self.path.display().to_string(), cause }
+    }
+}

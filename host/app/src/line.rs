@@ -1,0 +1,491 @@
+//! The line of one partition: decode, extract, look up, decide, stage, send. One batch at a time, on one thread.
+//! It does not read or commit: a driver brings batches, and says when what was sent is committed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use connectors::{Lane, Outgoing, Sink, SinkError};
+use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
+use engine::entry::{Entry, Found};
+use engine::fields::{Extraction, FieldBatch, KeyStatus, Kind};
+use engine::fingerprint::{Fingerprint, Fingerprinter};
+use engine::projection::{Numbers, PointerError, Projection};
+use engine::record::{Offset, Record, RecordBatch, TopicPartition};
+use engine::time::{Clock, parse_event_time};
+use plugin::{Extractor, Input, Plugin};
+use state::{Applied, PartitionStore, StateError};
+
+use crate::letters;
+use crate::settings::config::{LatePolicy, OnMissingKey, OnPluginFailure};
+use crate::tally::Tally;
+
+/// What the operator chose about events; the same for every partition.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How long keys are remembered.
+    pub window: Window,
+    /// Pointer to the event's uuid, which becomes the key of the outgoing record.
+    pub uuid_field: String,
+    /// Pointer to the event's time; `None` is the record's own timestamp.
+    pub event_time: Option<String>,
+    /// Whether numbers reach the plugin by value or as written.
+    pub numbers: Numbers,
+    /// What becomes of events without a key.
+    pub on_missing_key: OnMissingKey,
+    /// What becomes of late events.
+    pub late: LatePolicy,
+    /// What becomes of a record that the plugin fails on.
+    pub on_plugin_failure: OnPluginFailure,
+}
+
+/// Why a line cannot go on. Bad records are never the reason, unless the operator wants to stop at them.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// A pointer that is none.
+    #[error("{0}")]
+    Pointer(#[from] PointerError),
+    /// The plugin cannot be instantiated.
+    #[error(transparent)]
+    Load(#[from] plugin::LoadError),
+    /// The plugin cannot be used at all any more.
+    #[error(transparent)]
+    Plugin(#[from] plugin::PluginFailure),
+    /// The plugin failed on a record, and the policy is to stop.
+    #[error(
+        "the plugin failed on {partition} offset {offset}: {reason}; mend the plugin, or let such records go with \
+         --on-plugin-failure dead-letter or pass"
+    )]
+    PoisonRecord {
+        /// Where the record is.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: Offset,
+        /// What the plugin did.
+        reason: String,
+    },
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An output cannot be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+/// Time spent in each stage since it was last taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StageTimes {
+    /// Projection of fields.
+    pub decode: Duration,
+    /// The plugin's call.
+    pub extract: Duration,
+    /// Hashing keys and asking the state.
+    pub lookup: Duration,
+    /// The rule.
+    pub decide: Duration,
+    /// Handing records to the sink.
+    pub produce: Duration,
+}
+
+/// What the plugin's calls cost since it was last taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PluginCost {
+    /// Calls into the component.
+    pub calls: u64,
+    /// Calls that trapped, ran out of time or lied.
+    pub failures: u64,
+    /// Time in calls.
+    pub time: Duration,
+}
+
+/// Why a record has no key: its index in the batch, the kind of the reason, and the words.
+struct Reason {
+    record: u32,
+    kind: &'static str,
+    text: String,
+}
+
+/// Buffers of a batch, kept between batches.
+#[derive(Default)]
+struct Scratch {
+    /// One group of fields for the plugin, one for the host.
+    fields: Vec<FieldBatch>,
+    /// Record index of each event that could be decoded.
+    decoded: Vec<u32>,
+    extraction: Extraction,
+    candidates: Vec<Candidate>,
+    owners: Vec<u32>,
+    keys: Vec<Fingerprint>,
+    found: Vec<Found>,
+    decisions: Decisions,
+    /// Ascending by record.
+    reasons: Vec<Reason>,
+}
+
+/// The line of one partition.
+pub struct Line {
+    source: TopicPartition,
+    rules: Arc<Rules>,
+    /// `None` where the plugin wants whole payloads and the host no field.
+    projection: Projection,
+    wants_payload: bool,
+    extractor: Extractor,
+    fingerprinter: Fingerprinter,
+    decider: Decider,
+    clock: Clock,
+    committed_clock: Clock,
+    store: PartitionStore,
+    scratch: Scratch,
+    tally: Tally,
+    times: StageTimes,
+    plugin_cost: PluginCost,
+}
+
+/// Index of the host's group of fields; the plugin's is 0.
+const HOST_FIELDS: usize = 1;
+
+impl Line {
+    /// Joins a partition's state with a fresh instance of the plugin.
+    ///
+    /// # Errors
+    /// A pointer is none, or the plugin cannot be instantiated.
+    pub fn new(
+        source: TopicPartition,
+        rules: Arc<Rules>,
+        plugin: &Plugin,
+        store: PartitionStore,
+    ) -> Result<Self, LineError> {
+        let (wants_payload, plugin_fields) = match plugin.input() {
+            Input::Payload => (true, Vec::new()),
+            Input::Fields(fields) => (false, fields.clone()),
+        };
+        let host_fields: Vec<String> =
+            [Some(rules.uuid_field.clone()), rules.event_time.clone()].into_iter().flatten().collect();
+        let projection = Projection::compile(&[&plugin_fields, &host_fields], rules.numbers)?;
+        let fields = projection.widths().into_iter().map(FieldBatch::new).collect();
+        let clock = store.applied().and_then(|applied| Clock::decode(&applied.clock)).unwrap_or_default();
+        Ok(Self {
+            source,
+            projection,
+            wants_payload,
+            extractor: plugin.extractor()?,
+            fingerprinter: Fingerprinter::new(store.seed()),
+            decider: Decider::new(rules.window),
+            rules,
+            clock,
+            committed_clock: clock,
+            store,
+            scratch: Scratch { fields, ..Scratch::default() },
+            tally: Tally::default(),
+            times: StageTimes::default(),
+            plugin_cost: PluginCost::default(),
+        })
+    }
+
+    /// Decides a batch and sends what has to go out. Records before `live_from` are replayed into the state only:
+    /// their outputs were committed by an earlier run.
+    ///
+    /// # Errors
+    /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`].
+    pub fn process(&mut self, batch: &RecordBatch, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
+        let start = Instant::now();
+        self.decode(batch);
+        let decoded = Instant::now();
+        self.extract(batch)?;
+        let extracted = Instant::now();
+        self.look_up(batch)?;
+        let looked_up = Instant::now();
+        self.decide();
+        let decided = Instant::now();
+        self.send(batch, live_from, sink)?;
+        self.times.decode += decoded - start;
+        self.times.extract += extracted - decoded;
+        self.times.lookup += looked_up - extracted;
+        self.times.decide += decided - looked_up;
+        self.times.produce += decided.elapsed();
+        Ok(())
+    }
+
+    fn decode(&mut self, batch: &RecordBatch) {
+        let scratch = &mut self.scratch;
+        scratch.fields.iter_mut().for_each(FieldBatch::clear);
+        scratch.decoded.clear();
+        scratch.reasons.clear();
+        scratch.candidates.clear();
+        for (index, record) in (0..).zip(batch.iter()) {
+            let candidate = Candidate { offset: record.offset(), time: record.timestamp(), status: KeyStatus::Invalid };
+            scratch.candidates.push(candidate);
+            let decoded = match record.payload() {
+                None => Err("the payload is null (a tombstone)".to_owned()),
+                Some(payload) if self.wants_payload => {
+                    // Fields of the host's own are a service where there is JSON; the payload need not be.
+                    let absent = self.projection.project(payload, &mut scratch.fields).is_err();
+                    if absent && let Some(host) = scratch.fields.get_mut(HOST_FIELDS) {
+                        (0..host.width).for_each(|_| host.push(Kind::Absent, b""));
+                    }
+                    Ok(())
+                }
+                Some(payload) => {
+                    self.projection.project(payload, &mut scratch.fields).map_err(|error| error.to_string())
+                }
+            };
+            match decoded {
+                Ok(()) => scratch.decoded.push(index),
+                Err(text) => scratch.reasons.push(Reason { record: index, kind: "decode", text }),
+            }
+        }
+        self.read_event_times();
+    }
+
+    fn read_event_times(&mut self) {
+        let scratch = &mut self.scratch;
+        let Some(host) = scratch.fields.get(HOST_FIELDS).filter(|_| self.rules.event_time.is_some()) else { return };
+        for (event, index) in scratch.decoded.iter().enumerate() {
+            let field = event * 2 + 1;
+            let kind = host.kinds.get(field).map_or(Kind::Absent, |kind| kind_of(*kind));
+            let time = host.values.get(field).and_then(|value| parse_event_time(kind, value));
+            if let (Some(time), Some(candidate)) = (time, scratch.candidates.get_mut(*index as usize)) {
+                candidate.time = Some(time);
+            }
+        }
+    }
+
+    fn extract(&mut self, batch: &RecordBatch) -> Result<(), LineError> {
+        let payloads = self.wants_payload.then(|| payloads(batch, &self.scratch.decoded));
+        let scratch = &mut self.scratch;
+        let Some(events) = payloads.as_ref().or_else(|| scratch.fields.first()) else { return Ok(()) };
+        let calls = self.extractor.extract(events, &mut scratch.extraction)?;
+        self.plugin_cost.calls += u64::from(calls.calls);
+        self.plugin_cost.failures += u64::from(calls.traps);
+        self.plugin_cost.time += calls.time;
+        for (event, text) in calls.failed {
+            let Some(record) = scratch.decoded.get(event as usize).copied() else { continue };
+            if self.rules.on_plugin_failure == OnPluginFailure::Stop {
+                let offset = batch.get(record as usize).map_or(-1, |record| record.offset());
+                return Err(LineError::PoisonRecord { partition: self.source.clone(), offset, reason: text });
+            }
+            scratch.reasons.push(Reason { record, kind: "plugin", text });
+        }
+        for (event, text) in scratch.extraction.notes.drain(..) {
+            if let Some(record) = scratch.decoded.get(event as usize).copied() {
+                scratch.reasons.push(Reason { record, kind: "key", text });
+            }
+        }
+        // Stable: where a record has two reasons, the first is the nearer cause.
+        scratch.reasons.sort_by_key(|reason| reason.record);
+        for (index, status) in scratch.decoded.iter().zip(&scratch.extraction.status) {
+            if let Some(candidate) = scratch.candidates.get_mut(*index as usize) {
+                candidate.status = *status;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_up(&mut self, batch: &RecordBatch) -> Result<(), LineError> {
+        let scratch = &mut self.scratch;
+        scratch.owners.clear();
+        scratch.keys.clear();
+        for (key, owner) in scratch.extraction.owners.iter().enumerate() {
+            let record = scratch.decoded.get(*owner as usize).copied();
+            if let (Some(bytes), Some(record)) = (scratch.extraction.keys.get(key), record) {
+                scratch.owners.push(record);
+                scratch.keys.push(self.fingerprinter.fingerprint(bytes));
+            }
+        }
+        let first_offset = batch.get(0).map_or(0, |record| record.offset());
+        Ok(self.store.lookup(&scratch.keys, first_offset, &mut scratch.found)?)
+    }
+
+    fn decide(&mut self) {
+        let scratch = &mut self.scratch;
+        let batch = Batch {
+            candidates: &scratch.candidates,
+            owners: &scratch.owners,
+            keys: &scratch.keys,
+            found: &scratch.found,
+        };
+        self.decider.decide(&batch, &mut self.clock, &mut scratch.decisions);
+        self.store.stage(&scratch.decisions.writes);
+    }
+
+    fn send(&mut self, batch: &RecordBatch, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
+        let scratch = &self.scratch;
+        let mut reasons = scratch.reasons.iter().peekable();
+        let mut event = 0;
+        for (index, (record, outcome)) in (0_u32..).zip(batch.iter().zip(&scratch.decisions.outcomes)) {
+            let reason = reasons.next_if(|reason| reason.record == index);
+            while reasons.next_if(|reason| reason.record == index).is_some() {}
+            let decoded = scratch.decoded.get(event) == Some(&index);
+            let uuid = if decoded { uuid(&scratch.fields, event) } else { None };
+            event += usize::from(decoded);
+            if record.offset() < live_from {
+                self.tally.replayed += 1;
+                continue;
+            }
+            let exit = self.exit(*outcome, reason, sink);
+            self.tally.count(*outcome, exit);
+            let way = Way { source: &self.source, record, uuid, reason };
+            match exit {
+                None => {}
+                Some(Lane::Output) => way.pass(Lane::Output, sink)?,
+                Some(Lane::Late) => way.pass(Lane::Late, sink)?,
+                Some(Lane::Duplicates) => {
+                    if let Outcome::Duplicate { key, original } = *outcome
+                        && sink.has(Lane::Duplicates)
+                    {
+                        way.explain(self.key_text(key), original, self.wants_payload, sink)?;
+                    }
+                }
+                Some(Lane::DeadLetter) => way.bury(sink)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The way out of an event; `None` is none at all, by policy.
+    fn exit(&self, outcome: Outcome, reason: Option<&Reason>, sink: &dyn Sink) -> Option<Lane> {
+        let buried = if sink.has(Lane::DeadLetter) { Lane::DeadLetter } else { Lane::Output };
+        match outcome {
+            Outcome::Unique => Some(Lane::Output),
+            Outcome::Duplicate { .. } => Some(Lane::Duplicates),
+            Outcome::Late => match self.rules.late {
+                LatePolicy::Pass => Some(Lane::Output),
+                LatePolicy::Drop => None,
+                LatePolicy::Divert => Some(Lane::Late),
+            },
+            Outcome::Keyless => match self.rules.on_missing_key {
+                OnMissingKey::Pass => Some(Lane::Output),
+                OnMissingKey::DeadLetter => Some(buried),
+                OnMissingKey::Drop => None,
+            },
+            Outcome::DeadLetter => {
+                let failed = reason.is_some_and(|reason| reason.kind == "plugin");
+                let pass = failed && self.rules.on_plugin_failure == OnPluginFailure::Pass;
+                Some(if pass { Lane::Output } else { buried })
+            }
+        }
+    }
+
+    fn key_text(&self, key: u32) -> &[u8] {
+        self.scratch.extraction.keys.get(key as usize).unwrap_or_default()
+    }
+
+    /// What was sent since the last commit is committed, up to `next_offset`. `extra` is kept with the state.
+    /// Returns the counts of what was committed.
+    pub fn commit(&mut self, next_offset: Offset, extra: Vec<u8>) -> Tally {
+        self.committed_clock = self.clock;
+        self.store.commit(Applied {
+            next_offset,
+            clock: self.clock.encode(),
+            watermark: self.clock.watermark(&self.rules.window.clock),
+            extra,
+        });
+        std::mem::take(&mut self.tally)
+    }
+
+    /// What was sent since the last commit is not committed: the line is as it was then.
+    pub fn rollback(&mut self) {
+        self.clock = self.committed_clock;
+        self.store.rollback();
+        self.tally = Tally::default();
+    }
+
+    /// Counts of what was processed and is not committed yet.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The partition's state.
+    pub fn store(&mut self) -> &mut PartitionStore {
+        &mut self.store
+    }
+
+    /// Times and plugin costs since the last call.
+    pub fn take_costs(&mut self) -> (StageTimes, PluginCost) {
+        (std::mem::take(&mut self.times), std::mem::take(&mut self.plugin_cost))
+    }
+}
+
+fn uuid(fields: &[FieldBatch], event: usize) -> Option<&[u8]> {
+    let host = fields.get(HOST_FIELDS)?;
+    let field = event * host.width as usize;
+    let is_text = host.kinds.get(field) == Some(&(Kind::String as u8));
+    host.values.get(field).filter(|uuid| is_text && !uuid.is_empty())
+}
+
+fn kind_of(number: u8) -> Kind {
+    match number {
+        3 => Kind::Number,
+        4 => Kind::String,
+        _ => Kind::Absent,
+    }
+}
+
+fn payloads(batch: &RecordBatch, decoded: &[u32]) -> FieldBatch {
+    let mut whole = FieldBatch::new(1);
+    for index in decoded {
+        let payload = batch.get(*index as usize).and_then(|record| record.payload());
+        whole.push(Kind::Bytes, payload.unwrap_or_default());
+    }
+    whole
+}
+
+/// A record at the end of the line.
+struct Way<'a> {
+    source: &'a TopicPartition,
+    record: Record<'a>,
+    uuid: Option<&'a [u8]>,
+    reason: Option<&'a Reason>,
+}
+
+impl Way<'_> {
+    /// Byte for byte; the key is the event's uuid where there is one.
+    fn pass(&self, lane: Lane, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        sink.send(
+            lane,
+            &Outgoing {
+                key: self.uuid.or(self.record.key()),
+                payload: self.record.payload(),
+                timestamp: self.record.timestamp(),
+                headers_of: Some(self.record),
+                extra_headers: &[],
+            },
+        )
+    }
+
+    fn explain(&self, key: &[u8], original: Entry, opaque: bool, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        let text = letters::duplicate(self.source, self.record, key, original, opaque);
+        sink.send(
+            Lane::Duplicates,
+            &Outgoing {
+                key: self.uuid.or(self.record.key()),
+                payload: Some(text.as_bytes()),
+                timestamp: self.record.timestamp(),
+                headers_of: None,
+                extra_headers: &[],
+            },
+        )
+    }
+
+    fn bury(&self, sink: &mut dyn Sink) -> Result<(), SinkError> {
+        let (partition, offset) = (self.source.partition.to_string(), self.record.offset().to_string());
+        let (kind, text) =
+            self.reason.map_or(("key", "the plugin calls the event invalid"), |r| (r.kind, r.text.as_str()));
+        sink.send(
+            Lane::DeadLetter,
+            &Outgoing {
+                key: self.record.key(),
+                payload: self.record.payload(),
+                timestamp: self.record.timestamp(),
+                headers_of: Some(self.record),
+                extra_headers: &[
+                    ("dedup-host-reason", text),
+                    ("dedup-host-stage", kind),
+                    ("dedup-host-topic", &self.source.topic),
+                    ("dedup-host-partition", &partition),
+                    ("dedup-host-offset", &offset),
+                ],
+            },
+        )
+    }
+}

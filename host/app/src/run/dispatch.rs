@@ -1,0 +1,134 @@
+//! Between the polling thread and the workers: bounded queues of batches, one flow a partition. Not the records' fate.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use connectors::kafka::Assignment;
+use engine::record::{Offset, RecordBatch};
+
+use super::RunError;
+use super::start::Start;
+
+/// What the polling thread asks of a worker, in this order and no other.
+pub(super) enum Work {
+    /// A partition comes: open its state, say where to read.
+    Open { assignment: Assignment, flow: Arc<Flow>, reply: Sender<Result<Start, RunError>> },
+    /// Records of a partition.
+    Batch(Box<Delivered>),
+    /// Partitions go. When the reply comes nothing more is committed for them.
+    Close { partitions: Vec<i32>, lost: bool, reply: Sender<()> },
+}
+
+/// A batch on its way to a worker. Its records count as in flight until it is dropped.
+pub(super) struct Delivered {
+    pub(super) partition: i32,
+    /// The flow's epoch when the records were polled; a batch of another epoch is stale.
+    pub(super) epoch: u64,
+    /// Where the batch before this one ended: the worker's position, or a batch was lost on the way.
+    pub(super) from: Offset,
+    pub(super) batch: RecordBatch,
+    pub(super) flow: Arc<Flow>,
+    pub(super) total: Arc<InFlight>,
+}
+
+impl Delivered {
+    pub(super) fn new(
+        partition: i32,
+        epoch: u64,
+        from: Offset,
+        batch: RecordBatch,
+        flow: Arc<Flow>,
+        total: Arc<InFlight>,
+    ) -> Self {
+        flow.records.fetch_add(batch.len(), Ordering::Relaxed);
+        total.records.fetch_add(batch.len(), Ordering::Relaxed);
+        total.bytes.fetch_add(batch.bytes() as u64, Ordering::Relaxed);
+        Self { partition, epoch, from, batch, flow, total }
+    }
+}
+
+impl Drop for Delivered {
+    fn drop(&mut self) {
+        self.flow.records.fetch_sub(self.batch.len(), Ordering::Relaxed);
+        self.total.records.fetch_sub(self.batch.len(), Ordering::Relaxed);
+        self.total.bytes.fetch_sub(self.batch.bytes() as u64, Ordering::Relaxed);
+        self.total.drained.notify_one();
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        if let Ok(mut spare) = self.total.spare.lock()
+            && spare.len() < SPARE_BATCHES_MAX
+        {
+            spare.push(batch);
+        }
+    }
+}
+
+/// Batches kept for reuse.
+const SPARE_BATCHES_MAX: usize = 256;
+
+/// The way of one partition from the polling thread to its worker, for as long as it is assigned.
+#[derive(Debug)]
+pub(super) struct Flow {
+    /// Raised whenever what was polled before must not be processed: on a rewind, and when the partition goes.
+    epoch: AtomicU64,
+    records: AtomicUsize,
+    /// Index of the worker.
+    pub(super) worker: usize,
+}
+
+impl Flow {
+    pub(super) fn new(worker: usize) -> Self {
+        Self { epoch: AtomicU64::new(0), records: AtomicUsize::new(0), worker }
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Makes stale whatever was polled so far. Returns the new epoch.
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    pub(super) fn records(&self) -> usize {
+        self.records.load(Ordering::Relaxed)
+    }
+}
+
+/// All that is polled and not yet processed.
+#[derive(Default)]
+pub(super) struct InFlight {
+    records: AtomicUsize,
+    bytes: AtomicU64,
+    lock: Mutex<()>,
+    drained: Condvar,
+    spare: Mutex<Vec<RecordBatch>>,
+}
+
+impl InFlight {
+    pub(super) fn exceeds(&self, records_max: usize, bytes_max: u64) -> bool {
+        self.records.load(Ordering::Relaxed) >= records_max || self.bytes.load(Ordering::Relaxed) >= bytes_max
+    }
+
+    /// Waits until a worker has finished a batch, or for `timeout`.
+    pub(super) fn wait(&self, timeout: Duration) {
+        if let Ok(guard) = self.lock.lock() {
+            drop(self.drained.wait_timeout(guard, timeout));
+        }
+    }
+
+    pub(super) fn spare_batch(&self) -> RecordBatch {
+        self.spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+    }
+}
+
+/// A worker asks for a partition to be read again from an offset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rewind {
+    pub(super) partition: i32,
+    /// The epoch that the records read again will have.
+    pub(super) epoch: u64,
+    pub(super) offset: Offset,
+}

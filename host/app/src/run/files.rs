@@ -1,0 +1,258 @@
+//! A run over files: the same line, with positions and output lengths kept in the state, so that an interrupted run
+//! can go on exactly where its last commit was. No Kafka.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use connectors::FileLanes;
+use connectors::files::{BatchLimits, FilePosition, FileSink, FileSource};
+use engine::record::{Offset, RecordBatch, TopicPartition};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
+
+use super::observe::{Observed, PartitionObserver};
+use super::{Parts, RunError, Stop, report};
+use crate::exit::ExitCode;
+use crate::line::Line;
+use crate::settings::config::Config;
+use crate::settings::files::{FilesConfig, Stream};
+use crate::status::Phase;
+use crate::tally::Tally;
+
+/// Topic name under which the state of file runs is kept; no Kafka topic can have it.
+const STREAM: &str = "(files)";
+
+/// An interrupted run does at most this much again.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Enough to spread the cost of a call into the plugin, few enough to stay in the second-level cache.
+const BATCH: BatchLimits = BatchLimits { records_max: 1_024, bytes_max: 1 << 20 };
+
+/// How far a run over files has come; stored with the keys in one step.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    input: String,
+    bytes: u64,
+    records: u64,
+    /// Files by lane, and how long each was at the commit.
+    outputs: [Option<(String, u64)>; 4],
+    tally: Tally,
+    seconds: f64,
+    finished: bool,
+}
+
+pub(super) fn run(
+    config: &Config,
+    files: &FilesConfig,
+    parts: Parts,
+    observed: &Observed,
+    stop: &Stop,
+) -> Result<ExitCode, RunError> {
+    let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
+    let store = parts.open_store(&config.state.path, &source)?;
+    let has_output = files.output.is_some();
+    let observer = PartitionObserver::new(observed.clone(), source.clone(), parts.extractor.name(), has_output);
+    let mut line = Line::new(source, parts.rules.clone(), &parts.extractor, store)?;
+    let (next_offset, stored) = match line.store().applied() {
+        Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
+        None => (0, None),
+    };
+    let progress = match begin(stored, files)? {
+        Begin::Complete(progress) => {
+            eprintln!("nothing to resume: the run over {} is complete", progress.input);
+            return finish(files, &progress);
+        }
+        Begin::Run(progress) => progress,
+    };
+    let position = FilePosition { bytes: progress.bytes, records: progress.records };
+    let input = FileSource::open(path_of(&files.input), position).map_err(RunError::Input)?;
+    let lanes = open_lanes(files, &progress)?;
+    let mut progress = progress;
+    for (output, path) in progress.outputs.iter_mut().zip(lane_paths(files)) {
+        *output = path.map(|path| (path.display().to_string(), output.as_ref().map_or(0, |(_, bytes)| *bytes)));
+    }
+    observer.phase(Phase::Live, "");
+    observed.status.assigned();
+    let mut run =
+        Run { line, observer, lanes, input, progress, next_offset, started: Instant::now(), bar: progress_bar() };
+    run.go(stop)?;
+    run.bar.finish_and_clear();
+    if !run.progress.finished {
+        eprintln!(
+            "interrupted after {} events of {}; everything up to there is committed, go on with --resume",
+            run.progress.records, run.progress.input
+        );
+        return Ok(ExitCode::Interrupted);
+    }
+    finish(files, &run.progress)
+}
+
+enum Begin {
+    /// The run that was asked for is over already.
+    Complete(Progress),
+    /// From here.
+    Run(Progress),
+}
+
+/// Decides what the stored progress means for the run that is asked for.
+fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunError> {
+    let input = name_of(&files.input);
+    let fresh = || Begin::Run(Progress { input: input.clone(), ..Progress::default() });
+    let Some(stored) = stored else { return Ok(fresh()) };
+    match (stored.finished, files.resume) {
+        (true, true) if stored.input == input => Ok(Begin::Complete(stored)),
+        (true, _) => Ok(fresh()),
+        (false, false) => Err(RunError::Interrupted(format!(
+            "the last run with this state, over {}, was interrupted after {} events: go on with --resume, \
+             or start over with another --store-path",
+            stored.input, stored.records
+        ))),
+        (false, true) => {
+            let wanted = lane_paths(files).map(|path| path.map(|path| path.display().to_string()));
+            let had = stored.outputs.clone().map(|output| output.map(|(path, _)| path));
+            if stored.input == input && (stored.records == 0 || wanted == had) {
+                return Ok(Begin::Run(stored));
+            }
+            Err(RunError::Interrupted(format!(
+                "the interrupted run read {} and wrote {}: resume it with the same files, or start over with another \
+                 --store-path",
+                stored.input,
+                had.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            )))
+        }
+    }
+}
+
+fn path_of(stream: &Stream) -> &Path {
+    match stream {
+        Stream::Standard => Path::new(connectors::files::STANDARD_STREAM),
+        Stream::File(path) => path,
+    }
+}
+
+/// Relative paths are made absolute, so that a run is known again from another directory.
+fn name_of(stream: &Stream) -> String {
+    absolute(path_of(stream)).display().to_string()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    if path == Path::new(connectors::files::STANDARD_STREAM) {
+        return path.to_owned();
+    }
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// In the order of `Lane::ALL`.
+fn lane_paths(files: &FilesConfig) -> [Option<PathBuf>; 4] {
+    [&files.output, &files.duplicates, &files.late, &files.dead_letter]
+        .map(|stream| stream.as_ref().map(|stream| absolute(path_of(stream))))
+}
+
+fn open_lanes(files: &FilesConfig, progress: &Progress) -> Result<FileLanes, RunError> {
+    let mut opened = Vec::new();
+    for (path, committed) in lane_paths(files).into_iter().zip(&progress.outputs) {
+        opened.push(match (path, committed) {
+            (None, _) => None,
+            (Some(path), Some((_, bytes))) => Some(FileSink::resume(&path, *bytes).map_err(RunError::Output)?),
+            (Some(path), None) => Some(FileSink::create(&path).map_err(RunError::Output)?),
+        });
+    }
+    let mut opened = opened.into_iter();
+    let mut next = || opened.next().flatten();
+    Ok(FileLanes { output: next(), duplicates: next(), late: next(), dead_letter: next() })
+}
+
+struct Run {
+    line: Line,
+    observer: PartitionObserver,
+    lanes: FileLanes,
+    input: FileSource,
+    progress: Progress,
+    next_offset: Offset,
+    started: Instant,
+    bar: ProgressBar,
+}
+
+impl Run {
+    fn go(&mut self, stop: &Stop) -> Result<(), RunError> {
+        let before = self.progress.seconds;
+        // From here on a rerun knows that outputs were begun.
+        self.commit(before)?;
+        let mut committed = Instant::now();
+        let mut batch = RecordBatch::new();
+        while !stop.is_requested() {
+            batch.clear();
+            let read = self.input.read_batch(self.next_offset, &mut batch, BATCH).map_err(RunError::Input)?;
+            if read == 0 {
+                self.progress.finished = true;
+                break;
+            }
+            self.line.process(&batch, 0, &mut self.lanes)?;
+            self.observer.batch(&batch, &mut self.line);
+            self.next_offset += i64::try_from(read).unwrap_or(i64::MAX);
+            if committed.elapsed() >= COMMIT_INTERVAL || self.line.store().should_persist() {
+                self.commit(before)?;
+                self.show();
+                committed = Instant::now();
+            }
+        }
+        self.commit(before)
+    }
+
+    /// Outputs first, then the state with the position and the lengths: a crash between the two cuts the outputs back.
+    fn commit(&mut self, seconds_before: f64) -> Result<(), RunError> {
+        let lengths = self.lanes.commit().map_err(RunError::Output)?;
+        let position = self.input.position();
+        let progress = &mut self.progress;
+        progress.bytes = position.bytes;
+        progress.records = position.records;
+        progress.seconds = seconds_before + self.started.elapsed().as_secs_f64();
+        progress.tally.add(self.line.tally());
+        for (output, length) in progress.outputs.iter_mut().zip(lengths) {
+            if let (Some((_, bytes)), Some(length)) = (output, length) {
+                *bytes = length;
+            }
+        }
+        let extra = serde_json::to_vec(&self.progress).map_err(|error| RunError::Other(error.to_string()))?;
+        let tally = self.line.commit(self.next_offset, extra);
+        self.observer.committed(&tally, self.next_offset);
+        self.line.store().persist()?;
+        self.observer.persisted(self.next_offset);
+        self.observer.sizes(&mut self.line);
+        Ok(())
+    }
+
+    fn show(&self) {
+        if let Some((read, total)) = self.input.progress() {
+            self.bar.set_length(total);
+            self.bar.set_position(read);
+        }
+        let tally = &self.progress.tally;
+        self.bar.set_message(format!("{} events, {} duplicates", tally.consumed, tally.duplicate));
+    }
+}
+
+/// On a terminal only; elsewhere nothing is drawn.
+fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {elapsed} gone, {eta} to go") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn finish(files: &FilesConfig, progress: &Progress) -> Result<ExitCode, RunError> {
+    eprintln!("{}", report::words(&progress.tally, progress.seconds));
+    if progress.tally.imbalance() != 0 {
+        return Err(RunError::Other(format!("the balance is off by {}: this is a bug", progress.tally.imbalance())));
+    }
+    let Some(target) = &files.report else { return Ok(ExitCode::Ok) };
+    let text = report::json(&progress.tally, progress.seconds);
+    let mut sink = FileSink::create(path_of(target)).map_err(RunError::Output)?;
+    sink.write_line(text.trim_end().as_bytes()).and_then(|()| sink.commit()).map_err(RunError::Output)?;
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,257 @@
+//! A run: what the configuration asks for, joined together and driven to its end. Not the line itself.
+
+mod assignments;
+mod dispatch;
+mod files;
+mod kafka;
+mod kafka_settings;
+mod observe;
+mod report;
+mod start;
+mod worker;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use kafka_settings::client_settings;
+
+use connectors::SinkError;
+use connectors::files::FileError;
+use connectors::kafka::KafkaFailure;
+use engine::decide::Window;
+use engine::projection::Numbers;
+use engine::record::TopicPartition;
+use engine::time::ClockRules;
+use plugin::{Limits, Plugin, Runtime};
+use sha2::{Digest, Sha256};
+use state::{OpenError, PartitionStore, StateError, StoreIdentity, StoreOptions};
+
+use self::observe::Observed;
+use crate::exit::ExitCode;
+use crate::http;
+use crate::line::{LineError, Rules};
+use crate::metrics::Metrics;
+use crate::settings::config::{Config, Mode};
+use crate::status::{PluginStatus, Status};
+
+/// Why a run ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A plugin cannot be used.
+    #[error(transparent)]
+    Load(#[from] plugin::LoadError),
+    /// Plugins that do not fit together.
+    #[error("{0}")]
+    Roles(String),
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] KafkaFailure),
+    /// The input file.
+    #[error(transparent)]
+    Input(FileError),
+    /// An output file.
+    #[error(transparent)]
+    Output(FileError),
+    /// The state cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The state cannot be written or read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The line.
+    #[error(transparent)]
+    Line(LineError),
+    /// The state and the topic do not agree on where to go on.
+    #[error("{0}")]
+    Start(#[from] start::StartError),
+    /// An earlier run over files did not end.
+    #[error("{0}")]
+    Interrupted(String),
+    /// The HTTP server.
+    #[error(transparent)]
+    Http(#[from] crate::http::HttpError),
+    /// Something that has no code of its own.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl RunError {
+    /// What the shell is told.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Load(_) | Self::Roles(_) | Self::Line(LineError::Load(_) | LineError::Plugin(_)) => ExitCode::Plugin,
+            Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
+            Self::Kafka(KafkaFailure::Write { .. }) | Self::Output(_) | Self::Line(LineError::Sink(_)) => {
+                ExitCode::Output
+            }
+            Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
+            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
+            Self::Line(LineError::PoisonRecord { .. }) => ExitCode::PluginFailure,
+            Self::Interrupted(_) => ExitCode::Interrupted,
+            Self::Http(_) => ExitCode::Address,
+            Self::Other(_) => ExitCode::Internal,
+        }
+    }
+}
+
+impl From<LineError> for RunError {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::Sink(SinkError::File(error)) => Self::Output(error),
+            LineError::Sink(SinkError::Kafka(error)) => Self::Kafka(error),
+            LineError::State(error) => Self::State(error),
+            error => Self::Line(error),
+        }
+    }
+}
+
+/// Set once by a signal, read by everything that loops.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// The flag itself, for signal handlers.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
+    /// Asks for an orderly end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the end was asked for.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Runs until the input ends, the operator stops it, or it cannot go on.
+///
+/// # Errors
+/// With the exit code that tells scripts which part failed.
+pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    let metrics = Metrics::new().map_err(|error| RunError::Other(error.to_string()))?;
+    let observed = Observed { metrics, status: Arc::new(Status::new()) };
+    let _server = match &config.http {
+        Some(http) => Some(http::serve(http, Arc::clone(&observed.status), observed.metrics.clone())?),
+        None => None,
+    };
+    let parts = Parts::load(&config)?;
+    observed.status.set_plugins(vec![parts.plugin_status()]);
+    match &config.mode {
+        Mode::Files(files) => files::run(&config, files, parts, &observed, stop),
+        Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
+    }
+}
+
+/// What every partition shares: the plugin, the rules, and how its state is laid out.
+pub(crate) struct Parts {
+    extractor: Plugin,
+    rules: Arc<Rules>,
+    store_options: StoreOptions,
+    /// Keeps the clock that limits plugins.
+    _runtime: Runtime,
+}
+
+impl Parts {
+    fn load(config: &Config) -> Result<Self, RunError> {
+        let limits = Limits {
+            memory_bytes_max: usize::try_from(config.plugin.memory_bytes).unwrap_or(usize::MAX),
+            time_per_batch: config.plugin.time_limit,
+            ..Limits::default()
+        };
+        let runtime = Runtime::new(limits)?;
+        let mut extractors = Vec::new();
+        for path in &config.plugin.files {
+            let plugin = runtime.load(path, config.plugin.configuration.as_deref())?;
+            tracing::info!(
+                plugin = plugin.name(),
+                version = plugin.version(),
+                sha256 = plugin.sha256(),
+                "plugin loaded"
+            );
+            if plugin.roles().extracts_keys {
+                extractors.push((path.clone(), plugin));
+            }
+        }
+        let mut extractors = extractors.into_iter();
+        let (path, extractor) = extractors.next().ok_or_else(|| {
+            RunError::Roles(
+                "no plugin extracts keys: give one that does, such as --plugin composite_key.wasm".to_owned(),
+            )
+        })?;
+        if let Some((other, _)) = extractors.next() {
+            return Err(RunError::Roles(format!(
+                "both {} and {} extract keys; give one of them",
+                path.display(),
+                other.display()
+            )));
+        }
+        let rules = Arc::new(rules(config));
+        let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
+        store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
+        Ok(Self { extractor, rules, store_options, _runtime: runtime })
+    }
+
+    fn plugin_status(&self) -> PluginStatus {
+        let plugin = &self.extractor;
+        PluginStatus {
+            name: plugin.name().to_owned(),
+            version: plugin.version().to_owned(),
+            digest: plugin.sha256().to_owned(),
+        }
+    }
+
+    /// Digest of all that decides keys: the component, its configuration, and how numbers reach it.
+    fn extractor_digest(&self) -> String {
+        let mut digest = Sha256::new();
+        digest.update(self.extractor.sha256());
+        digest.update([0]);
+        digest.update(self.extractor.config());
+        digest.update([0, u8::from(self.rules.numbers == Numbers::Canonical)]);
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
+        let identity = StoreIdentity {
+            topic: source.topic.clone(),
+            topic_id: None,
+            partition: source.partition,
+            extractor: self.extractor_digest(),
+            key_version: self.extractor.key_version(),
+            window_ms: self.rules.window.length,
+            allowed_lateness_ms: self.rules.window.allowed_lateness,
+        };
+        let dir = root.join(&source.topic).join(source.partition.to_string());
+        PartitionStore::open(&dir, &identity, self.store_options.clone())
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let window = &config.window;
+    Rules {
+        window: Window {
+            length: window.window.map(millis),
+            allowed_lateness: millis(window.allowed_lateness),
+            clock: ClockRules {
+                out_of_orderness_max: millis(window.max_out_of_orderness),
+                jump_max: millis(window.max_time_jump),
+            },
+        },
+        uuid_field: config.records.uuid_field.clone(),
+        event_time: config.records.event_time.clone(),
+        numbers: if config.records.canonical_numbers { Numbers::Canonical } else { Numbers::AsWritten },
+        on_missing_key: config.records.on_missing_key,
+        late: window.late,
+        on_plugin_failure: config.plugin.on_failure,
+    }
+}

@@ -1,0 +1,187 @@
+//! What a partition tells the outside, in metrics and in the status: after each batch, each commit, each persist.
+//! It decides nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use connectors::Lane;
+use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
+use prometheus::Histogram;
+use state::FilterCounts;
+
+use super::start::Start;
+use crate::line::Line;
+use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage};
+use crate::status::{PartitionStatus, Phase, Status};
+use crate::tally::Tally;
+
+/// Metrics and status of the process.
+#[derive(Clone)]
+pub(super) struct Observed {
+    pub(super) metrics: Metrics,
+    pub(super) status: Arc<Status>,
+}
+
+/// The observer of one partition. Its series and its status go with it.
+pub(super) struct PartitionObserver {
+    observed: Observed,
+    source: TopicPartition,
+    partition: PartitionMetrics,
+    plugin: PluginMetrics,
+    /// By [`Stage`], in the order of [`Stage::ALL`].
+    stages: Vec<Histogram>,
+    has_output: bool,
+    filters: FilterCounts,
+    /// Records since the last commit.
+    uncommitted: u64,
+    /// Oldest record time of each batch since the last commit.
+    oldest: Vec<Millis>,
+    applied_at: Instant,
+}
+
+impl PartitionObserver {
+    pub(super) fn new(observed: Observed, source: TopicPartition, plugin: &str, has_output: bool) -> Self {
+        let partition = observed.metrics.partition(&source);
+        let stages = Stage::ALL.iter().map(|stage| observed.metrics.stage(*stage)).collect();
+        observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
+        let filters = FilterCounts { useful: 0, full_positive: 0, full_true_positive: 0, data_blocks: 0 };
+        let plugin = observed.metrics.plugin(plugin);
+        let applied_at = Instant::now();
+        Self {
+            observed,
+            source,
+            partition,
+            plugin,
+            stages,
+            has_output,
+            filters,
+            uncommitted: 0,
+            oldest: Vec::new(),
+            applied_at,
+        }
+    }
+
+    /// Where the partition starts, and whether it has to catch up first.
+    pub(super) fn starts(&self, start: &Start) {
+        match start.live_from - start.read_from {
+            0 => self.phase(Phase::Live, ""),
+            behind => self.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off")),
+        }
+    }
+
+    pub(super) fn phase(&self, phase: Phase, reason: &str) {
+        self.observed.status.update_partition(&self.source, |status| {
+            status.phase = phase;
+            reason.clone_into(&mut status.reason);
+        });
+    }
+
+    pub(super) fn batch(&mut self, batch: &RecordBatch, line: &mut Line) {
+        self.uncommitted += batch.len() as u64;
+        self.partition.consumed(batch.len() as u64, batch.bytes() as u64);
+        self.observed.metrics.batch_records.observe(batch.len() as f64);
+        self.observed.metrics.batch_bytes.observe(batch.bytes() as f64);
+        self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
+        let (times, plugin) = line.take_costs();
+        for (stage, time) in [
+            (Stage::Decode, times.decode),
+            (Stage::Extract, times.extract),
+            (Stage::Lookup, times.lookup),
+            (Stage::Decide, times.decide),
+            (Stage::Produce, times.produce),
+        ] {
+            self.stage(stage, time);
+        }
+        self.plugin.called(plugin.calls, plugin.time);
+        self.plugin.failed("call", plugin.failures);
+    }
+
+    pub(super) fn stage(&self, stage: Stage, time: Duration) {
+        if let Some(histogram) = self.stages.get(stage as usize) {
+            histogram.observe(time.as_secs_f64());
+        }
+    }
+
+    /// What was processed since the last commit is read again.
+    pub(super) fn rolled_back(&mut self) {
+        self.partition.given_back(std::mem::take(&mut self.uncommitted));
+        self.oldest.clear();
+    }
+
+    pub(super) fn committed(&mut self, tally: &Tally, next_offset: Offset) {
+        let outcomes = [
+            (Outcome::Unique, tally.unique),
+            (Outcome::Duplicate, tally.duplicate),
+            (Outcome::Late, tally.late),
+            (Outcome::Keyless, tally.keyless),
+            (Outcome::DeadLetter, tally.dead_letter),
+        ];
+        self.uncommitted = 0;
+        for (outcome, records) in outcomes {
+            self.partition.decided(outcome, records);
+        }
+        self.partition.replayed.inc_by(tally.replayed);
+        self.partition.given_back(tally.replayed);
+        self.forwarded(tally);
+        self.partition.committed_offset.set(next_offset);
+        let now = now();
+        for oldest in self.oldest.drain(..) {
+            self.observed.metrics.end_to_end_seconds.observe((now - oldest).max(0) as f64 / 1e3);
+        }
+        self.observed.status.update_partition(&self.source, |status| {
+            status.position = Some(next_offset);
+            status.committed = Some(next_offset);
+        });
+    }
+
+    fn forwarded(&self, tally: &Tally) {
+        for (lane, records) in Lane::ALL.into_iter().zip(tally.left_by) {
+            let destination = match lane {
+                Lane::Output if !self.has_output => Destination::MetricsOnly,
+                Lane::Output => Destination::Output,
+                Lane::Duplicates => Destination::Duplicates,
+                Lane::Late => Destination::Late,
+                Lane::DeadLetter => Destination::DeadLetter,
+            };
+            self.observed.metrics.forwarded(destination, records);
+        }
+        self.observed.metrics.forwarded(Destination::Dropped, tally.dropped);
+    }
+
+    /// The state was written to disk, up to `applied`.
+    pub(super) fn persisted(&mut self, applied: Offset) {
+        self.applied_at = Instant::now();
+        self.partition.applied_offset.set(applied);
+        self.observed.status.update_partition(&self.source, |status| status.applied = Some(applied));
+    }
+
+    /// Sizes of the state; to be called now and then, as they cost a look at RocksDB's properties.
+    pub(super) fn sizes(&mut self, line: &mut Line) {
+        let store = line.store();
+        let (sizes, filters) = (store.sizes(), store.filter_counts());
+        self.partition.store_keys.set(sizes.keys_estimate.cast_signed());
+        self.partition.store_bytes.set(sizes.bytes_on_disk.cast_signed());
+        self.partition.store_buckets.set(sizes.buckets.try_into().unwrap_or(i64::MAX));
+        self.partition.store_front_keys.set(sizes.front_entries.try_into().unwrap_or(i64::MAX));
+        let window = sizes.effective_window_ms.map_or(f64::INFINITY, |millis| millis as f64 / 1e3);
+        self.partition.effective_window_seconds.set(window);
+        self.partition.applied_age_seconds.set(self.applied_at.elapsed().as_secs_f64());
+        let checked = |counts: &FilterCounts| counts.useful + counts.full_positive;
+        let metrics = &self.observed.metrics;
+        metrics.store_filter_checked.inc_by(checked(&filters).saturating_sub(checked(&self.filters)));
+        metrics.store_filter_useful.inc_by(filters.useful.saturating_sub(self.filters.useful));
+        self.filters = filters;
+    }
+}
+
+impl Drop for PartitionObserver {
+    fn drop(&mut self) {
+        self.observed.metrics.forget(&self.source);
+        self.observed.status.remove_partition(&self.source);
+    }
+}
+
+fn now() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,370 @@
+//! A worker owns partitions, their lines and one producer. It processes batches, commits outputs and offsets together,
+//! and only then lets the state have them. It does not poll.
+//!
+//! After any failure of the producer the same thing happens: the producer is destroyed, a new one of the same id fences
+//! it, and the group's committed offset says whether the transaction was committed. If so, the state gets it; if not,
+//! the lines are rolled back and the records are read again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use connectors::SinkError;
+use connectors::kafka::{
+    Assignment, Delivery, GroupHandle, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
+};
+use engine::record::{Offset, TopicPartition};
+
+use super::assignments::Assigner;
+use super::dispatch::{Delivered, Flow, Rewind, Work};
+use super::observe::{Observed, PartitionObserver};
+use super::start::{Start, start};
+use super::{Parts, RunError, Stop};
+use crate::line::{Line, LineError};
+use crate::metrics::{Stage, TransactionResult};
+use crate::settings::kafka::OffsetReset;
+use crate::status::Phase;
+
+/// State in memory is written at least this often, so that a crash replays little.
+const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Time between two looks at the sizes of the state.
+const SIZES_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A transaction is committed when it has this many records, however young it is: they are all read again if it fails.
+const TRANSACTION_RECORDS_MAX: usize = 200_000;
+
+/// Commits that fail in a row before a worker gives up. Between two of them everything is set up anew.
+const COMMIT_FAILURES_MAX: u32 = 10;
+
+/// Time between two attempts to reach the broker again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a worker is made with.
+pub(super) struct WorkerSetup {
+    pub(super) settings: KafkaSettings,
+    pub(super) delivery: Delivery,
+    pub(super) topics: Topics,
+    pub(super) offset_reset: OffsetReset,
+    pub(super) commit_interval: Duration,
+    pub(super) producer_timeout: Duration,
+    pub(super) store_path: PathBuf,
+    pub(super) parts: Arc<Parts>,
+    pub(super) stop: Stop,
+    pub(super) observed: Observed,
+}
+
+/// A partition of this worker.
+struct Owned {
+    line: Line,
+    observer: PartitionObserver,
+    flow: Arc<Flow>,
+    /// Batches of another epoch are stale.
+    epoch: u64,
+    /// Records before this are replayed with outputs off.
+    live_from: Offset,
+    /// Next offset to process.
+    position: Offset,
+    /// The position at the last commit.
+    committed: Offset,
+    persisted_at: Instant,
+    sized_at: Instant,
+}
+
+impl Owned {
+    /// Writes the state if it is large or old enough.
+    fn persist_if_due(&mut self) -> Result<(), RunError> {
+        if self.line.store().should_persist() || self.persisted_at.elapsed() >= PERSIST_INTERVAL {
+            self.persist()?;
+        }
+        if self.sized_at.elapsed() >= SIZES_INTERVAL {
+            self.observer.sizes(&mut self.line);
+            self.sized_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
+        self.line.store().persist()?;
+        self.persisted_at = Instant::now();
+        self.observer.stage(Stage::Persist, start.elapsed());
+        self.observer.persisted(self.committed);
+        Ok(())
+    }
+}
+
+/// See the module.
+pub(super) struct Worker {
+    setup: WorkerSetup,
+    producer: KafkaProducer,
+    /// Set once the consumer exists, which is after the producers have fenced their predecessors.
+    group: GroupHandle,
+    owned: BTreeMap<i32, Owned>,
+    assigner: Arc<Assigner>,
+    rewinds: Sender<Rewind>,
+    /// When the oldest uncommitted batch was processed.
+    uncommitted_since: Option<Instant>,
+    uncommitted_records: usize,
+    commit_failures: u32,
+}
+
+impl Worker {
+    pub(super) fn new(
+        setup: WorkerSetup,
+        producer: KafkaProducer,
+        group: GroupHandle,
+        assigner: Arc<Assigner>,
+        rewinds: Sender<Rewind>,
+    ) -> Self {
+        Self {
+            setup,
+            producer,
+            group,
+            owned: BTreeMap::new(),
+            assigner,
+            rewinds,
+            uncommitted_since: None,
+            uncommitted_records: 0,
+            commit_failures: 0,
+        }
+    }
+
+    /// Works until the polling thread hangs up. A failure ends the run, but requests are answered until then.
+    pub(super) fn run(mut self, inbox: &Receiver<Work>) {
+        if let Err(error) = self.serve(inbox) {
+            // Nothing more may be committed: partitions are dropped as they are.
+            self.owned.clear();
+            self.assigner.fail(error);
+            while let Ok(work) = inbox.recv() {
+                if let Work::Open { reply, .. } = work {
+                    let _gone = reply.send(Err(RunError::Other("the worker has failed".to_owned())));
+                }
+            }
+        }
+    }
+
+    fn serve(&mut self, inbox: &Receiver<Work>) -> Result<(), RunError> {
+        loop {
+            match inbox.recv_timeout(self.until_commit()) {
+                Ok(Work::Batch(delivered)) => self.process(&delivered)?,
+                Ok(Work::Open { assignment, flow, reply }) => {
+                    let _gone = reply.send(self.open(&assignment, flow));
+                }
+                Ok(Work::Close { partitions, lost, reply }) => {
+                    self.close(&partitions, lost)?;
+                    let _gone = reply.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => self.owned.values_mut().try_for_each(Owned::persist_if_due)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if self.until_commit().is_zero() {
+                self.commit()?;
+            }
+        }
+    }
+
+    fn until_commit(&self) -> Duration {
+        let Some(since) = self.uncommitted_since else { return SIZES_INTERVAL };
+        if self.uncommitted_records >= TRANSACTION_RECORDS_MAX {
+            return Duration::ZERO;
+        }
+        self.setup.commit_interval.saturating_sub(since.elapsed())
+    }
+
+    fn open(&mut self, assignment: &Assignment, flow: Arc<Flow>) -> Result<Start, RunError> {
+        let source = TopicPartition { topic: self.setup.settings.topic.clone(), partition: assignment.partition };
+        let store = self.setup.parts.open_store(&self.setup.store_path, &source)?;
+        let applied = store.applied().map(|applied| applied.next_offset);
+        let start = start(assignment, applied, self.setup.offset_reset)?;
+        log_start(&source, assignment, applied, start);
+        let parts = &self.setup.parts;
+        let has_output = self.setup.topics.output.is_some();
+        let observed = self.setup.observed.clone();
+        let observer = PartitionObserver::new(observed, source.clone(), parts.extractor.name(), has_output);
+        observer.starts(&start);
+        let mut owned = Owned {
+            line: Line::new(source, Arc::clone(&parts.rules), &parts.extractor, store)?,
+            observer,
+            epoch: flow.epoch(),
+            flow,
+            live_from: start.live_from,
+            position: start.read_from,
+            committed: start.read_from,
+            persisted_at: Instant::now(),
+            sized_at: Instant::now(),
+        };
+        owned.observer.sizes(&mut owned.line);
+        self.owned.insert(assignment.partition, owned);
+        Ok(start)
+    }
+
+    fn process(&mut self, delivered: &Delivered) -> Result<(), RunError> {
+        let Some(owned) = self.owned.get_mut(&delivered.partition) else { return Ok(()) };
+        let stale = delivered.epoch != owned.epoch || owned.flow.epoch() != owned.epoch;
+        let Some(last) = delivered.batch.iter().last().filter(|_| !stale) else { return Ok(()) };
+        if delivered.from != owned.position {
+            let (partition, from, position) = (delivered.partition, delivered.from, owned.position);
+            return Err(RunError::Other(format!(
+                "partition {partition}: a batch starts at {from}, and the position is {position}: this is a bug"
+            )));
+        }
+        let mut sink = KafkaSink { producer: &mut self.producer, topics: &self.setup.topics };
+        match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
+            Ok(()) => {}
+            Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
+            Err(error) => return Err(error.into()),
+        }
+        owned.position = last.offset() + 1;
+        owned.observer.batch(&delivered.batch, &mut owned.line);
+        if owned.position >= owned.live_from {
+            owned.observer.phase(Phase::Live, "");
+        }
+        self.uncommitted_since.get_or_insert_with(Instant::now);
+        self.uncommitted_records += delivered.batch.len();
+        Ok(())
+    }
+
+    /// Outputs and offsets first, then the state.
+    fn commit(&mut self) -> Result<(), RunError> {
+        let offsets = self.offsets();
+        if !offsets.is_empty() {
+            let start = Instant::now();
+            if let Err(failure) = self.producer.commit(&self.group, &offsets) {
+                return self.recover(&failure, Outcome::Unknown);
+            }
+            self.commit_failures = 0;
+            self.setup.observed.metrics.stage(Stage::Commit).observe(start.elapsed().as_secs_f64());
+            self.setup.observed.metrics.transaction(TransactionResult::Committed);
+        }
+        self.apply()
+    }
+
+    /// The next offset of each partition that has got past what was committed before.
+    fn offsets(&self) -> Vec<(i32, Offset)> {
+        let moved = |owned: &&Owned| owned.position > owned.committed && owned.position > owned.live_from;
+        let owned = self.owned.iter().filter(|(_, owned)| moved(owned));
+        owned.map(|(partition, owned)| (*partition, owned.position)).collect()
+    }
+
+    /// What was committed becomes part of the state.
+    fn apply(&mut self) -> Result<(), RunError> {
+        self.uncommitted_since = None;
+        self.uncommitted_records = 0;
+        for owned in self.owned.values_mut() {
+            if owned.position > owned.committed {
+                let start = Instant::now();
+                owned.committed = owned.position;
+                let tally = owned.line.commit(owned.position, Vec::new());
+                owned.observer.stage(Stage::Apply, start.elapsed());
+                owned.observer.committed(&tally, owned.committed);
+            }
+            owned.persist_if_due()?;
+        }
+        Ok(())
+    }
+
+    /// A new producer of the same id, the group's word on what was committed, and on from there.
+    fn recover(&mut self, failure: &KafkaFailure, outcome: Outcome) -> Result<(), RunError> {
+        tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
+        self.commit_failures += 1;
+        if self.commit_failures > COMMIT_FAILURES_MAX {
+            return Err(RunError::Kafka(KafkaFailure::Write {
+                step: "commit, many times over",
+                cause: failure.to_string(),
+            }));
+        }
+        let committed = self.reconnect()?;
+        let settled = outcome == Outcome::Unknown
+            && self
+                .offsets()
+                .iter()
+                .all(|target| committed.iter().any(|have| have.0 == target.0 && have.1 >= target.1));
+        let metrics = &self.setup.observed.metrics;
+        metrics.transaction(match (outcome, settled) {
+            (Outcome::Aborted, _) => TransactionResult::Aborted,
+            (Outcome::Unknown, true) => TransactionResult::UnknownCommitted,
+            (Outcome::Unknown, false) => TransactionResult::UnknownAborted,
+        });
+        if settled {
+            tracing::info!("the transaction was committed");
+            return self.apply();
+        }
+        tracing::info!("the transaction was not committed; its records are read again");
+        self.rewind();
+        Ok(())
+    }
+
+    /// The new producer fences the old one, which may still try to deliver, before anything is asked.
+    fn reconnect(&mut self) -> Result<Vec<(i32, Offset)>, RunError> {
+        loop {
+            match self.try_reconnect() {
+                Ok(committed) => return Ok(committed),
+                Err(failure) if self.setup.stop.is_requested() => return Err(failure.into()),
+                Err(failure) => tracing::warn!(%failure, "not yet"),
+            }
+            std::thread::sleep(RECONNECT_PAUSE);
+        }
+    }
+
+    fn try_reconnect(&mut self) -> Result<Vec<(i32, Offset)>, KafkaFailure> {
+        let setup = &self.setup;
+        self.producer = KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout)?;
+        let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        let committed = self.group.committed(&partitions)?;
+        Ok(committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect())
+    }
+
+    /// Back to the last commit; the records since are read again, for every partition: a batch that failed half way is
+    /// in none of the counts.
+    fn rewind(&mut self) {
+        self.uncommitted_since = None;
+        self.uncommitted_records = 0;
+        for (partition, owned) in &mut self.owned {
+            owned.observer.rolled_back();
+            owned.line.rollback();
+            owned.position = owned.committed;
+            owned.epoch = owned.flow.next_epoch();
+            let rewind = Rewind { partition: *partition, epoch: owned.epoch, offset: owned.committed };
+            let _gone = self.rewinds.send(rewind);
+        }
+    }
+
+    fn close(&mut self, partitions: &[i32], lost: bool) -> Result<(), RunError> {
+        if lost && self.uncommitted_since.is_some() {
+            let failure = KafkaFailure::Write { step: "commit", cause: "partitions were lost".to_owned() };
+            self.recover(&failure, Outcome::Aborted)?;
+            self.commit_failures = 0;
+        } else {
+            self.commit()?;
+        }
+        for partition in partitions {
+            if let Some(mut owned) = self.owned.remove(partition) {
+                owned.observer.phase(Phase::Draining, "released");
+                owned.persist()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a transaction when its producer has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It cannot have been committed: nobody asked for it.
+    Aborted,
+    /// The commit was asked for.
+    Unknown,
+}
+
+fn log_start(source: &TopicPartition, assignment: &Assignment, applied: Option<Offset>, start: Start) {
+    let replay = start.live_from - start.read_from;
+    let Assignment { committed, log_start, log_end, .. } = *assignment;
+    if applied.is_none() && replay > 0 {
+        tracing::warn!(%source, ?committed, log_start, replay, "no state here: rebuilding it from the log, outputs off");
+    } else {
+        tracing::info!(%source, ?applied, ?committed, log_start, log_end, replay, "partition starts");
+    }
+}

@@ -1,0 +1,75 @@
+//! Counts of what became of events. Every record has exactly one outcome; the balance says so.
+
+use connectors::Lane;
+use engine::decide::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// Counts by outcome and by way out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records decided, replays not counted.
+    pub consumed: u64,
+    /// First of their key.
+    pub unique: u64,
+    /// Seen before.
+    pub duplicate: u64,
+    /// Too late to be decided.
+    pub late: u64,
+    /// Without a key.
+    pub keyless: u64,
+    /// Not decodable, or not to the plugin's liking.
+    pub dead_letter: u64,
+    /// Records that were read again to rebuild the state; nothing of them was sent.
+    #[serde(default)]
+    pub replayed: u64,
+    /// Records by the lane they left by, in the order of [`Lane::ALL`].
+    #[serde(default)]
+    pub left_by: [u64; 4],
+    /// Records that left by no lane, by policy.
+    #[serde(default)]
+    pub dropped: u64,
+}
+
+impl Tally {
+    /// Counts one record.
+    pub fn count(&mut self, outcome: Outcome, exit: Option<Lane>) {
+        self.consumed += 1;
+        *match outcome {
+            Outcome::Unique => &mut self.unique,
+            Outcome::Duplicate { .. } => &mut self.duplicate,
+            Outcome::Late => &mut self.late,
+            Outcome::Keyless => &mut self.keyless,
+            Outcome::DeadLetter => &mut self.dead_letter,
+        } += 1;
+        let [output, duplicates, late, dead_letter] = &mut self.left_by;
+        *match exit {
+            Some(Lane::Output) => output,
+            Some(Lane::Duplicates) => duplicates,
+            Some(Lane::Late) => late,
+            Some(Lane::DeadLetter) => dead_letter,
+            None => &mut self.dropped,
+        } += 1;
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.consumed += other.consumed;
+        self.unique += other.unique;
+        self.duplicate += other.duplicate;
+        self.late += other.late;
+        self.keyless += other.keyless;
+        self.dead_letter += other.dead_letter;
+        self.replayed += other.replayed;
+        self.dropped += other.dropped;
+        for (mine, theirs) in self.left_by.iter_mut().zip(&other.left_by) {
+            *mine += theirs;
+        }
+    }
+
+    /// Records consumed less records decided. Anything but 0 is a bug.
+    #[must_use]
+    pub fn imbalance(&self) -> i64 {
+        let decided = self.unique + self.duplicate + self.late + self.keyless + self.dead_letter;
+        self.consumed.cast_signed() - decided.cast_signed()
+    }
+}
