@@ -8,8 +8,9 @@ use engine::projection::{Numbers, Projection};
 
 /// Distinct events of each shape, so that no branch is learnt by heart.
 const EVENTS: usize = 1_000;
-const ROUNDS: usize = 15;
-const ROUND: Duration = Duration::from_millis(100);
+/// Many short rounds, so that some are undisturbed by what else runs.
+const ROUNDS: usize = 200;
+const ROUND: Duration = Duration::from_millis(3);
 
 /// A generator for values that differ; splitmix64.
 struct Random(u64);

@@ -18,7 +18,7 @@
 //! - The pointer `""` is the whole event. In an array a segment is an index, `0` or digits that do not begin with `0`;
 //!   `-` names no element.
 //!
-//! How: [`simd`] names bytes 64 at a time, [`index`] turns that into positions of tokens, [`walk`] checks the grammar
+//! How: `simd` names bytes 64 at a time, `index` turns that into positions of tokens, `walk` checks the grammar
 //! over these and notes where fields stand, and only what was asked for is copied.
 
 mod canonical;
