@@ -1,4 +1,5 @@
 //! Nanoseconds an event for finding fields, against two parsers in the same run. Not a test: it asserts no time.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark stops at the first surprise")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
