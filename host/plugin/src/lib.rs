@@ -1,1 +1,21 @@
-//! Empty yet.
+//! Runs plugins: wasm components that say what makes two events the same. The only crate that names wasmtime.
+//!
+//! A [`Runtime`] compiles a component into a [`Plugin`]; a plugin gives an [`Extractor`] to each partition; an extractor
+//! answers one batch a call. What a plugin does wrong costs the events that made it do so, and nothing else: it has no
+//! imports but a log, bounded memory, bounded time and bounded answers, and no answer is believed unchecked.
+//!
+//! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
+
+mod answer;
+mod bindings;
+mod error;
+mod extractor;
+mod instance;
+mod limits;
+mod load;
+mod ticker;
+
+pub use error::{LoadError, PluginFailure};
+pub use extractor::{Calls, Extractor};
+pub use limits::Limits;
+pub use load::{Input, Plugin, Roles, Runtime};

@@ -1,0 +1,119 @@
+//! Checks what a plugin says against what the contract promises. A plugin that says anything else is not believed.
+
+use engine::fields::{Extraction, KeyStatus};
+
+use crate::bindings::types;
+use crate::instance::cut;
+
+/// A lie, in words.
+type Lie = String;
+
+/// Appends the answer for `events` events, if it is one, to what is known of the events before them.
+pub(crate) fn absorb(
+    answer: types::Extraction,
+    events: usize,
+    note_bytes_max: usize,
+    out: &mut Extraction,
+) -> Result<(), Lie> {
+    let status = checked_status(&answer.status, events)?;
+    check_column(&answer.keys)?;
+    let (ends, owners) = checked_owners(answer.keys.ends, answer.owners, &status)?;
+    check_notes(&answer.notes, events)?;
+
+    let first_event = u32::try_from(out.status.len()).unwrap_or(u32::MAX);
+    let notes = answer.notes.into_iter();
+    out.notes.extend(notes.map(|note| (first_event + note.index, cut(&note.message, note_bytes_max).to_owned())));
+    if out.status.is_empty() {
+        // The usual case, a whole batch at once: nothing is copied.
+        out.keys.data = answer.keys.data;
+        (out.keys.ends, out.owners, out.status) = (ends, owners, status);
+        return Ok(());
+    }
+    let first_byte = u32::try_from(out.keys.data.len()).unwrap_or(u32::MAX);
+    let last_byte = out.keys.data.len() + answer.keys.data.len();
+    u32::try_from(last_byte).map_err(|_| format!("the keys of the batch have {last_byte} bytes, more than 4 GiB"))?;
+    out.keys.data.extend_from_slice(&answer.keys.data);
+    out.keys.ends.extend(ends.iter().map(|end| first_byte + end));
+    out.owners.extend(owners.iter().map(|owner| first_event + owner));
+    out.status.extend_from_slice(&status);
+    Ok(())
+}
+
+fn checked_status(numbers: &[u8], events: usize) -> Result<Vec<KeyStatus>, Lie> {
+    if numbers.len() != events {
+        return Err(format!("it gave {} statuses for {events} events", numbers.len()));
+    }
+    if let Some(number) = numbers.iter().find(|&&number| number > KeyStatus::Invalid as u8) {
+        return Err(format!("it gave the status {number}, and there are 0, 1 and 2"));
+    }
+    let status = |&number| match number {
+        0 => KeyStatus::Keyed,
+        1 => KeyStatus::NoKey,
+        _ => KeyStatus::Invalid,
+    };
+    Ok(numbers.iter().map(status).collect())
+}
+
+fn check_column(keys: &types::ColumnResult) -> Result<(), Lie> {
+    if !keys.ends.is_sorted() {
+        return Err("the ends of its keys fall".to_owned());
+    }
+    let last = keys.ends.last().copied().unwrap_or(0) as usize;
+    if last != keys.data.len() {
+        return Err(format!("its keys end at {last}, and their data at {}", keys.data.len()));
+    }
+    Ok(())
+}
+
+/// The ends and owners of the keys, where no owners meant one key an event.
+fn checked_owners(ends: Vec<u32>, owners: Vec<u32>, status: &[KeyStatus]) -> Result<(Vec<u32>, Vec<u32>), Lie> {
+    if owners.is_empty() {
+        return one_key_an_event(ends, status);
+    }
+    if owners.len() != ends.len() {
+        return Err(format!("it gave {} owners for {} keys", owners.len(), ends.len()));
+    }
+    // Every keyed event owns the next keys, at least one, and no other event owns any.
+    let mut rest = owners.as_slice();
+    for (event, _) in (0_u32..).zip(status).filter(|(_, status)| **status == KeyStatus::Keyed) {
+        let owned = rest.iter().take_while(|&&owner| owner == event).count();
+        if owned == 0 {
+            let found = rest.first().map_or("none".to_owned(), |owner| format!("event {owner}"));
+            return Err(format!("event {event} is keyed, and the owner of the next key is {found}"));
+        }
+        rest = rest.get(owned..).unwrap_or_default();
+    }
+    match rest.first() {
+        Some(owner) => Err(format!("a key belongs to event {owner}, which is not keyed, or out of order")),
+        None => Ok((ends, owners)),
+    }
+}
+
+fn one_key_an_event(mut ends: Vec<u32>, status: &[KeyStatus]) -> Result<(Vec<u32>, Vec<u32>), Lie> {
+    if ends.len() != status.len() {
+        return Err(format!("it gave no owners and {} keys for {} events", ends.len(), status.len()));
+    }
+    let starts = std::iter::once(&0).chain(&ends);
+    for (event, ((start, end), status)) in starts.zip(&ends).zip(status).enumerate() {
+        if *status != KeyStatus::Keyed && start != end {
+            return Err(format!("event {event} is not keyed, and its key is not empty"));
+        }
+    }
+    let owners = (0_u32..).zip(status).filter(|(_, status)| **status == KeyStatus::Keyed).map(|(event, _)| event);
+    let owners: Vec<u32> = owners.collect();
+    let mut each = status.iter();
+    ends.retain(|_| each.next() == Some(&KeyStatus::Keyed));
+    Ok((ends, owners))
+}
+
+fn check_notes(notes: &[types::Note], events: usize) -> Result<(), Lie> {
+    if !notes.is_sorted_by(|before, after| before.index < after.index) {
+        return Err("its notes are not in the order of the events, at most one an event".to_owned());
+    }
+    match notes.last() {
+        Some(note) if note.index as usize >= events => {
+            Err(format!("it gave a note for event {} of {events}", note.index))
+        }
+        _ => Ok(()),
+    }
+}

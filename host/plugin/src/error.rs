@@ -1,0 +1,154 @@
+//! Why a plugin cannot be used. Not why an event cannot: see [`crate::Calls::failed`].
+
+use std::path::PathBuf;
+
+/// Why a component was not accepted as a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read plugin {}: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The file is larger than [`crate::Limits::plugin_bytes_max`].
+    #[error("plugin {} has {bytes} bytes, and the limit is {max}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// The file does not start as wasm does.
+    #[error("plugin {} is no wasm file: give a component, as guest-plugins/build.sh makes them", path.display())]
+    NotWasm {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is a core module.
+    #[error("plugin {path} is a core module and no component: run `componentize {path} OUT.wasm` and give OUT.wasm", path = path.display())]
+    CoreModule {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is broken, or uses features of wasm that are off.
+    #[error("plugin {} is no valid component: {cause}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What the compiler says.
+        cause: String,
+    },
+    /// The component exports no interface of the contract.
+    #[error("plugin {} exports neither {KEY_EXTRACTOR} nor {SIMILARITY_SCORER}; it exports {}", path.display(), list(exports))]
+    WrongWorld {
+        /// The file.
+        path: PathBuf,
+        /// All that it exports.
+        exports: Vec<String>,
+    },
+    /// The component wants imports that plugins do not get.
+    #[error("plugin {} imports {}; a plugin may import {LOG} and nothing else: build it without WASI", path.display(), list(imports))]
+    ImportsRefused {
+        /// The file.
+        path: PathBuf,
+        /// Every import that is refused.
+        imports: Vec<String>,
+    },
+    /// Names agree with the contract and types do not.
+    #[error("plugin {} does not keep to wit/plugin.wit: {cause}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// Which item differs, and how.
+        cause: String,
+    },
+    /// The plugin trapped, ran out of time or used too much while it was started.
+    #[error("plugin {} failed to {step}: {cause}", path.display())]
+    Trapped {
+        /// The file.
+        path: PathBuf,
+        /// instantiate, describe or configure.
+        step: &'static str,
+        /// What it ran into.
+        cause: String,
+    },
+    /// The plugin does not accept its configuration.
+    #[error("plugin {name} refuses its configuration: {message}")]
+    Refused {
+        /// The plugin's name.
+        name: String,
+        /// What the plugin says.
+        message: String,
+    },
+    /// The plugin asks for input that cannot be had.
+    #[error("plugin {name} asks for input that cannot be had: {cause}")]
+    BadInput {
+        /// The plugin's name.
+        name: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The plugin has no such role.
+    #[error("plugin {name} exports no {role}")]
+    NoRole {
+        /// The plugin's name.
+        name: String,
+        /// The interface that it lacks.
+        role: &'static str,
+    },
+    /// The runtime itself cannot be started.
+    #[error("cannot start the wasm runtime: {cause}")]
+    Runtime {
+        /// What it says.
+        cause: String,
+    },
+}
+
+pub(crate) const LOG: &str = "dedup:plugin/log@1.0.0";
+pub(crate) const KEY_EXTRACTOR: &str = "dedup:plugin/key-extractor@1.0.0";
+pub(crate) const SIMILARITY_SCORER: &str = "dedup:plugin/similarity-scorer@1.0.0";
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// Why a whole batch got no answer. The events are not to blame, or it would take too long to say which.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginFailure {
+    /// After a failure no new instance could be made.
+    #[error("plugin {name} cannot be started again: {cause}")]
+    Restart {
+        /// The plugin's name.
+        name: String,
+        /// What it ran into.
+        cause: String,
+    },
+    /// So many events fail so slowly that isolating them was given up.
+    #[error(
+        "plugin {name} took {seconds} s for one batch, with {calls} calls of which {failed} failed, the last because {cause}; \
+         its time for a batch is up"
+    )]
+    TooSlow {
+        /// The plugin's name.
+        name: String,
+        /// Time in calls.
+        seconds: u64,
+        /// Calls made.
+        calls: u32,
+        /// Calls that failed.
+        failed: u32,
+        /// Why the last one failed.
+        cause: String,
+    },
+    /// The host's own batch is not what [`engine::fields::FieldBatch`] promises.
+    #[error("the batch for plugin {name} is malformed: its counts or ends do not agree")]
+    Malformed {
+        /// The plugin's name.
+        name: String,
+    },
+}

@@ -1,0 +1,114 @@
+//! What a plugin may use, and the count of what it does use. Not the policy for those that use more.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What one instance of a plugin may use. An instance that wants more is stopped and thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Size of the component's file.
+    pub plugin_bytes_max: u64,
+    /// All linear memories of an instance together.
+    pub memory_bytes_max: usize,
+    /// Elements of each table.
+    pub table_elements_max: usize,
+    /// Core instances, memories and tables, each; interpreters of other languages are made of dozens of modules.
+    pub parts_max: usize,
+    /// The stack.
+    pub stack_bytes_max: usize,
+    /// Time of a call, whatever its size, by the wall clock.
+    pub time_per_batch: Duration,
+    /// Time of a call, added for each byte of its events.
+    pub time_per_byte: Duration,
+    /// Time to instantiate, describe and configure, each.
+    pub time_to_start: Duration,
+    /// Time in calls for one batch, after which isolating the events that fail is given up.
+    pub isolation_time_max: Duration,
+    /// What a call may give back, about; it is memory of the host.
+    pub result_bytes_max: usize,
+    /// Log lines of a call; what is longer is cut, and the cut is logged.
+    pub log_bytes_per_call_max: usize,
+    /// A reason given for one event; what is longer is cut.
+    pub note_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            plugin_bytes_max: 256 << 20,
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 100_000,
+            parts_max: 256,
+            stack_bytes_max: 512 << 10,
+            time_per_batch: Duration::from_secs(1),
+            time_per_byte: Duration::from_micros(1),
+            time_to_start: Duration::from_secs(10),
+            isolation_time_max: Duration::from_secs(60),
+            result_bytes_max: 64 << 20,
+            log_bytes_per_call_max: 16 << 10,
+            note_bytes_max: 1 << 10,
+        }
+    }
+}
+
+impl Limits {
+    /// Time that a call with so many bytes of events may take.
+    pub(crate) fn time_of_call(&self, bytes: usize) -> Duration {
+        self.time_per_batch + self.time_per_byte.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX))
+    }
+}
+
+/// Counts the memory of one instance and stops it at the limit.
+///
+/// It traps at the limit rather than refusing to grow, so that the reason reads "memory" and not whatever the plugin's
+/// allocator says when it gets none.
+#[derive(Debug)]
+pub(crate) struct Gauge {
+    memory_bytes: usize,
+    limits: Limits,
+}
+
+impl Gauge {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { memory_bytes: 0, limits }
+    }
+}
+
+impl ResourceLimiter for Gauge {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        let max = self.limits.memory_bytes_max;
+        if total > max {
+            wasmtime::bail!("its memory would grow to {total} bytes, and the limit is {max}");
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let max = self.limits.table_elements_max;
+        if desired > max {
+            wasmtime::bail!("its table would grow to {desired} elements, and the limit is {max}");
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.parts_max
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.parts_max
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.parts_max
+    }
+}

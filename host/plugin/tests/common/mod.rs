@@ -1,0 +1,60 @@
+//! What the suites share: batches, and components made from text so that no compiler for wasm is needed.
+#![allow(dead_code, reason = "each suite uses its part")]
+
+use std::path::{Path, PathBuf};
+
+use engine::fields::{Extraction, FieldBatch, Kind};
+
+/// A batch of events with one string each.
+pub(crate) fn batch(events: &[&str]) -> FieldBatch {
+    let mut batch = FieldBatch::new(1);
+    events.iter().for_each(|event| batch.push(Kind::String, event.as_bytes()));
+    batch
+}
+
+/// The keys of each event, as text.
+pub(crate) fn keys_by_event(extraction: &Extraction) -> Vec<Vec<String>> {
+    let mut keys = vec![Vec::new(); extraction.status.len()];
+    for (index, owner) in extraction.owners.iter().enumerate() {
+        let key = extraction.keys.get(index).expect("as many keys as owners");
+        keys[*owner as usize].push(String::from_utf8_lossy(key).into_owned());
+    }
+    keys
+}
+
+/// Writes a component given as text to a file.
+pub(crate) fn component(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, wat::parse_str(text).expect("valid text")).expect("a file");
+    path
+}
+
+/// Writes a component made of a core module given as text, which keeps to the world `key-plugin`.
+pub(crate) fn plugin_of_module(dir: &Path, name: &str, module: &str) -> PathBuf {
+    let mut module = wat::parse_str(module).expect("valid text");
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).expect("the contract");
+    let world = resolve.select_world(&[package], Some("key-plugin")).expect("the world");
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("metadata");
+    let mut encoder = wit_component::ComponentEncoder::default();
+    let component = encoder.validate(true).module(&module).and_then(|encoder| encoder.encode()).expect("a component");
+    let path = dir.join(name);
+    std::fs::write(&path, component).expect("a file");
+    path
+}
+
+/// The shipped plugin of this name.
+pub(crate) fn shipped(name: &str) -> PathBuf {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist/plugins");
+    let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let path = dir.join(name).with_extension("wasm");
+    assert!(path.exists(), "{} is not there: run `make build` first, or set DEDUP_PLUGINS_DIR", path.display());
+    path
+}
+
+/// A plugin whose key is the event's one value, until a value starts with a letter that makes it misbehave; see the
+/// comments in its text. `describe` and `configure` are instructions that run first in those functions.
+pub(crate) fn evil(describe: &str, configure: &str) -> String {
+    include_str!("evil.wat").replace(";; DESCRIBE", describe).replace(";; CONFIGURE", configure)
+}

@@ -1,0 +1,158 @@
+//! What plugins do wrong in a call, and that it costs only the events that made them do it. No shipped plugin is needed.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{batch, evil, keys_by_event, plugin_of_module};
+use engine::fields::{Extraction, KeyStatus};
+use plugin::{Calls, Extractor, Limits, PluginFailure, Runtime};
+
+/// Limits under which misbehaviour is quick to show.
+fn tight() -> Limits {
+    Limits {
+        time_per_batch: Duration::from_millis(60),
+        memory_bytes_max: 8 << 20,
+        result_bytes_max: 128 << 10,
+        ..Limits::default()
+    }
+}
+
+fn extractor(limits: Limits) -> Extractor {
+    let dir = tempfile::tempdir().unwrap();
+    let path = plugin_of_module(dir.path(), "evil.wasm", &evil("", ""));
+    Runtime::new(limits).unwrap().load(&path, None).unwrap().extractor().unwrap()
+}
+
+/// Events `e0`, `e1`, ... of which some are replaced.
+fn events(count: usize, replaced: &[(usize, &str)]) -> Vec<String> {
+    let mut events: Vec<String> = (0..count).map(|number| format!("e{number}")).collect();
+    replaced.iter().for_each(|(at, event)| (*event).clone_into(&mut events[*at]));
+    events
+}
+
+/// Extracts, and checks that exactly the events `poison` failed, each because of `reason`, and all others have their key.
+fn check(extractor: &mut Extractor, events: &[String], poison: &[u32], reason: &str) -> Calls {
+    let texts: Vec<&str> = events.iter().map(String::as_str).collect();
+    let mut out = Extraction::default();
+    let calls = extractor.extract(&batch(&texts), &mut out).unwrap();
+    assert_eq!(calls.failed.iter().map(|(event, _)| *event).collect::<Vec<_>>(), poison);
+    for (_, cause) in &calls.failed {
+        assert!(cause.contains(reason), "expected \"{reason}\" in \"{cause}\"");
+    }
+    assert_eq!(out.notes, calls.failed);
+    for (number, keys) in keys_by_event(&out).iter().enumerate() {
+        let failed = poison.contains(&u32::try_from(number).unwrap());
+        let expected = if failed { vec![] } else { vec![events[number].clone()] };
+        assert_eq!(*keys, expected, "keys of event {number}");
+        assert_eq!(out.status[number], if failed { KeyStatus::Invalid } else { KeyStatus::Keyed });
+    }
+    calls
+}
+
+#[test]
+fn honest_batch_takes_one_call() {
+    let calls = check(&mut extractor(tight()), &events(1000, &[]), &[], "");
+    assert_eq!((calls.calls, calls.traps), (1, 0));
+}
+
+#[test]
+fn empty_batch_takes_no_call() {
+    let calls = check(&mut extractor(tight()), &[], &[], "");
+    assert_eq!(calls, Calls::default());
+}
+
+#[test]
+fn trap_costs_only_its_own_event() {
+    let mut extractor = extractor(tight());
+    let calls = check(&mut extractor, &events(1000, &[(517, "T")]), &[517], "unreachable");
+    assert_eq!((calls.calls, calls.traps), (1 + 16 + 16 + 4, 4), "sliced in sixteenths: 1000, 63, 4, 1");
+    check(&mut extractor, &events(10, &[]), &[], "");
+}
+
+#[test]
+fn traps_at_both_ends_and_side_by_side() {
+    let poison = [(0, "T"), (1, "T"), (500, "T"), (501, "W"), (999, "T")];
+    check(&mut extractor(tight()), &events(1000, &poison), &[0, 1, 500, 501, 999], "unreachable");
+}
+
+#[test]
+fn every_event_traps() {
+    let all: Vec<u32> = (0..1000).collect();
+    check(&mut extractor(tight()), &vec!["T".to_owned(); 1000], &all, "unreachable");
+}
+
+#[test]
+fn endless_loop_is_stopped() {
+    let started = Instant::now();
+    let calls = check(&mut extractor(tight()), &events(1000, &[(77, "L")]), &[77], "longer than 60 ms");
+    assert_eq!(calls.traps, 4);
+    assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
+}
+
+#[test]
+fn more_bytes_have_more_time() {
+    let limits = Limits { time_per_byte: Duration::from_millis(1), ..tight() };
+    check(&mut extractor(limits), &events(2, &[(1, "Labcdefghi")]), &[1], "longer than 70 ms");
+}
+
+#[test]
+fn endless_loops_everywhere_give_the_batch_up() {
+    let limits = Limits { isolation_time_max: Duration::from_millis(500), ..tight() };
+    let mut extractor = extractor(limits);
+    let mut out = Extraction::default();
+    let failure = extractor.extract(&batch(&["L"; 300]), &mut out).unwrap_err();
+    assert!(matches!(failure, PluginFailure::TooSlow { .. }), "{failure}");
+    assert_eq!(out, Extraction::default());
+    check(&mut extractor, &events(10, &[]), &[], "");
+}
+
+#[test]
+fn memory_is_bounded() {
+    check(&mut extractor(tight()), &events(100, &[(9, "M")]), &[9], "memory would grow to 8650752 bytes");
+}
+
+#[test]
+fn stack_is_bounded() {
+    check(&mut extractor(tight()), &events(100, &[(9, "S")]), &[9], "call stack exhausted");
+}
+
+#[test]
+fn last_words_are_kept() {
+    check(&mut extractor(tight()), &events(100, &[(9, "W")]), &[9], "last words: no thanks");
+}
+
+#[test]
+fn flood_of_log_is_cut_and_costs_nothing_else() {
+    let limits = Limits { time_per_batch: Duration::from_secs(20), ..tight() };
+    check(&mut extractor(limits), &events(10, &[(3, "F")]), &[], "");
+}
+
+#[test]
+fn failure_of_the_whole_batch_is_pinned_on_its_event() {
+    check(&mut extractor(tight()), &events(100, &[(9, "E")]), &[9], "the plugin says: no thanks");
+}
+
+#[test]
+fn lies_are_found_and_pinned_on_their_event() {
+    let lies = [
+        ("0", "statuses for 1 events"),
+        ("1", "status 7"),
+        ("2", "keys end at 65535"),
+        ("3", "keys end at"),
+        ("4", "owners for 1 keys"),
+        ("5", "the owner of the next key is event 2139062143"),
+        ("6", "a note for event 1 of 1"),
+        ("7", "out of bounds"),
+        ("8", "fuel"),
+        ("9", "keys end at 0"),
+        ("nx", "not keyed, and its key is not empty"),
+    ];
+    let mut extractor = extractor(tight());
+    for (lie, reason) in lies {
+        for at in [0, 40, 99] {
+            let number = u32::try_from(at).unwrap();
+            check(&mut extractor, &events(100, &[(at, lie)]), &[number], reason);
+        }
+    }
+}
