@@ -157,7 +157,8 @@ fn open(dir: &std::path::Path) -> PartitionStore {
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
     };
-    PartitionStore::open(dir, &identity, StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness)).expect("a store")
+    PartitionStore::open(dir, &identity, StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness))
+        .expect("a store")
 }
 
 /// Keys nobody will ask for, over the whole of the window, as a day of events leaves them.

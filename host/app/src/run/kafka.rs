@@ -72,11 +72,7 @@ pub(super) fn run(
         };
         (0..workers).map(setup).collect()
     };
-    // Every producer fences its predecessor before the group's offsets are read.
-    let producers = setups
-        .iter()
-        .map(|setup| KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout))
-        .collect::<Result<Vec<_>, _>>()?;
+    let producers = connect(&setups)?;
 
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
     let assigner = Arc::new(Assigner::new(inboxes.clone(), stop.clone(), config.shutdown_timeout, observed.clone()));
@@ -102,6 +98,18 @@ pub(super) fn run(
     };
     let polled = poller.go(stop);
     poller.end(threads, config.shutdown_timeout, polled)
+}
+
+/// Every producer fences its predecessor before the group's offsets are read.
+fn connect(setups: &[WorkerSetup]) -> Result<Vec<KafkaProducer>, RunError> {
+    let connect = |setup: &WorkerSetup| {
+        KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout).map_err(RunError::from)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = setups.iter().map(|setup| scope.spawn(|| connect(setup))).collect();
+        let panicked = |_| Err(RunError::Other("a thread panicked".to_owned()));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+    })
 }
 
 /// A partition as the polling thread knows it.

@@ -102,7 +102,10 @@ impl From<LineError> for RunError {
             LineError::Sink(SinkError::File(error)) => Self::Output(error),
             LineError::Sink(SinkError::Kafka(error)) => Self::Kafka(error),
             LineError::State(error) => Self::State(error),
-            error => Self::Line(error),
+            error @ (LineError::Pointer(_)
+            | LineError::Load(_)
+            | LineError::Plugin(_)
+            | LineError::PoisonRecord { .. }) => Self::Line(error),
         }
     }
 }
@@ -137,6 +140,12 @@ impl Stop {
 pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     for note in &config.notes {
         tracing::info!("{note}");
+    }
+    if let Some(s3) = &config.checkpoints.s3 {
+        tracing::warn!(
+            bucket = s3.bucket,
+            "S3_BUCKET is set, but this version makes no checkpoints: state that is lost is rebuilt from the log"
+        );
     }
     let metrics = Metrics::new().map_err(|error| RunError::Other(error.to_string()))?;
     let observed = Observed { metrics, status: Arc::new(Status::new()) };

@@ -38,7 +38,7 @@ impl Group {
             Self::KafkaOutput => "Kafka output and delivery",
             Self::Files => "Files instead of Kafka",
             Self::State => "State",
-            Self::Checkpoints => "Checkpoints",
+            Self::Checkpoints => "Checkpoints (accepted and checked; this version makes none)",
             Self::Limits => "Limits",
             Self::Operation => "HTTP, log and shutdown",
         }
