@@ -1,0 +1,144 @@
+//! What can go wrong with a store, by what the operator can do about it. Not RocksDB's own list.
+
+use std::path::{Path, PathBuf};
+
+use crate::identity::Difference;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store on disk was written for something else.
+    #[error(
+        "state in {dir} belongs to something else ({}). ways out: use the plugin, configuration and topic it was made \
+         with, give another --store-path, or delete the directory to rebuild it by replaying the topic",
+        listed(.differences)
+    )]
+    Identity {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Each field that differs.
+        differences: Vec<Difference>,
+    },
+    /// Another store object, here or in another process, has it open.
+    #[error("state in {dir} is in use by another process: stop it, or give another --store-path ({cause})")]
+    InUse {
+        /// The store's directory.
+        dir: PathBuf,
+        /// RocksDB's words.
+        cause: String,
+    },
+    /// The directory cannot be read or written.
+    #[error("state in {dir} cannot be opened: {cause}. check that the directory is writable and the disk not full")]
+    Io {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The operating system's or RocksDB's words.
+        cause: String,
+    },
+    /// What is on disk is not what was written.
+    #[error("state in {dir} is damaged: {cause}. delete the directory to rebuild it, or restore a checkpoint")]
+    Corrupt {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What was found.
+        cause: String,
+    },
+}
+
+/// Why an open store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// No room on the disk. Nothing that was persisted before is lost.
+    #[error(
+        "disk of state in {dir} is full: {cause}. free some room, or lower the capacity or the window, and restart"
+    )]
+    Full {
+        /// The store's directory.
+        dir: PathBuf,
+        /// RocksDB's words.
+        cause: String,
+    },
+    /// Reading or writing failed.
+    #[error("state in {dir} cannot be read or written: {cause}")]
+    Io {
+        /// The store's directory.
+        dir: PathBuf,
+        /// RocksDB's words.
+        cause: String,
+    },
+    /// What is on disk is not what was written.
+    #[error("state in {dir} is damaged: {cause}. delete the directory to rebuild it, or restore a checkpoint")]
+    Corrupt {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What was found.
+        cause: String,
+    },
+    /// A durable write failed earlier, so that memory and disk may disagree: only opening anew helps.
+    #[error("state in {dir} refuses further work since a write failed: {cause}. restart once the cause is gone")]
+    Refused {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The earlier error.
+        cause: String,
+    },
+    /// `persist` was called between `stage` and `commit`; nothing was written.
+    #[error("state in {dir} has {writes} uncommitted writes: commit them or roll them back before persisting")]
+    Uncommitted {
+        /// The store's directory.
+        dir: PathBuf,
+        /// How many are staged.
+        writes: usize,
+    },
+}
+
+fn listed(differences: &[Difference]) -> String {
+    differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl OpenError {
+    pub(crate) fn io(dir: &Path, cause: impl std::fmt::Display) -> Self {
+        Self::Io { dir: dir.to_owned(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn corrupt(dir: &Path, cause: impl std::fmt::Display) -> Self {
+        Self::Corrupt { dir: dir.to_owned(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn rocks(dir: &Path, error: &rocksdb::Error) -> Self {
+        let cause = error.to_string();
+        // RocksDB has no kind of its own for a lock that is held: "lock hold by current process", or "While lock file".
+        if cause.contains("lock hold by") || cause.contains("While lock file") && !is_denied(&cause) {
+            return Self::InUse { dir: dir.to_owned(), cause };
+        }
+        if is_corruption(error, &cause) { Self::corrupt(dir, cause) } else { Self::io(dir, cause) }
+    }
+}
+
+impl StateError {
+    pub(crate) fn io(dir: &Path, cause: impl std::fmt::Display) -> Self {
+        let cause = cause.to_string();
+        let dir = dir.to_owned();
+        // Both spellings of ENOSPC: the C library's, as RocksDB and the standard library print it.
+        if cause.contains("No space left") { Self::Full { dir, cause } } else { Self::Io { dir, cause } }
+    }
+
+    pub(crate) fn corrupt(dir: &Path, cause: impl std::fmt::Display) -> Self {
+        Self::Corrupt { dir: dir.to_owned(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn rocks(dir: &Path, error: &rocksdb::Error) -> Self {
+        let cause = error.to_string();
+        if is_corruption(error, &cause) { Self::corrupt(dir, cause) } else { Self::io(dir, cause) }
+    }
+}
+
+fn is_denied(cause: &str) -> bool {
+    ["Permission denied", "Read-only file system", "No space left"].iter().any(|reason| cause.contains(reason))
+}
+
+/// A file that the manifest names and the disk lacks is damage too, although RocksDB calls it an I/O error.
+fn is_corruption(error: &rocksdb::Error, cause: &str) -> bool {
+    error.kind() == rocksdb::ErrorKind::Corruption
+        || cause.contains("No such file") && (cause.contains(".sst") || cause.contains("MANIFEST"))
+}

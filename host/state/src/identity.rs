@@ -1,0 +1,121 @@
+//! What a store belongs to, compared whenever it is opened. Not a version history: a store that differs is refused.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Version of what is written to disk. Raise it whenever an older store would be misread.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Everything that decides which keys a store remembers. Two stores whose identities differ answer different questions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreIdentity {
+    /// Topic name.
+    pub topic: String,
+    /// The broker's id of the topic: another one means that it was created anew and offsets start over.
+    /// `None` where the broker gives none; then it is not compared.
+    pub topic_id: Option<String>,
+    /// Partition number, from 0.
+    pub partition: i32,
+    /// Digest (hex) of the key extractor and its configuration.
+    pub extractor: String,
+    /// Raised by the extractor's author when new keys are not comparable with old ones.
+    pub key_version: u32,
+    /// How long a key is remembered, in milliseconds; `None` is for ever.
+    pub window_ms: Option<i64>,
+    /// How late an event may be and still be judged, in milliseconds.
+    pub allowed_lateness_ms: i64,
+}
+
+/// One field in which a stored identity is not the wanted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Name of the field.
+    pub field: String,
+    /// What the store on disk says.
+    pub stored: String,
+    /// What was asked for.
+    pub wanted: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: stored {}, wanted {}", self.field, self.stored, self.wanted)
+    }
+}
+
+/// What the store keeps of itself, as JSON under one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) format_version: u32,
+    pub(crate) identity: StoreIdentity,
+    /// `None` is one bucket for ever.
+    pub(crate) bucket_ms: Option<i64>,
+    pub(crate) seed: [u8; 16],
+}
+
+impl Description {
+    /// Fields in which this stored description is not the wanted one. Seeds are random and are not compared.
+    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
+        let (stored, wanted) = (self.comparable(), wanted.comparable());
+        let pairs = stored.into_iter().zip(wanted);
+        pairs
+            .filter(|((field, stored), (_, wanted))| {
+                let unknown = field == "topic_id" && (stored.is_null() || wanted.is_null());
+                stored != wanted && !unknown
+            })
+            .map(|((field, stored), (_, wanted))| Difference {
+                field,
+                stored: stored.to_string(),
+                wanted: wanted.to_string(),
+            })
+            .collect()
+    }
+
+    fn comparable(&self) -> Vec<(String, Value)> {
+        let mut fields =
+            vec![("format_version".into(), self.format_version.into()), ("bucket_ms".into(), self.bucket_ms.into())];
+        if let Ok(Value::Object(identity)) = serde_json::to_value(&self.identity) {
+            fields.extend(identity);
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> Description {
+        let identity = StoreIdentity {
+            topic: "events".into(),
+            topic_id: Some("a".into()),
+            partition: 3,
+            extractor: "00".into(),
+            key_version: 1,
+            window_ms: Some(1000),
+            allowed_lateness_ms: 0,
+        };
+        Description { format_version: FORMAT_VERSION, identity, bucket_ms: Some(125), seed: [0; 16] }
+    }
+
+    #[test]
+    fn every_differing_field_is_named_with_both_values() {
+        let stored = description();
+        let mut wanted = description();
+        wanted.seed = [1; 16];
+        wanted.identity.key_version = 2;
+        wanted.identity.window_ms = None;
+        let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["key_version: stored 1, wanted 2", "window_ms: stored 1000, wanted null"]);
+    }
+
+    #[test]
+    fn a_topic_id_that_one_side_does_not_know_is_no_difference() {
+        let stored = description();
+        let mut wanted = description();
+        wanted.identity.topic_id = None;
+        assert_eq!(stored.differences(&wanted), []);
+        wanted.identity.topic_id = Some("b".into());
+        assert_eq!(stored.differences(&wanted).len(), 1);
+    }
+}

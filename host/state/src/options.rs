@@ -1,0 +1,66 @@
+//! How a store is laid out and bounded. Not what it belongs to: that is its identity.
+
+use rocksdb::Cache;
+
+/// Buckets that a retention is cut into: fewer keep dead keys longer, more cost a probe each for every key.
+const BUCKETS_PER_RETENTION: i64 = 8;
+
+/// Shortest bucket worth a column family, in milliseconds.
+const BUCKET_MS_MIN: i64 = 1000;
+
+/// Memory for data blocks that were read, shared by the stores of a process.
+#[derive(Clone)]
+pub struct BlockCache(pub(crate) Cache);
+
+impl BlockCache {
+    /// A cache of so many bytes.
+    #[must_use]
+    pub fn new(capacity_bytes: usize) -> Self {
+        Self(Cache::new_lru_cache(capacity_bytes))
+    }
+}
+
+impl std::fmt::Debug for BlockCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockCache").finish_non_exhaustive()
+    }
+}
+
+/// How a store is laid out and bounded.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Span of event time in one bucket, in milliseconds. It is part of the store: opening with another is refused.
+    pub bucket_ms: i64,
+    /// How long after its end a bucket is kept, in milliseconds of event time; `None` keeps all keys in one bucket.
+    pub retention_ms: Option<i64>,
+    /// Entries in memory at which [`crate::PartitionStore::should_persist`] says so.
+    pub front_entries_max: usize,
+    /// Bits of filter a key in the tables' own filters.
+    pub filter_bits_per_key: f64,
+    /// Bytes on disk above which the oldest bucket goes early; `None` is no bound.
+    pub capacity_bytes_max: Option<u64>,
+    /// Memory for data blocks, to be shared between stores.
+    pub block_cache: BlockCache,
+}
+
+impl StoreOptions {
+    /// The layout for a window: keys are kept for the window and the allowed lateness, in milliseconds.
+    #[must_use]
+    pub fn for_window(window_ms: Option<i64>, allowed_lateness_ms: i64) -> Self {
+        let retention_ms = window_ms.map(|window| window.saturating_add(allowed_lateness_ms).max(0));
+        Self {
+            bucket_ms: retention_ms.map_or(BUCKET_MS_MIN, bucket_ms_for),
+            retention_ms,
+            front_entries_max: 1_000_000,
+            filter_bits_per_key: 15.0,
+            capacity_bytes_max: None,
+            block_cache: BlockCache::new(32 << 20),
+        }
+    }
+}
+
+/// Span of a bucket for a retention, both in milliseconds.
+#[must_use]
+pub fn bucket_ms_for(retention_ms: i64) -> i64 {
+    retention_ms.div_euclid(BUCKETS_PER_RETENTION).max(BUCKET_MS_MIN)
+}

@@ -1,0 +1,528 @@
+//! The state of one partition: look up, stage, commit, persist. Not thread-safe, and not the rule of what is a duplicate.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use engine::entry::{Found, Write};
+use engine::fingerprint::Fingerprint;
+use engine::record::{Millis, Offset};
+use rocksdb::statistics::Ticker;
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
+    properties,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{OpenError, StateError};
+use crate::filter::KeyFilter;
+use crate::front::Front;
+use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
+use crate::options::StoreOptions;
+use crate::rocks;
+use crate::table::{self, Row};
+
+/// Keys of the default column family.
+const DESCRIPTION_KEY: &[u8] = b"description";
+const PROGRESS_KEY: &[u8] = b"progress";
+
+/// Column families of buckets are named by this and their index.
+const BUCKET_PREFIX: &str = "bucket ";
+
+/// Where tables are written before RocksDB takes them over, inside the store's directory.
+const INCOMING: &str = "incoming";
+
+/// Buckets beyond the watermark's own. Later times share the last one: no clock may make column families without end.
+const BUCKETS_AHEAD_MAX: i64 = 16;
+
+/// How far the partition's log is contained in the state; stored in one step, after the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The offset after the last one that is contained.
+    pub next_offset: Offset,
+    /// The engine's clock of the partition, opaque here.
+    pub clock: Vec<u8>,
+    /// Watermark of event time, by which buckets expire; `None` before the first event.
+    pub watermark: Option<Millis>,
+    /// Whatever else the caller needs to go on, opaque here.
+    pub extra: Vec<u8>,
+}
+
+/// What is written last, and by which a store is understood when it is opened.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    applied: Option<Applied>,
+    /// Buckets below this are gone, or about to go. `None`: none has gone yet.
+    floor: Option<i64>,
+    buckets_dropped_early: u64,
+}
+
+/// How large a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSizes {
+    /// Keys in the front and in tables; a key of several buckets counts several times.
+    pub keys_estimate: u64,
+    /// Entries in memory that are not yet in a table.
+    pub front_entries: usize,
+    /// Bytes of live tables.
+    pub bytes_on_disk: u64,
+    /// Buckets that have tables.
+    pub buckets: usize,
+    /// Start of the oldest of them.
+    pub oldest_bucket_start: Option<Millis>,
+    /// How long a key is remembered as things stand, in milliseconds of event time: the retention, or less where the
+    /// capacity made buckets go early. `None` is for ever.
+    pub effective_window_ms: Option<i64>,
+    /// Buckets that went early since the store was made.
+    pub buckets_dropped_early: u64,
+    /// Memory of filters and indexes, the front's own not counted.
+    pub filter_bytes: u64,
+}
+
+/// How well the filters of tables worked since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterCounts {
+    /// Keys that a filter kept from being read.
+    pub useful: u64,
+    /// Keys that passed a filter.
+    pub full_positive: u64,
+    /// Keys that passed a filter and were there.
+    pub full_true_positive: u64,
+    /// Data blocks looked for, in the cache or on disk.
+    pub data_blocks: u64,
+}
+
+struct Bucket {
+    name: String,
+    filter: KeyFilter,
+}
+
+/// What is remembered of one partition.
+pub struct PartitionStore {
+    dir: PathBuf,
+    options: StoreOptions,
+    /// Holds the statistics.
+    database_options: Options,
+    bucket_options: Options,
+    db: DB,
+    seed: [u8; 16],
+    is_new: bool,
+    front: Front,
+    buckets: BTreeMap<i64, Bucket>,
+    progress: Progress,
+    /// Whether a commit came after what is on disk.
+    changed: bool,
+    /// The first failed durable write.
+    failed: Option<String>,
+    /// Reused by look-ups.
+    asked: Vec<(Fingerprint, u32)>,
+    candidates: Vec<(Fingerprint, u32)>,
+}
+
+impl PartitionStore {
+    /// Opens the store in `dir`, or makes one with a random seed where there is none.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: it belongs to something else, it is in use, it cannot be read or written, it is damaged.
+    pub fn open(dir: &Path, identity: &StoreIdentity, options: StoreOptions) -> Result<Self, OpenError> {
+        let database_options = rocks::database();
+        let bucket_options = rocks::bucket(&options);
+        let (mut db, bucket_names) = open_database(dir, &database_options, &bucket_options)?;
+        let incoming = dir.join(INCOMING);
+        // What lies here is of a persist that did not finish.
+        let _ = std::fs::remove_dir_all(&incoming);
+        std::fs::create_dir_all(&incoming).map_err(|error| OpenError::io(dir, error))?;
+        let description = describe(dir, &db, identity, &options, &bucket_names)?;
+        let progress: Progress = read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
+        let buckets = open_buckets(dir, &mut db, bucket_names, &progress)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            database_options,
+            bucket_options,
+            db,
+            seed: description.seed,
+            is_new: progress.applied.is_none(),
+            front: Front::default(),
+            buckets,
+            progress,
+            changed: false,
+            failed: None,
+            asked: Vec::new(),
+            candidates: Vec::new(),
+        })
+    }
+
+    /// Whether nothing was ever persisted here when the store was opened.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// What was committed last, persisted or not.
+    #[must_use]
+    pub fn applied(&self) -> Option<&Applied> {
+        self.progress.applied.as_ref()
+    }
+
+    /// The seed of the store's fingerprints.
+    #[must_use]
+    pub fn seed(&self) -> [u8; 16] {
+        self.seed
+    }
+
+    /// Replaces `found` by what is known of the keys, staged writes included, ascending by key index, then by offset.
+    ///
+    /// `before_offset` is the first offset that asks. Where memory has an entry below it, tables are not searched: for
+    /// every asking event that entry is newer than all that tables could add, except what a replay finds ahead of
+    /// itself, which the rule ignores. Entries may be long dead: the caller looks at their times.
+    ///
+    /// # Errors
+    /// When tables cannot be read, or after a durable write has failed.
+    pub fn lookup(
+        &mut self,
+        keys: &[Fingerprint],
+        before_offset: Offset,
+        found: &mut Vec<Found>,
+    ) -> Result<(), StateError> {
+        self.refuse_after_failure()?;
+        found.clear();
+        self.asked.clear();
+        for (index, fingerprint) in (0..).zip(keys) {
+            if !self.front.find(index, fingerprint, before_offset, found) {
+                self.asked.push((*fingerprint, index));
+            }
+        }
+        for (index, bucket) in &self.buckets {
+            let start_ms = index.saturating_mul(self.options.bucket_ms);
+            self.candidates.clear();
+            bucket.filter.pass(&self.asked, &mut self.candidates);
+            if self.candidates.is_empty() {
+                continue;
+            }
+            self.candidates.sort_unstable_by_key(|(fingerprint, _)| fingerprint.0);
+            let keys: Vec<[u8; 16]> = self.candidates.iter().map(|(key, _)| table::key(*key)).collect();
+            let Some(family) = self.db.cf_handle(&bucket.name) else { continue };
+            let values = self.db.batched_multi_get_cf(family, &keys, true);
+            for ((_, key), value) in self.candidates.iter().zip(values) {
+                let Some(bytes) = value.map_err(|error| StateError::rocks(&self.dir, &error))? else { continue };
+                let entry = table::entry(&bytes, start_ms)
+                    .ok_or_else(|| StateError::corrupt(&self.dir, format!("{}: a value of no entry", bucket.name)))?;
+                found.push(Found { key: *key, entry });
+            }
+        }
+        found.sort_unstable_by_key(|found| (found.key, found.entry.offset, found.entry.time));
+        found.dedup();
+        Ok(())
+    }
+
+    /// Adds entries, visible to look-ups at once; `rollback` takes them back.
+    pub fn stage(&mut self, writes: &[Write]) {
+        for write in writes {
+            let bucket = self.bucket_of(write.bucket_time);
+            self.front.stage(write.fingerprint, write.entry, bucket);
+        }
+    }
+
+    /// Makes what is staged part of the truth, in memory.
+    pub fn commit(&mut self, applied: Applied) {
+        self.front.commit();
+        self.progress.applied = Some(applied);
+        self.changed = true;
+    }
+
+    /// Takes back what was staged since the last commit.
+    pub fn rollback(&mut self) {
+        self.front.rollback();
+    }
+
+    /// Whether the front is large enough to become tables.
+    #[must_use]
+    pub fn should_persist(&self) -> bool {
+        self.front.len() >= self.options.front_entries_max
+    }
+
+    /// Writes what is committed to disk: entries first, then, in a durable step of its own, how far they reach; last,
+    /// expired buckets go. Killed at any point, the store opens with an `applied` whose entries are all there.
+    ///
+    /// # Errors
+    /// [`StateError::Uncommitted`] while writes are staged. After any other error the store refuses further work.
+    pub fn persist(&mut self) -> Result<(), StateError> {
+        self.refuse_after_failure()?;
+        let writes = self.front.staged();
+        if writes > 0 {
+            return Err(StateError::Uncommitted { dir: self.dir.clone(), writes });
+        }
+        if !self.changed {
+            return Ok(());
+        }
+        let written = self.persist_steps();
+        if let Err(error) = &written {
+            self.failed = Some(error.to_string());
+        }
+        written
+    }
+
+    fn persist_steps(&mut self) -> Result<(), StateError> {
+        let mut rows: Vec<Row> = self.front.rows().collect();
+        let floor = self.floor();
+        table::arrange(&mut rows, floor, self.ceiling().max(floor));
+        for rows in rows.chunk_by(|a, b| a.bucket == b.bucket) {
+            self.ingest(rows)?;
+        }
+        let floor = self.floor_within_capacity();
+        self.progress.floor = (floor > i64::MIN).then_some(floor);
+        self.write_progress()?;
+        self.front.clear();
+        self.changed = false;
+        self.drop_below(floor)
+    }
+
+    /// Writes one table of one bucket and hands it over to RocksDB.
+    fn ingest(&mut self, rows: &[Row]) -> Result<(), StateError> {
+        let Some(index) = rows.first().map(|row| row.bucket) else { return Ok(()) };
+        let dir = self.dir.clone();
+        let failed = |error: rocksdb::Error| StateError::rocks(&dir, &error);
+        let start_ms = index.saturating_mul(self.options.bucket_ms);
+        let path = dir.join(INCOMING).join(format!("{index}.sst"));
+        let mut writer = SstFileWriter::create(&self.bucket_options);
+        writer.open(&path).map_err(failed)?;
+        for row in rows {
+            let value = table::Value::of(row.entry, start_ms);
+            writer.put(table::key(row.fingerprint), value.bytes()).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)?;
+        let expected = self.buckets.values().map(|bucket| bucket.filter.keys()).max().unwrap_or(0);
+        let name = format!("{BUCKET_PREFIX}{index}");
+        if !self.buckets.contains_key(&index) {
+            self.db.create_cf(&name, &self.bucket_options).map_err(failed)?;
+        }
+        let bucket = self.buckets.entry(index).or_insert_with(|| Bucket { name, filter: KeyFilter::default() });
+        let family = family(&self.db, &bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
+        self.db.ingest_external_file_cf_opts(family, &rocks::ingestion(), vec![path]).map_err(failed)?;
+        bucket.filter.reserve(rows.len(), expected);
+        rows.iter().for_each(|row| bucket.filter.insert(row.fingerprint));
+        Ok(())
+    }
+
+    /// The flush is what makes it durable: there is no log.
+    fn write_progress(&self) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec(&self.progress).map_err(|error| StateError::io(&self.dir, error))?;
+        write(&self.db, PROGRESS_KEY, &bytes).map_err(|error| StateError::rocks(&self.dir, &error))
+    }
+
+    fn drop_below(&mut self, floor: i64) -> Result<(), StateError> {
+        let kept = self.buckets.split_off(&floor);
+        for bucket in std::mem::replace(&mut self.buckets, kept).into_values() {
+            self.db.drop_cf(&bucket.name).map_err(|error| StateError::rocks(&self.dir, &error))?;
+        }
+        Ok(())
+    }
+
+    fn refuse_after_failure(&self) -> Result<(), StateError> {
+        match &self.failed {
+            Some(cause) => Err(StateError::Refused { dir: self.dir.clone(), cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The bucket of a time. Only when it is written is it kept from being gone already or too far ahead: then the
+    /// watermark is known that goes with it.
+    fn bucket_of(&self, time: Millis) -> i64 {
+        self.options.retention_ms.map_or(0, |_| time.div_euclid(self.options.bucket_ms.max(1)))
+    }
+
+    fn watermark(&self) -> Option<Millis> {
+        self.applied().and_then(|applied| applied.watermark)
+    }
+
+    fn ceiling(&self) -> i64 {
+        self.watermark().map_or(i64::MAX, |watermark| self.bucket_of(watermark).saturating_add(BUCKETS_AHEAD_MAX))
+    }
+
+    /// The first bucket that is neither gone nor expired: one whose end and the retention are after the watermark.
+    fn floor(&self) -> i64 {
+        let gone = self.progress.floor.unwrap_or(i64::MIN);
+        let (Some(watermark), Some(retention)) = (self.watermark(), self.options.retention_ms) else { return gone };
+        gone.max(self.bucket_of(watermark.saturating_sub(retention)))
+    }
+
+    /// The floor, raised bucket by bucket until the rest fits the capacity. The newest bucket always stays.
+    fn floor_within_capacity(&mut self) -> i64 {
+        let mut floor = self.floor();
+        let Some(capacity) = self.options.capacity_bytes_max else { return floor };
+        let sizes: Vec<(i64, u64)> =
+            self.buckets.range(floor..).map(|(index, bucket)| (*index, self.bucket_bytes(bucket))).collect();
+        let mut total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
+        for pair in sizes.windows(2) {
+            let [(_, bytes), (next, _)] = pair else { break };
+            if total <= capacity {
+                break;
+            }
+            total -= bytes;
+            floor = *next;
+            self.progress.buckets_dropped_early += 1;
+        }
+        floor
+    }
+
+    fn bucket_bytes(&self, bucket: &Bucket) -> u64 {
+        self.property(bucket, properties::LIVE_SST_FILES_SIZE)
+    }
+
+    fn property(&self, bucket: &Bucket, name: &properties::PropName) -> u64 {
+        let family = family(&self.db, &bucket.name);
+        family.and_then(|family| self.db.property_int_value_cf(family, name).ok().flatten()).unwrap_or(0)
+    }
+
+    /// How large the store is now.
+    #[must_use]
+    pub fn sizes(&self) -> StoreSizes {
+        let keys: u64 = self.buckets.values().map(|b| self.property(b, properties::ESTIMATE_NUM_KEYS)).sum();
+        let readers: u64 =
+            self.buckets.values().map(|b| self.property(b, properties::ESTIMATE_TABLE_READERS_MEM)).sum();
+        let filters: usize = self.buckets.values().map(|bucket| bucket.filter.bytes()).sum();
+        StoreSizes {
+            keys_estimate: keys + self.front.len() as u64,
+            front_entries: self.front.len(),
+            bytes_on_disk: self.buckets.values().map(|bucket| self.bucket_bytes(bucket)).sum(),
+            buckets: self.buckets.len(),
+            oldest_bucket_start: self.oldest_bucket_start(),
+            effective_window_ms: self.effective_window_ms(),
+            buckets_dropped_early: self.progress.buckets_dropped_early,
+            filter_bytes: readers + filters as u64,
+        }
+    }
+
+    fn oldest_bucket_start(&self) -> Option<Millis> {
+        self.buckets.keys().next().map(|index| index.saturating_mul(self.options.bucket_ms))
+    }
+
+    fn effective_window_ms(&self) -> Option<i64> {
+        let retention = self.options.retention_ms?;
+        let remembered =
+            self.watermark().zip(self.oldest_bucket_start()).map(|(now, start)| now.saturating_sub(start).max(0));
+        match remembered {
+            Some(remembered) if self.progress.buckets_dropped_early > 0 => Some(remembered.min(retention)),
+            Some(_) | None => Some(retention),
+        }
+    }
+
+    /// How well the filters of tables work.
+    #[must_use]
+    pub fn filter_counts(&self) -> FilterCounts {
+        let count = |ticker| self.database_options.get_ticker_count(ticker);
+        FilterCounts {
+            useful: count(Ticker::BloomFilterUseful),
+            full_positive: count(Ticker::BloomFilterFullPositive),
+            full_true_positive: count(Ticker::BloomFilterFullTruePositive),
+            data_blocks: count(Ticker::BlockCacheDataHit) + count(Ticker::BlockCacheDataMiss),
+        }
+    }
+}
+
+impl std::fmt::Debug for PartitionStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartitionStore").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+fn family<'a>(db: &'a DB, name: &str) -> Option<&'a ColumnFamily> {
+    db.cf_handle(name)
+}
+
+/// Opens the database, and names its buckets.
+fn open_database(dir: &Path, database: &Options, bucket: &Options) -> Result<(DB, Vec<String>), OpenError> {
+    std::fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
+    let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
+    let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
+    let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");
+    if !exists && files.iter().any(|file| file.extension().is_some_and(|extension| extension == "sst")) {
+        return Err(OpenError::corrupt(dir, "there are tables, but no file CURRENT to say which count"));
+    }
+    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let names = if exists { DB::list_cf(database, dir).map_err(failed)? } else { vec!["default".into()] };
+    let (buckets, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.starts_with(BUCKET_PREFIX));
+    let others = others.iter().map(|name| ColumnFamilyDescriptor::new(name, rocks::plain()));
+    let families = others.chain(buckets.iter().map(|name| ColumnFamilyDescriptor::new(name, bucket.clone())));
+    let db = DB::open_cf_descriptors(database, dir, families).map_err(failed)?;
+    Ok((db, buckets))
+}
+
+/// Compares the stored description with the wanted one, or writes it to a store that has none.
+fn describe(
+    dir: &Path,
+    db: &DB,
+    identity: &StoreIdentity,
+    options: &StoreOptions,
+    buckets: &[String],
+) -> Result<Description, OpenError> {
+    let stored: Option<Description> = read(dir, db, DESCRIPTION_KEY)?;
+    if stored.is_none() && !buckets.is_empty() {
+        return Err(OpenError::corrupt(dir, "there are keys, but no description of what they belong to"));
+    }
+    let mut seed = [0; 16];
+    match &stored {
+        Some(stored) => seed = stored.seed,
+        None => getrandom::fill(&mut seed).map_err(|error| OpenError::io(dir, error))?,
+    }
+    let bucket_ms = options.retention_ms.map(|_| options.bucket_ms);
+    let mut wanted = Description { format_version: FORMAT_VERSION, identity: identity.clone(), bucket_ms, seed };
+    if let Some(stored) = &stored {
+        let differences = stored.differences(&wanted);
+        if !differences.is_empty() {
+            return Err(OpenError::Identity { dir: dir.to_owned(), differences });
+        }
+        // What is known of the topic is never forgotten, so that a later change of it is seen.
+        wanted.identity.topic_id = wanted.identity.topic_id.or_else(|| stored.identity.topic_id.clone());
+    }
+    if stored.as_ref() != Some(&wanted) {
+        let bytes = serde_json::to_vec(&wanted).map_err(|error| OpenError::io(dir, error))?;
+        write(db, DESCRIPTION_KEY, &bytes).map_err(|error| OpenError::rocks(dir, &error))?;
+    }
+    Ok(wanted)
+}
+
+/// Drops buckets that a crash kept from going, and fills the filters of the others.
+fn open_buckets(
+    dir: &Path,
+    db: &mut DB,
+    names: Vec<String>,
+    progress: &Progress,
+) -> Result<BTreeMap<i64, Bucket>, OpenError> {
+    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let mut buckets = BTreeMap::new();
+    for name in names {
+        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse().ok()) else { continue };
+        if progress.floor.is_some_and(|floor| index < floor) {
+            db.drop_cf(&name).map_err(failed)?;
+            continue;
+        }
+        let Some(family) = db.cf_handle(&name) else { continue };
+        let keys = db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
+        let mut filter = KeyFilter::default();
+        filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
+        for row in db.iterator_cf(family, IteratorMode::Start) {
+            let (key, _) = row.map_err(failed)?;
+            let fingerprint =
+                table::fingerprint(&key).ok_or_else(|| OpenError::corrupt(dir, "a key of no fingerprint"))?;
+            filter.insert(fingerprint);
+        }
+        buckets.insert(index, Bucket { name, filter });
+    }
+    Ok(buckets)
+}
+
+fn read<T: for<'a> Deserialize<'a>>(dir: &Path, db: &DB, key: &[u8]) -> Result<Option<T>, OpenError> {
+    let bytes = db.get(key).map_err(|error| OpenError::rocks(dir, &error))?;
+    let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+    parsed.map_err(|error| OpenError::corrupt(dir, format!("{}: {error}", key.escape_ascii())))
+}
+
+fn write(db: &DB, key: &[u8], value: &[u8]) -> Result<(), rocksdb::Error> {
+    let mut batch = WriteBatch::default();
+    batch.put(key, value);
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    db.write_opt(batch, &options)?;
+    db.flush()
+}

@@ -1,0 +1,63 @@
+//! Stores and writes for the tests of this crate. No assertions.
+
+use std::path::Path;
+
+use engine::entry::{Entry, Found, Write};
+use engine::fingerprint::Fingerprint;
+use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
+
+pub(crate) fn identity() -> StoreIdentity {
+    StoreIdentity {
+        topic: "events".into(),
+        topic_id: None,
+        partition: 0,
+        extractor: "ab".into(),
+        key_version: 1,
+        window_ms: Some(80_000),
+        allowed_lateness_ms: 0,
+    }
+}
+
+/// Buckets of 10 s, kept for 80 s.
+pub(crate) fn options() -> StoreOptions {
+    StoreOptions::for_window(Some(80_000), 0)
+}
+
+pub(crate) fn open(dir: &Path) -> PartitionStore {
+    PartitionStore::open(dir, &identity(), options()).unwrap()
+}
+
+/// Uniform fingerprints from a counter (SplitMix64).
+pub(crate) fn key(n: u64) -> Fingerprint {
+    let mix = |z: u64| {
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let high = mix(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    Fingerprint(u128::from(high) << 64 | u128::from(mix(high ^ 1)))
+}
+
+pub(crate) fn write(n: u64, offset: i64, time: i64) -> Write {
+    Write { fingerprint: key(n), entry: Entry { offset, time }, bucket_time: time }
+}
+
+pub(crate) fn applied(next_offset: i64, watermark: Option<i64>) -> Applied {
+    Applied { next_offset, clock: vec![1, 2], watermark, extra: vec![3] }
+}
+
+pub(crate) fn lookup(store: &mut PartitionStore, keys: &[u64], before_offset: i64) -> Vec<(u32, i64, i64)> {
+    let keys: Vec<Fingerprint> = keys.iter().map(|n| key(*n)).collect();
+    let mut found: Vec<Found> = Vec::new();
+    store.lookup(&keys, before_offset, &mut found).unwrap();
+    found.iter().map(|found| (found.key, found.entry.offset, found.entry.time)).collect()
+}
+
+/// Stages, commits and persists keys `range`, key n at offset n.
+pub(crate) fn fill(store: &mut PartitionStore, range: std::ops::Range<u64>, time: i64) {
+    let end = i64::try_from(range.end).unwrap();
+    let writes: Vec<Write> = range.map(|n| write(n, i64::try_from(n).unwrap(), time)).collect();
+    store.stage(&writes);
+    store.commit(applied(end, Some(time)));
+    store.persist().unwrap();
+}

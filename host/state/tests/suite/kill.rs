@@ -1,0 +1,66 @@
+//! Kill -9 at any moment: after opening again, all keys below the applied offset are there. The page cache survives such
+//! a kill: that files reach the disk itself is not shown here.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::{applied, lookup, open, write};
+
+const DIR: &str = "STATE_TEST_KILL_DIR";
+const ROUNDS: u64 = 12;
+const BATCH: i64 = 500;
+
+/// The time of an offset: buckets change often, none expires.
+fn time(offset: i64) -> i64 {
+    offset % 80_000
+}
+
+#[test]
+fn killed_while_persisting() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut reached = 0;
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kill::child_that_persists_until_killed", "--ignored", "--nocapture"])
+            .env(DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut last = reached;
+        for line in lines.by_ref().take(20) {
+            last = line.unwrap().strip_prefix("persisted ").map_or(last, |n| n.parse().unwrap());
+        }
+        std::thread::sleep(Duration::from_micros(round * 1_700));
+        child.kill().unwrap();
+        for line in lines.map_while(Result::ok) {
+            last = line.strip_prefix("persisted ").and_then(|n| n.parse().ok()).unwrap_or(last);
+        }
+        child.wait().unwrap();
+        let mut store = open(dir.path());
+        let next_offset = store.applied().unwrap().next_offset;
+        assert!(next_offset >= last && last > reached, "{next_offset} is applied after {last} was said to be");
+        let keys: Vec<u64> = (0..next_offset.unsigned_abs()).collect();
+        let found = lookup(&mut store, &keys, i64::MAX);
+        let expected: Vec<_> = (0..next_offset).map(|n| (n as u32, n, time(n))).collect();
+        assert_eq!(found, expected);
+        reached = last;
+    }
+}
+
+#[test]
+#[ignore = "not a test: the process that killed_while_persisting starts and kills"]
+fn child_that_persists_until_killed() {
+    let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else { return };
+    let mut store = open(&dir);
+    loop {
+        let start = store.applied().map_or(0, |applied| applied.next_offset);
+        let writes: Vec<_> = (start..start + BATCH).map(|n| write(n.unsigned_abs(), n, time(n))).collect();
+        store.stage(&writes);
+        store.commit(applied(start + BATCH, Some(0)));
+        store.persist().unwrap();
+        println!("persisted {}", start + BATCH);
+    }
+}

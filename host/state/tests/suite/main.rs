@@ -1,0 +1,8 @@
+//! The store seen from outside: any steps against a model, named situations, kills, bad disks. Not its speed.
+#![expect(clippy::unwrap_used, reason = "tests may stop")]
+
+mod common;
+mod disks;
+mod kill;
+mod model;
+mod situations;
