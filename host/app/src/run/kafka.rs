@@ -43,17 +43,19 @@ const LAG_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) fn run(
     config: &Config,
     kafka: &KafkaConfig,
-    parts: Parts,
+    mut parts: Parts,
     observed: &Observed,
     stop: &Stop,
 ) -> Result<ExitCode, RunError> {
-    let settings = kafka_settings(kafka);
+    let mut settings = kafka_settings(kafka);
     let topics = topics(kafka);
     let outputs: Vec<&str> = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter]
         .into_iter()
         .filter_map(|topic| topic.as_deref())
         .collect();
     let check = kafka::check_topics(&settings, &outputs)?;
+    parts.share_front(check.partitions);
+    settings.share_fetch_queues(check.partitions);
     let workers = config.limits.worker_threads.min(check.partitions).max(1);
     tracing::info!(topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, "starting");
     let setups: Vec<WorkerSetup> = {
@@ -172,7 +174,14 @@ impl Poller {
                     &mut feed.batch
                 })
             })?;
-            let Polled::Record { partition, .. } = polled else { return self.take_changes() };
+            let partition = match polled {
+                Polled::Record { partition, .. } => partition,
+                Polled::End { partition } => {
+                    self.tell_end(partition);
+                    return self.take_changes();
+                }
+                Polled::Nothing => return self.take_changes(),
+            };
             timeout = Duration::ZERO;
             let full = |feed: &&Feed| feed.batch.len() >= BATCH_RECORDS || feed.batch.bytes() >= BATCH_BYTES;
             if self.feeds.get(&partition).filter(full).is_some() {
@@ -181,6 +190,15 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    /// Nothing more can be read for now: whatever was to be replayed has been.
+    fn tell_end(&mut self, partition: i32) {
+        self.flush(partition);
+        let Some(feed) = self.feeds.get(&partition) else { return };
+        if let Some(inbox) = self.inboxes.get(feed.flow.worker) {
+            let _gone = inbox.send(Work::End { partition, epoch: feed.epoch });
+        }
     }
 
     /// Takes up what a rebalance inside the last poll has changed.

@@ -83,9 +83,9 @@ impl RunError {
         match self {
             Self::Load(_) | Self::Roles(_) | Self::Line(LineError::Load(_) | LineError::Plugin(_)) => ExitCode::Plugin,
             Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
-            Self::Kafka(KafkaFailure::Write { .. }) | Self::Output(_) | Self::Line(LineError::Sink(_)) => {
-                ExitCode::Output
-            }
+            Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. })
+            | Self::Output(_)
+            | Self::Line(LineError::Sink(_)) => ExitCode::Output,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
             Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
             Self::Line(LineError::PoisonRecord { .. }) => ExitCode::PluginFailure,
@@ -161,6 +161,12 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     }
 }
 
+/// Entries of the state in memory, over all partitions, at some 60 bytes each.
+const FRONT_ENTRIES_TOTAL: usize = 4_000_000;
+
+/// And at least so many for each.
+const FRONT_ENTRIES_MIN: usize = 65_536;
+
 /// What every partition shares: the plugin, the rules, and how its state is laid out.
 pub(crate) struct Parts {
     extractor: Plugin,
@@ -208,6 +214,13 @@ impl Parts {
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         Ok(Self { extractor, rules, store_options, _runtime: runtime })
+    }
+
+    /// Entries in memory are bounded for the process, whatever the number of partitions; tables stay large enough to
+    /// be worth their files.
+    fn share_front(&mut self, partitions: usize) {
+        let share = FRONT_ENTRIES_TOTAL / partitions.max(1);
+        self.store_options.front_entries_max = share.clamp(FRONT_ENTRIES_MIN, self.store_options.front_entries_max);
     }
 
     fn plugin_status(&self) -> PluginStatus {

@@ -69,6 +69,8 @@ struct Owned {
     position: Offset,
     /// The position at the last commit.
     committed: Offset,
+    /// Whether the group has an offset for the partition.
+    has_committed: bool,
     persisted_at: Instant,
     sized_at: Instant,
 }
@@ -150,6 +152,7 @@ impl Worker {
         loop {
             match inbox.recv_timeout(self.until_commit()) {
                 Ok(Work::Batch(delivered)) => self.process(&delivered)?,
+                Ok(Work::End { partition, epoch }) => self.reach_end(partition, epoch),
                 Ok(Work::Open { assignment, flow, reply }) => {
                     let _gone = reply.send(self.open(&assignment, flow));
                 }
@@ -193,17 +196,23 @@ impl Worker {
             live_from: start.live_from,
             position: start.read_from,
             committed: start.read_from,
+            has_committed: assignment.committed.is_some(),
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
         };
         owned.observer.sizes(&mut owned.line);
+        if !owned.has_committed {
+            self.uncommitted_since.get_or_insert_with(Instant::now);
+        }
         self.owned.insert(assignment.partition, owned);
         Ok(start)
     }
 
     fn process(&mut self, delivered: &Delivered) -> Result<(), RunError> {
         let Some(owned) = self.owned.get_mut(&delivered.partition) else { return Ok(()) };
-        let stale = delivered.epoch != owned.epoch || owned.flow.epoch() != owned.epoch;
+        let stale = delivered.epoch != owned.epoch
+            || owned.flow.epoch() != owned.epoch
+            || !Arc::ptr_eq(&delivered.flow, &owned.flow);
         let Some(last) = delivered.batch.iter().last().filter(|_| !stale) else { return Ok(()) };
         if delivered.from != owned.position {
             let (partition, from, position) = (delivered.partition, delivered.from, owned.position);
@@ -227,6 +236,14 @@ impl Worker {
         Ok(())
     }
 
+    /// A replay is over at the end of the log, even if the group's offset lies behind the last record there is: the
+    /// offsets between are markers of transactions, or of records that are gone.
+    fn reach_end(&mut self, partition: i32, epoch: u64) {
+        if let Some(owned) = self.owned.get(&partition).filter(|owned| owned.epoch == epoch) {
+            owned.observer.phase(Phase::Live, "");
+        }
+    }
+
     /// Outputs and offsets first, then the state.
     fn commit(&mut self) -> Result<(), RunError> {
         let offsets = self.offsets();
@@ -242,10 +259,11 @@ impl Worker {
         self.apply()
     }
 
-    /// The next offset of each partition that has got past what was committed before.
+    /// The next offset of each partition that has got past what was committed before, or for which nothing ever was: a
+    /// start at the log's end must not be chosen anew after a crash.
     fn offsets(&self) -> Vec<(i32, Offset)> {
-        let moved = |owned: &&Owned| owned.position > owned.committed && owned.position > owned.live_from;
-        let owned = self.owned.iter().filter(|(_, owned)| moved(owned));
+        let moved = |owned: &Owned| owned.position > owned.committed && owned.position > owned.live_from;
+        let owned = self.owned.iter().filter(|(_, owned)| moved(owned) || !owned.has_committed);
         owned.map(|(partition, owned)| (*partition, owned.position)).collect()
     }
 
@@ -254,6 +272,7 @@ impl Worker {
         self.uncommitted_since = None;
         self.uncommitted_records = 0;
         for owned in self.owned.values_mut() {
+            owned.has_committed = true;
             if owned.position > owned.committed {
                 let start = Instant::now();
                 owned.committed = owned.position;
@@ -268,6 +287,9 @@ impl Worker {
 
     /// A new producer of the same id, the group's word on what was committed, and on from there.
     fn recover(&mut self, failure: &KafkaFailure, outcome: Outcome) -> Result<(), RunError> {
+        if let KafkaFailure::Refused { cause } = failure {
+            return Err(RunError::Kafka(KafkaFailure::Refused { cause: cause.clone() }));
+        }
         tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
         self.commit_failures += 1;
         if self.commit_failures > COMMIT_FAILURES_MAX {

@@ -78,6 +78,15 @@ pub enum KafkaFailure {
         /// librdkafka's words.
         cause: String,
     },
+    /// The broker will not take a record, however often it is sent.
+    #[error(
+        "the broker refuses outputs ({cause}); nothing was lost or committed: mend the topic (max.message.bytes, \
+         message.timestamp.type, permissions) and start again"
+    )]
+    Refused {
+        /// How many, where, and why.
+        cause: String,
+    },
     /// Outputs could not be written or committed. Whether they were is decided by the group's offset.
     #[error("{step}: {cause}")]
     Write {
@@ -88,7 +97,16 @@ pub enum KafkaFailure {
     },
 }
 
+/// Memory of records that were fetched and not polled yet, over all partitions; librdkafka bounds each by itself.
+const FETCHED_KIB_TOTAL: usize = 256 << 10;
+
 impl KafkaSettings {
+    /// Divides the memory for fetched records among partitions, unless the operator has set it.
+    pub fn share_fetch_queues(&mut self, partitions: usize) {
+        let share = (FETCHED_KIB_TOTAL / partitions.max(1)).clamp(2 << 10, 64 << 10);
+        self.consumer.insert(0, ("queued.max.messages.kbytes".to_owned(), share.to_string()));
+    }
+
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.hosts).set("client.id", "dedup-host");
@@ -98,7 +116,9 @@ impl KafkaSettings {
         config
     }
 
-    fn consumer_config(&self) -> ClientConfig {
+    /// All properties of the consumer. Public for the benchmark, whose bare copy has to have the same.
+    #[must_use]
+    pub fn consumer_config(&self) -> ClientConfig {
         let mut config = self.client();
         config
             .set("group.id", &self.group)
@@ -120,7 +140,9 @@ impl KafkaSettings {
         config
     }
 
-    fn producer_config(&self) -> ClientConfig {
+    /// All properties of a producer but the transaction's. Public for the benchmark, as the consumer's.
+    #[must_use]
+    pub fn producer_config(&self) -> ClientConfig {
         let mut config = self.client();
         config
             .set("enable.idempotence", "true")

@@ -2,8 +2,7 @@
 //! After any failure a producer is thrown away: librdkafka speaks the transaction protocol of before KIP-890, in which
 //! a late end of one transaction could meet the next. What became of the transaction is asked of the group's offset.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::record::Offset;
@@ -30,14 +29,17 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// What was not delivered since the last flush.
 #[derive(Default)]
 struct Failures {
-    count: AtomicU64,
+    count: u64,
+    /// The first of them: its topic, and why.
+    first: Option<(String, KafkaError)>,
 }
 
 #[derive(Clone, Default)]
 struct Reports {
-    failures: Arc<Failures>,
+    failures: Arc<Mutex<Failures>>,
 }
 
 impl ClientContext for Reports {
@@ -52,17 +54,16 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            self.failures.count.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(%error, topic = message.topic(), "a record was not delivered");
-        }
+        let (Err((error, message)), Ok(mut failures)) = (result, self.failures.lock()) else { return };
+        failures.count += 1;
+        failures.first.get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
     }
 }
 
 /// A producer and the transaction it may have open.
 pub struct KafkaProducer {
     producer: BaseProducer<Reports>,
-    failures: Arc<Failures>,
+    failures: Arc<Mutex<Failures>>,
     transactional: bool,
     open: bool,
     sends: u32,
@@ -123,12 +124,7 @@ impl KafkaProducer {
     ///
     /// # Errors
     /// As [`KafkaProducer::send`].
-    pub fn send_to(
-        &mut self,
-        topic: &str,
-        partition: Option<i32>,
-        record: &Outgoing<'_>,
-    ) -> Result<(), KafkaFailure> {
+    pub fn send_to(&mut self, topic: &str, partition: Option<i32>, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
         self.open()?;
         let mut message = BaseRecord::<[u8], [u8]>::to(topic);
         message.partition = partition;
@@ -189,10 +185,21 @@ impl KafkaProducer {
                 return Err(KafkaFailure::Write { step: "flush", cause: "time-out".to_owned() });
             }
         }
-        match self.failures.count.swap(0, Ordering::Relaxed) {
-            0 => Ok(()),
-            failed => Err(KafkaFailure::Write { step: "produce", cause: format!("{failed} records not delivered") }),
-        }
+        let failures = self.failures.lock().map(|mut failures| std::mem::take(&mut *failures)).unwrap_or_default();
+        let Some((topic, error)) = failures.first else { return Ok(()) };
+        let cause = format!("{} records, the first to topic {topic}: {error}", failures.count);
+        let hopeless = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidRecord
+                    | RDKafkaErrorCode::InvalidTimestamp
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+            )
+        );
+        Err(if hopeless { KafkaFailure::Refused { cause } } else { KafkaFailure::Write { step: "produce", cause } })
     }
 }
 
