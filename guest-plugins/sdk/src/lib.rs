@@ -162,7 +162,7 @@ macro_rules! export_similarity_scorer {
                     CONFIGURED.with(|slot| slot.with(|scorer| $crate::export::compare(scorer, &originals, &duplicates)))
                 }
             }
-            scoring::export_scoring!(Exported with_types_in $crate::bindings::scoring);
+    scoring::export_scoring!(Exported with_types_in $crate::bindings::scoring);
         };
     };
 }

@@ -161,7 +161,7 @@ fn cause_of(error: &wasmtime::Error, time: Duration, guest: &Guest) -> Cause {
         _ => error.root_cause().to_string(),
     };
     match &guest.last_words {
-        Some(words) => format!("{cause}; its last words: {words}"),
+        Some(words) => format!("{cause}; its last words: {}", words.replace('\n', " ")),
         None => cause,
     }
 }

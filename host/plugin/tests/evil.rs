@@ -1,4 +1,5 @@
 //! What plugins do wrong in a call, and that it costs only the events that made them do it. No shipped plugin is needed.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 
@@ -11,7 +12,7 @@ use plugin::{Calls, Extractor, Limits, PluginFailure, Runtime};
 /// Limits under which misbehaviour is quick to show.
 fn tight() -> Limits {
     Limits {
-        time_per_batch: Duration::from_millis(60),
+        time_per_batch: Duration::from_millis(250),
         memory_bytes_max: 8 << 20,
         result_bytes_max: 128 << 10,
         ..Limits::default()
@@ -85,15 +86,15 @@ fn every_event_traps() {
 #[test]
 fn endless_loop_is_stopped() {
     let started = Instant::now();
-    let calls = check(&mut extractor(tight()), &events(1000, &[(77, "L")]), &[77], "longer than 60 ms");
+    let calls = check(&mut extractor(tight()), &events(1000, &[(77, "L")]), &[77], "longer than 250 ms");
     assert_eq!(calls.traps, 4);
-    assert!(started.elapsed() < Duration::from_secs(5), "took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "took {:?}", started.elapsed());
 }
 
 #[test]
 fn more_bytes_have_more_time() {
     let limits = Limits { time_per_byte: Duration::from_millis(1), ..tight() };
-    check(&mut extractor(limits), &events(2, &[(1, "Labcdefghi")]), &[1], "longer than 70 ms");
+    check(&mut extractor(limits), &events(2, &[(1, "Labcdefghi")]), &[1], "longer than 260 ms");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The shipped plugins in the sandbox: that they say what the same code says natively. They have to be built before.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

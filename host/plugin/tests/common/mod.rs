@@ -1,5 +1,5 @@
 //! What the suites share: batches, and components made from text so that no compiler for wasm is needed.
-#![allow(dead_code, reason = "each suite uses its part")]
+#![allow(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "tests; each suite uses its part")]
 
 use std::path::{Path, PathBuf};
 
