@@ -54,6 +54,7 @@ pub(super) fn run(
         .filter_map(|topic| topic.as_deref())
         .collect();
     let check = kafka::check_topics(&settings, &outputs)?;
+    parts.topic_id.clone_from(&check.topic_id);
     parts.share_front(check.partitions);
     settings.share_fetch_queues(check.partitions);
     let workers = config.limits.worker_threads.min(check.partitions).max(1);

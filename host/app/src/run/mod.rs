@@ -172,6 +172,8 @@ pub(crate) struct Parts {
     extractor: Plugin,
     rules: Arc<Rules>,
     store_options: StoreOptions,
+    /// The broker's id of the input topic.
+    topic_id: Option<String>,
     /// Keeps the clock that limits plugins.
     _runtime: Runtime,
 }
@@ -213,7 +215,7 @@ impl Parts {
         let rules = Arc::new(rules(config));
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
-        Ok(Self { extractor, rules, store_options, _runtime: runtime })
+        Ok(Self { extractor, rules, store_options, topic_id: None, _runtime: runtime })
     }
 
     /// Entries in memory are bounded for the process, whatever the number of partitions; tables stay large enough to
@@ -245,7 +247,7 @@ impl Parts {
     fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
         let identity = StoreIdentity {
             topic: source.topic.clone(),
-            topic_id: None,
+            topic_id: self.topic_id.clone(),
             partition: source.partition,
             extractor: self.extractor_digest(),
             key_version: self.extractor.key_version(),

@@ -6,15 +6,18 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::topic_id::topic_id;
 use super::{KafkaFailure, KafkaSettings};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the check found of the input topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicCheck {
     /// Number of partitions.
     pub partitions: usize,
+    /// The id of the topic, where the broker gives one.
+    pub topic_id: Option<String>,
 }
 
 /// Checks the broker, the input topic and the output topics.
@@ -33,7 +36,8 @@ pub fn check_topics(settings: &KafkaSettings, outputs: &[&str]) -> Result<TopicC
     {
         return Err(KafkaFailure::Compacted { topic: settings.topic.clone(), policy });
     }
-    Ok(TopicCheck { partitions: input })
+    let topic_id = topic_id(client.inner(), &settings.topic, ANSWER_TIMEOUT);
+    Ok(TopicCheck { partitions: input, topic_id })
 }
 
 fn partitions(

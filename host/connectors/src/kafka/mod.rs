@@ -3,6 +3,7 @@
 mod check;
 mod producer;
 mod source;
+mod topic_id;
 
 pub use check::{TopicCheck, check_topics};
 pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
