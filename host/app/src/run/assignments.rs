@@ -124,9 +124,12 @@ impl Assignments for Assigner {
     fn assigned(&self, assignments: &[Assignment]) -> Option<Vec<(i32, Offset)>> {
         tracing::info!(partitions = ?assignments.iter().map(|a| a.partition).collect::<Vec<_>>(), "partitions assigned");
         self.observed.metrics.rebalanced(Rebalance::Assigned, assignments.len() as u64);
-        self.observed.status.assigned();
         match self.open(assignments) {
-            Ok(starts) => Some(starts),
+            Ok(starts) => {
+                // Not before the partitions are known to the status: to own nothing is to be ready.
+                self.observed.status.assigned();
+                Some(starts)
+            }
             Err(error) => {
                 self.fail(error);
                 None

@@ -17,6 +17,8 @@ pub(super) enum Work {
     Open { assignment: Assignment, flow: Arc<Flow>, reply: Sender<Result<Start, RunError>> },
     /// Records of a partition.
     Batch(Box<Delivered>),
+    /// The end of a partition: all of it that can be read was delivered before.
+    End { partition: i32, epoch: u64 },
     /// Partitions go. When the reply comes nothing more is committed for them.
     Close { partitions: Vec<i32>, lost: bool, reply: Sender<()> },
 }

@@ -49,7 +49,10 @@ impl ClientContext for Rebalances {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka consumer");
+        // The end of a partition is no error; the poll reports it too.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!(%error, reason, "kafka consumer");
+        }
     }
 }
 
@@ -145,6 +148,11 @@ pub enum Polled {
         /// Its offset.
         offset: Offset,
     },
+    /// All that can be read of this partition has been: what follows, if anything, are markers of transactions.
+    End {
+        /// The partition.
+        partition: i32,
+    },
     /// Nothing within the time given, or an event that needs no action.
     Nothing,
 }
@@ -169,8 +177,10 @@ impl KafkaSource {
             failure: Mutex::new(None),
         };
         let refused = |error: KafkaError| KafkaFailure::Settings(error.to_string());
-        let consumer: BaseConsumer<Rebalances> =
-            settings.consumer_config().create_with_context(context).map_err(refused)?;
+        // Without it a replay could wait for a record where there is only the marker of a transaction.
+        let mut config = settings.consumer_config();
+        config.set("enable.partition.eof", "true");
+        let consumer: BaseConsumer<Rebalances> = config.create_with_context(context).map_err(refused)?;
         consumer.subscribe(&[&settings.topic]).map_err(refused)?;
         Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), group: settings.group.clone() })
     }
@@ -203,6 +213,7 @@ impl KafkaSource {
                 append(batch, &message);
                 Ok(Polled::Record { partition, offset })
             }
+            Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Polled::End { partition }),
             Some(Err(error)) => self.consider(&error),
         }
     }
