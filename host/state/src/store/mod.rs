@@ -1,28 +1,28 @@
 //! The state of one partition: look up, stage, commit, persist. Not thread-safe, and not the rule of what is a duplicate.
 
+mod opening;
+mod sizes;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::entry::{Found, Write};
 use engine::fingerprint::Fingerprint;
 use engine::record::{Millis, Offset};
-use rocksdb::statistics::Ticker;
-use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, Options, SstFileWriter, WriteBatch, WriteOptions,
-    properties,
-};
+use rocksdb::{DB, Options, SstFileWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OpenError, StateError};
 use crate::filter::KeyFilter;
 use crate::front::Front;
-use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
+use crate::identity::StoreIdentity;
 use crate::options::StoreOptions;
 use crate::rocks;
 use crate::table::{self, Row};
 
-/// Keys of the default column family.
-const DESCRIPTION_KEY: &[u8] = b"description";
+pub use self::sizes::{FilterCounts, StoreSizes};
+
+/// Key of the progress in the default column family.
 const PROGRESS_KEY: &[u8] = b"progress";
 
 /// Column families of buckets are named by this and their index.
@@ -54,41 +54,6 @@ struct Progress {
     /// Buckets below this are gone, or about to go. `None`: none has gone yet.
     floor: Option<i64>,
     buckets_dropped_early: u64,
-}
-
-/// How large a store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoreSizes {
-    /// Keys in the front and in tables; a key of several buckets counts several times.
-    pub keys_estimate: u64,
-    /// Entries in memory that are not yet in a table.
-    pub front_entries: usize,
-    /// Bytes of live tables.
-    pub bytes_on_disk: u64,
-    /// Buckets that have tables.
-    pub buckets: usize,
-    /// Start of the oldest of them.
-    pub oldest_bucket_start: Option<Millis>,
-    /// How long a key is remembered as things stand, in milliseconds of event time: the retention, or less where the
-    /// capacity made buckets go early. `None` is for ever.
-    pub effective_window_ms: Option<i64>,
-    /// Buckets that went early since the store was made.
-    pub buckets_dropped_early: u64,
-    /// Memory of filters and indexes, the front's own not counted.
-    pub filter_bytes: u64,
-}
-
-/// How well the filters of tables worked since the store was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilterCounts {
-    /// Keys that a filter kept from being read.
-    pub useful: u64,
-    /// Keys that passed a filter.
-    pub full_positive: u64,
-    /// Keys that passed a filter and were there.
-    pub full_true_positive: u64,
-    /// Data blocks looked for, in the cache or on disk.
-    pub data_blocks: u64,
 }
 
 struct Bucket {
@@ -126,14 +91,14 @@ impl PartitionStore {
     pub fn open(dir: &Path, identity: &StoreIdentity, options: StoreOptions) -> Result<Self, OpenError> {
         let database_options = rocks::database();
         let bucket_options = rocks::bucket(&options);
-        let (mut db, bucket_names) = open_database(dir, &database_options, &bucket_options)?;
+        let (mut db, bucket_names) = opening::open_database(dir, &database_options, &bucket_options)?;
         let incoming = dir.join(INCOMING);
         // What lies here is of a persist that did not finish.
         let _ = std::fs::remove_dir_all(&incoming);
         std::fs::create_dir_all(&incoming).map_err(|error| OpenError::io(dir, error))?;
-        let description = describe(dir, &db, identity, &options, &bucket_names)?;
-        let progress: Progress = read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
-        let buckets = open_buckets(dir, &mut db, bucket_names, &progress)?;
+        let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
+        let progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
+        let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress)?;
         Ok(Self {
             dir: dir.to_owned(),
             options,
@@ -297,7 +262,7 @@ impl PartitionStore {
             self.db.create_cf(&name, &self.bucket_options).map_err(failed)?;
         }
         let bucket = self.buckets.entry(index).or_insert_with(|| Bucket { name, filter: KeyFilter::default() });
-        let family = family(&self.db, &bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
+        let family = self.db.cf_handle(&bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
         self.db.ingest_external_file_cf_opts(family, &rocks::ingestion(), vec![path]).map_err(failed)?;
         bucket.filter.reserve(rows.len(), expected);
         rows.iter().for_each(|row| bucket.filter.insert(row.fingerprint));
@@ -307,7 +272,7 @@ impl PartitionStore {
     /// The flush is what makes it durable: there is no log.
     fn write_progress(&self) -> Result<(), StateError> {
         let bytes = serde_json::to_vec(&self.progress).map_err(|error| StateError::io(&self.dir, error))?;
-        write(&self.db, PROGRESS_KEY, &bytes).map_err(|error| StateError::rocks(&self.dir, &error))
+        opening::write(&self.db, PROGRESS_KEY, &bytes).map_err(|error| StateError::rocks(&self.dir, &error))
     }
 
     fn drop_below(&mut self, floor: i64) -> Result<(), StateError> {
@@ -364,165 +329,10 @@ impl PartitionStore {
         }
         floor
     }
-
-    fn bucket_bytes(&self, bucket: &Bucket) -> u64 {
-        self.property(bucket, properties::LIVE_SST_FILES_SIZE)
-    }
-
-    fn property(&self, bucket: &Bucket, name: &properties::PropName) -> u64 {
-        let family = family(&self.db, &bucket.name);
-        family.and_then(|family| self.db.property_int_value_cf(family, name).ok().flatten()).unwrap_or(0)
-    }
-
-    /// How large the store is now.
-    #[must_use]
-    pub fn sizes(&self) -> StoreSizes {
-        let keys: u64 = self.buckets.values().map(|b| self.property(b, properties::ESTIMATE_NUM_KEYS)).sum();
-        let readers: u64 =
-            self.buckets.values().map(|b| self.property(b, properties::ESTIMATE_TABLE_READERS_MEM)).sum();
-        let filters: usize = self.buckets.values().map(|bucket| bucket.filter.bytes()).sum();
-        StoreSizes {
-            keys_estimate: keys + self.front.len() as u64,
-            front_entries: self.front.len(),
-            bytes_on_disk: self.buckets.values().map(|bucket| self.bucket_bytes(bucket)).sum(),
-            buckets: self.buckets.len(),
-            oldest_bucket_start: self.oldest_bucket_start(),
-            effective_window_ms: self.effective_window_ms(),
-            buckets_dropped_early: self.progress.buckets_dropped_early,
-            filter_bytes: readers + filters as u64,
-        }
-    }
-
-    fn oldest_bucket_start(&self) -> Option<Millis> {
-        self.buckets.keys().next().map(|index| index.saturating_mul(self.options.bucket_ms))
-    }
-
-    fn effective_window_ms(&self) -> Option<i64> {
-        let retention = self.options.retention_ms?;
-        let remembered =
-            self.watermark().zip(self.oldest_bucket_start()).map(|(now, start)| now.saturating_sub(start).max(0));
-        match remembered {
-            Some(remembered) if self.progress.buckets_dropped_early > 0 => Some(remembered.min(retention)),
-            Some(_) | None => Some(retention),
-        }
-    }
-
-    /// How well the filters of tables work.
-    #[must_use]
-    pub fn filter_counts(&self) -> FilterCounts {
-        let count = |ticker| self.database_options.get_ticker_count(ticker);
-        FilterCounts {
-            useful: count(Ticker::BloomFilterUseful),
-            full_positive: count(Ticker::BloomFilterFullPositive),
-            full_true_positive: count(Ticker::BloomFilterFullTruePositive),
-            data_blocks: count(Ticker::BlockCacheDataHit) + count(Ticker::BlockCacheDataMiss),
-        }
-    }
 }
 
 impl std::fmt::Debug for PartitionStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PartitionStore").field("dir", &self.dir).finish_non_exhaustive()
     }
-}
-
-fn family<'a>(db: &'a DB, name: &str) -> Option<&'a ColumnFamily> {
-    db.cf_handle(name)
-}
-
-/// Opens the database, and names its buckets.
-fn open_database(dir: &Path, database: &Options, bucket: &Options) -> Result<(DB, Vec<String>), OpenError> {
-    std::fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
-    let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
-    let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
-    let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");
-    if !exists && files.iter().any(|file| file.extension().is_some_and(|extension| extension == "sst")) {
-        return Err(OpenError::corrupt(dir, "there are tables, but no file CURRENT to say which count"));
-    }
-    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
-    let names = if exists { DB::list_cf(database, dir).map_err(failed)? } else { vec!["default".into()] };
-    let (buckets, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.starts_with(BUCKET_PREFIX));
-    let others = others.iter().map(|name| ColumnFamilyDescriptor::new(name, rocks::plain()));
-    let families = others.chain(buckets.iter().map(|name| ColumnFamilyDescriptor::new(name, bucket.clone())));
-    let db = DB::open_cf_descriptors(database, dir, families).map_err(failed)?;
-    Ok((db, buckets))
-}
-
-/// Compares the stored description with the wanted one, or writes it to a store that has none.
-fn describe(
-    dir: &Path,
-    db: &DB,
-    identity: &StoreIdentity,
-    options: &StoreOptions,
-    buckets: &[String],
-) -> Result<Description, OpenError> {
-    let stored: Option<Description> = read(dir, db, DESCRIPTION_KEY)?;
-    if stored.is_none() && !buckets.is_empty() {
-        return Err(OpenError::corrupt(dir, "there are keys, but no description of what they belong to"));
-    }
-    let mut seed = [0; 16];
-    match &stored {
-        Some(stored) => seed = stored.seed,
-        None => getrandom::fill(&mut seed).map_err(|error| OpenError::io(dir, error))?,
-    }
-    let bucket_ms = options.retention_ms.map(|_| options.bucket_ms);
-    let mut wanted = Description { format_version: FORMAT_VERSION, identity: identity.clone(), bucket_ms, seed };
-    if let Some(stored) = &stored {
-        let differences = stored.differences(&wanted);
-        if !differences.is_empty() {
-            return Err(OpenError::Identity { dir: dir.to_owned(), differences });
-        }
-        // What is known of the topic is never forgotten, so that a later change of it is seen.
-        wanted.identity.topic_id = wanted.identity.topic_id.or_else(|| stored.identity.topic_id.clone());
-    }
-    if stored.as_ref() != Some(&wanted) {
-        let bytes = serde_json::to_vec(&wanted).map_err(|error| OpenError::io(dir, error))?;
-        write(db, DESCRIPTION_KEY, &bytes).map_err(|error| OpenError::rocks(dir, &error))?;
-    }
-    Ok(wanted)
-}
-
-/// Drops buckets that a crash kept from going, and fills the filters of the others.
-fn open_buckets(
-    dir: &Path,
-    db: &mut DB,
-    names: Vec<String>,
-    progress: &Progress,
-) -> Result<BTreeMap<i64, Bucket>, OpenError> {
-    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
-    let mut buckets = BTreeMap::new();
-    for name in names {
-        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse().ok()) else { continue };
-        if progress.floor.is_some_and(|floor| index < floor) {
-            db.drop_cf(&name).map_err(failed)?;
-            continue;
-        }
-        let Some(family) = db.cf_handle(&name) else { continue };
-        let keys = db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
-        let mut filter = KeyFilter::default();
-        filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
-        for row in db.iterator_cf(family, IteratorMode::Start) {
-            let (key, _) = row.map_err(failed)?;
-            let fingerprint =
-                table::fingerprint(&key).ok_or_else(|| OpenError::corrupt(dir, "a key of no fingerprint"))?;
-            filter.insert(fingerprint);
-        }
-        buckets.insert(index, Bucket { name, filter });
-    }
-    Ok(buckets)
-}
-
-fn read<T: for<'a> Deserialize<'a>>(dir: &Path, db: &DB, key: &[u8]) -> Result<Option<T>, OpenError> {
-    let bytes = db.get(key).map_err(|error| OpenError::rocks(dir, &error))?;
-    let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
-    parsed.map_err(|error| OpenError::corrupt(dir, format!("{}: {error}", key.escape_ascii())))
-}
-
-fn write(db: &DB, key: &[u8], value: &[u8]) -> Result<(), rocksdb::Error> {
-    let mut batch = WriteBatch::default();
-    batch.put(key, value);
-    let mut options = WriteOptions::default();
-    options.disable_wal(true);
-    db.write_opt(batch, &options)?;
-    db.flush()
 }

@@ -1,0 +1,114 @@
+//! What happens when a store is opened: the database, its description, its buckets. Not what is done with it then.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rocksdb::{ColumnFamilyDescriptor, DB, IteratorMode, Options, WriteBatch, WriteOptions, properties};
+use serde::Deserialize;
+
+use super::{BUCKET_PREFIX, Bucket, Progress};
+use crate::error::OpenError;
+use crate::filter::KeyFilter;
+use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
+use crate::options::StoreOptions;
+use crate::{rocks, table};
+
+/// Key of the description in the default column family.
+const DESCRIPTION_KEY: &[u8] = b"description";
+
+/// Opens the database, and names its buckets.
+pub(super) fn open_database(dir: &Path, database: &Options, bucket: &Options) -> Result<(DB, Vec<String>), OpenError> {
+    std::fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
+    let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
+    let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
+    let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");
+    if !exists && files.iter().any(|file| file.extension().is_some_and(|extension| extension == "sst")) {
+        return Err(OpenError::corrupt(dir, "there are tables, but no file CURRENT to say which count"));
+    }
+    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let names = if exists { DB::list_cf(database, dir).map_err(failed)? } else { vec!["default".into()] };
+    let (buckets, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.starts_with(BUCKET_PREFIX));
+    let others = others.iter().map(|name| ColumnFamilyDescriptor::new(name, rocks::plain()));
+    let families = others.chain(buckets.iter().map(|name| ColumnFamilyDescriptor::new(name, bucket.clone())));
+    let db = DB::open_cf_descriptors(database, dir, families).map_err(failed)?;
+    Ok((db, buckets))
+}
+
+/// Compares the stored description with the wanted one, or writes it to a store that has none.
+pub(super) fn describe(
+    dir: &Path,
+    db: &DB,
+    identity: &StoreIdentity,
+    options: &StoreOptions,
+    buckets: &[String],
+) -> Result<Description, OpenError> {
+    let stored: Option<Description> = read(dir, db, DESCRIPTION_KEY)?;
+    if stored.is_none() && !buckets.is_empty() {
+        return Err(OpenError::corrupt(dir, "there are keys, but no description of what they belong to"));
+    }
+    let mut seed = [0; 16];
+    match &stored {
+        Some(stored) => seed = stored.seed,
+        None => getrandom::fill(&mut seed).map_err(|error| OpenError::io(dir, error))?,
+    }
+    let bucket_ms = options.retention_ms.map(|_| options.bucket_ms);
+    let mut wanted = Description { format_version: FORMAT_VERSION, identity: identity.clone(), bucket_ms, seed };
+    if let Some(stored) = &stored {
+        let differences = stored.differences(&wanted);
+        if !differences.is_empty() {
+            return Err(OpenError::Identity { dir: dir.to_owned(), differences });
+        }
+        // What is known of the topic is never forgotten, so that a later change of it is seen.
+        wanted.identity.topic_id = wanted.identity.topic_id.or_else(|| stored.identity.topic_id.clone());
+    }
+    if stored.as_ref() != Some(&wanted) {
+        let bytes = serde_json::to_vec(&wanted).map_err(|error| OpenError::io(dir, error))?;
+        write(db, DESCRIPTION_KEY, &bytes).map_err(|error| OpenError::rocks(dir, &error))?;
+    }
+    Ok(wanted)
+}
+
+/// Drops buckets that a crash kept from going, and fills the filters of the others.
+pub(super) fn open_buckets(
+    dir: &Path,
+    db: &mut DB,
+    names: Vec<String>,
+    progress: &Progress,
+) -> Result<BTreeMap<i64, Bucket>, OpenError> {
+    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let mut buckets = BTreeMap::new();
+    for name in names {
+        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse().ok()) else { continue };
+        if progress.floor.is_some_and(|floor| index < floor) {
+            db.drop_cf(&name).map_err(failed)?;
+            continue;
+        }
+        let Some(family) = db.cf_handle(&name) else { continue };
+        let keys = db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
+        let mut filter = KeyFilter::default();
+        filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
+        for row in db.iterator_cf(family, IteratorMode::Start) {
+            let (key, _) = row.map_err(failed)?;
+            let fingerprint =
+                table::fingerprint(&key).ok_or_else(|| OpenError::corrupt(dir, "a key of no fingerprint"))?;
+            filter.insert(fingerprint);
+        }
+        buckets.insert(index, Bucket { name, filter });
+    }
+    Ok(buckets)
+}
+
+pub(super) fn read<T: for<'a> Deserialize<'a>>(dir: &Path, db: &DB, key: &[u8]) -> Result<Option<T>, OpenError> {
+    let bytes = db.get(key).map_err(|error| OpenError::rocks(dir, &error))?;
+    let parsed = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+    parsed.map_err(|error| OpenError::corrupt(dir, format!("{}: {error}", key.escape_ascii())))
+}
+
+pub(super) fn write(db: &DB, key: &[u8], value: &[u8]) -> Result<(), rocksdb::Error> {
+    let mut batch = WriteBatch::default();
+    batch.put(key, value);
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    db.write_opt(batch, &options)?;
+    db.flush()
+}
