@@ -66,7 +66,8 @@ impl Front {
         settled
     }
 
-    /// Adds an entry: within a bucket the smaller offset stays, across buckets both do.
+    /// Adds an entry. Across buckets both stay. Within a bucket the new one stays: it is written only when the old one is
+    /// ahead of a replay, or not live any more because the window is shorter than a bucket or a clock was wrong.
     pub(crate) fn stage(&mut self, fingerprint: Fingerprint, entry: Entry, bucket: i64) {
         let new = Slot { entry, bucket, older: NONE };
         let mut place = match self.slots.entry(fingerprint) {
@@ -79,7 +80,7 @@ impl Front {
         };
         let old = *place.get();
         let same_bucket = old.bucket == bucket;
-        if same_bucket && old.entry.offset <= entry.offset {
+        if same_bucket && old.entry == entry {
             return;
         }
         self.undo.push((fingerprint, Some(old)));

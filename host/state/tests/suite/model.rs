@@ -47,7 +47,7 @@ impl Model {
             let entries = self.front.entry(*key).or_default();
             match entries.first_mut() {
                 None => entries.push((bucket, entry)),
-                Some((same, first)) if *same == bucket => *first = (*first).min(entry),
+                Some((same, first)) if *same == bucket => *first = entry,
                 Some((_, first)) if first.0 <= *offset => entries.insert(0, (bucket, entry)),
                 Some(_) => entries.insert(1, (bucket, entry)),
             }

@@ -72,6 +72,22 @@ fn a_key_that_came_again_after_its_window_has_both_entries() {
 }
 
 #[test]
+fn a_key_that_came_again_within_a_bucket_longer_than_the_window_is_the_newer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.stage(&[write(1, 5, 1_000)]);
+    store.commit(applied(6, Some(1_000)));
+    store.stage(&[write(1, 9, 2_000)]);
+    assert_eq!(lookup(&mut store, &[1], 10), [(0, 9, 2_000)]);
+    store.rollback();
+    assert_eq!(lookup(&mut store, &[1], 10), [(0, 5, 1_000)]);
+    store.stage(&[write(1, 9, 2_000)]);
+    store.commit(applied(10, Some(2_000)));
+    store.persist().unwrap();
+    assert_eq!(lookup(&mut store, &[1], 10), [(0, 9, 2_000)]);
+}
+
+#[test]
 fn the_same_key_asked_twice_is_answered_twice() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
