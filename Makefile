@@ -30,7 +30,7 @@ build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@guest-plugins/build.sh dist/plugins
 	@echo "build: done, see dist/"
 
-bench: build ## Measure events a second over files (EVENTS=2000000 RUNS=3)
+bench: build ## Measure the line, files, and Kafka against a bare copy (EVENTS=2000000 KEYS= ROUNDS=3)
 	@scripts/bench.sh
 
 fmt: ## Format the Rust sources

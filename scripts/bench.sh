@@ -1,32 +1,81 @@
 #!/usr/bin/env bash
-# Events a second over files, a fresh store each run. Needs dist/ (make build). EVENTS, RUNS and DUPLICATES may be set.
+# Three measurements: the line alone, over files, and Kafka to Kafka against a bare copy. Needs dist/ (make build).
+# Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-host=dist/dedup-host
-plugin=dist/plugins/composite_key.wasm
-events=${EVENTS:-2000000}
-runs=${RUNS:-3}
-
+export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
+export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
+keys=${KEYS:-1000000 20000000}
+only=${ONLY:-line files kafka}
+export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+started=no
+
+# shellcheck disable=SC2329  # the trap calls it
+finish() {
+  rm -rf "$work"
+  [ "$started" = no ] || scripts/kafka.sh down
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
-echo "bench: $events events, ${DUPLICATES:-0.1} of them duplicates, $(nproc) processors, $(uname -srm)"
-"$host" generate --events "$events" --duplicates "${DUPLICATES:-0.1}" --seed 7 --output "$work/in" --truth "$work/truth"
-echo "bench: $(wc -c <"$work/in") bytes of input"
+bench_line() {
+  # shellcheck disable=SC2086  # several numbers
+  cargo bench --locked -p dedup-host --bench line -- "$EVENTS" $keys
+}
 
-start=$(milliseconds)
-cat "$work/in" >"$work/copy"
-echo "bench: merely copying the file: $(($(milliseconds) - start)) ms"
-rm "$work/copy"
-
-for run in $(seq "$runs"); do
-  rm -rf "$work/store" "$work/unique" "$work/duplicates"
+bench_files() {
+  local share=${DUPLICATES##* } start took
+  "$DEDUP_HOST_BIN" generate --events "$EVENTS" --duplicates "$share" --seed 7 --output "$work/in" --truth "$work/truth"
+  echo "files: $(wc -c <"$work/in") bytes of input, $share of the events are duplicates"
   start=$(milliseconds)
-  "$host" --plugin "$plugin" --input "$work/in" --output "$work/unique" --duplicates "$work/duplicates" \
-    --store-path "$work/store" --report "$work/report" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-  took=$(($(milliseconds) - start))
-  echo "bench: run $run: $took ms, $((events * 1000 / took)) events/s, $(wc -l <"$work/unique") unique"
+  cat "$work/in" >"$work/copy"
+  echo "files: merely copying the file: $(($(milliseconds) - start)) ms"
+  rm "$work/copy"
+  for run in $(seq "$ROUNDS"); do
+    rm -rf "$work/store" "$work/unique" "$work/duplicates"
+    start=$(milliseconds)
+    "$DEDUP_HOST_BIN" --plugin "$DEDUP_PLUGINS_DIR/composite_key.wasm" --input "$work/in" --output "$work/unique" \
+      --duplicates "$work/duplicates" --store-path "$work/store" --report "$work/report" >"$work/log" 2>&1 ||
+      { cat "$work/log"; exit 1; }
+    took=$(($(milliseconds) - start))
+    echo "files: run $run: $took ms, $((EVENTS * 1000 / took)) events/s, $(wc -l <"$work/unique") unique"
+  done
+  rm -rf "${work:?}"/*
+}
+
+find_broker() {
+  if [ -n "${KAFKA_HOSTS:-}" ]; then return; fi
+  if ! scripts/kafka.sh status 2>/dev/null; then
+    scripts/setup.sh test || return 1
+    started=yes
+  fi
+  scripts/kafka.sh up >"$work/broker" || return 1
+  KAFKA_HOSTS=$(sed -n 's/^KAFKA_HOSTS=//p' "$work/broker")
+  # Of a broker on this machine the processor time is measured too.
+  BROKER_PID=$(scripts/kafka.sh status 2>&1 | sed -n 's/.*(pid \([0-9]*\)).*/\1/p')
+  export KAFKA_HOSTS BROKER_PID
+}
+
+bench_kafka() {
+  if find_broker; then
+    cargo bench --locked -p dedup-host-tests --bench kafka
+  else
+    echo
+    echo "######## NOT RUN: Kafka to Kafka (no Kafka here; give one in KAFKA_HOSTS, or see what is missing above) ########"
+    echo
+    [ "${CI:-}" != true ] || exit 1
+  fi
+}
+
+echo "bench: EVENTS=$EVENTS KEYS='$keys' ROUNDS=$ROUNDS PARTITIONS='$PARTITIONS' DUPLICATES='$DUPLICATES'" \
+  "HOST_ARGS='$HOST_ARGS' ONLY='$only'"
+echo "bench: $(nproc) processors, $(uname -srm), load $(uptime | sed 's/.*average[s]*: //')"
+for what in $only; do
+  echo
+  echo "bench: $what"
+  "bench_$what"
 done

@@ -1,0 +1,359 @@
+//! Kafka to Kafka, exactly once: the host against bare copy loops, in alternation, over the same topic at the same
+//! broker. A run whose output is not right to the last record ends the benchmark: no figure without a verdict.
+//!
+//! From the environment, each with a default: `EVENTS`, `ROUNDS`, `PARTITIONS` and `DUPLICATES` (lists: every pair is a
+//! case), `HOST_ARGS` (further arguments of the host; the copies take its Kafka settings over), and `BROKER_PID`.
+//!
+//! Wall time is from the first record polled to the last commit: joining the group, and loading the plugin, are not in
+//! it. Of the host both ends are seen in its metrics, asked every 20 ms. Processor time is of the same span, of all
+//! threads of the process; the broker's is that of `BROKER_PID`. The copies run inside this process.
+
+#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints, and stops where it is wrong")]
+#![expect(clippy::expect_used, clippy::cast_precision_loss, reason = "as above; and its figures are rounded anyway")]
+
+mod copy;
+
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use connectors::kafka::KafkaSettings;
+use dedup_host::settings::config::{Config, Mode};
+use dedup_host::settings::kafka::{KafkaConfig, PropertyClient};
+use dedup_host::settings::{Invocation, read};
+use dedup_host_tests::broker::{Broker, hosts};
+use dedup_host_tests::program::{Running, free_port, get, plugin, run};
+use dedup_host_tests::scene::Metrics;
+
+use copy::Copy;
+
+/// Time between two looks at the host's metrics.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A run that takes longer is stuck.
+const RUN_MAX: Duration = Duration::from_secs(600);
+
+/// Ticks of `/proc/PID/stat` a second, on every Linux of today.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+const CONTESTANTS: [&str; 3] = ["copy, 1 thread", "copy, 2 threads", "dedup-host"];
+
+const HOST: usize = 2;
+
+fn main() {
+    if hosts().is_none() {
+        println!("######## NOT RUN: Kafka to Kafka (KAFKA_HOSTS is not set) ########");
+        return;
+    }
+    let (events, rounds): (u64, usize) = (list("EVENTS", "2000000")[0], list("ROUNDS", "3")[0]);
+    let host_args: Vec<String> = list("HOST_ARGS", "");
+    let threads = std::thread::available_parallelism().map_or(0, usize::from);
+    println!(
+        "Kafka to Kafka: {events} events, {rounds} rounds in alternation, {threads} processors for clients and broker \
+         together; arguments of the host: {host_args:?}"
+    );
+    for duplicates in list::<f64>("DUPLICATES", "0 0.1") {
+        for partitions in list("PARTITIONS", "4 1") {
+            Case::fill(events, partitions, duplicates, &host_args).measure(rounds);
+        }
+    }
+}
+
+fn list<T: std::str::FromStr>(name: &str, default: &str) -> Vec<T> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+    let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    words.map(|word| word.parse().unwrap_or_else(|_| panic!("{name}: cannot read {word:?}"))).collect()
+}
+
+/// What is in a topic, whatever its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Contents {
+    records: u64,
+    bytes: u64,
+    /// Sum of the hashes of payload and timestamp.
+    sum: u64,
+}
+
+impl Contents {
+    fn of(broker: &Broker, topic: &str) -> Self {
+        let mut contents = Self::default();
+        broker.for_each_committed(topic, |record| {
+            let mut hasher = DefaultHasher::new();
+            (&record.payload, record.timestamp).hash(&mut hasher);
+            contents.records += 1;
+            contents.bytes += record.payload.map_or(0, |payload| payload.len() as u64);
+            contents.sum = contents.sum.wrapping_add(hasher.finish());
+        });
+        contents
+    }
+}
+
+/// Processor seconds of a process so far; `None` where there is no `/proc`, or no such process.
+fn cpu_seconds(pid: &str) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+}
+
+/// A span of time, of the clock and of processors.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    wall: Duration,
+    client: Option<f64>,
+    broker: Option<f64>,
+}
+
+struct Started {
+    at: Instant,
+    client: Option<f64>,
+    broker: Option<f64>,
+}
+
+impl Started {
+    fn now(pid: &str) -> Self {
+        Self { at: Instant::now(), client: cpu_seconds(pid), broker: broker_cpu_seconds() }
+    }
+
+    fn end(&self, pid: &str) -> Span {
+        let since = |before: Option<f64>, now: Option<f64>| Some(now? - before?);
+        let wall = self.at.elapsed();
+        Span { wall, client: since(self.client, cpu_seconds(pid)), broker: since(self.broker, broker_cpu_seconds()) }
+    }
+}
+
+fn broker_cpu_seconds() -> Option<f64> {
+    cpu_seconds(&std::env::var("BROKER_PID").ok()?)
+}
+
+/// One input topic, and who reads it.
+struct Case {
+    broker: Broker,
+    input: String,
+    partitions: i32,
+    events: u64,
+    /// Unique events, as the generator says.
+    unique: u64,
+    contents: Contents,
+    host_args: Vec<String>,
+}
+
+impl Case {
+    fn fill(events: u64, partitions: i32, duplicates: f64, host_args: &[String]) -> Self {
+        let broker = Broker::connect("bench");
+        let input = broker.topic("input", partitions, &[]);
+        let arguments = format!(
+            "generate --kafka-hosts {} --topic {input} --partitions {partitions} --events {events} \
+             --duplicates {duplicates} --seed 7",
+            broker.hosts
+        );
+        let said = run(arguments.split(' ')).ok().stderr;
+        // "1000 events: 900 unique, ..."
+        let unique = said.split(" unique").next().and_then(|said| said.rsplit(' ').next()?.parse().ok());
+        let contents = Contents::of(&broker, &input);
+        assert_eq!(contents.records, events, "the input topic");
+        println!(
+            "\n{partitions} partitions, {:.0} % duplicates, {:.0} MB of payload; {}",
+            duplicates * 100.0,
+            contents.bytes as f64 / 1e6,
+            said.trim()
+        );
+        let unique = unique.expect("the generator says how many are unique");
+        Self { broker, input, partitions, events, unique, contents, host_args: host_args.to_vec() }
+    }
+
+    fn measure(self, rounds: usize) {
+        println!(
+            "{:>5} {:<16} {:>9} {:>8} {:>8} {:>12} {:>12}",
+            "round", "what", "events/s", "MB/s", "seconds", "client cpu/M", "broker cpu/M"
+        );
+        let mut spans = Vec::new();
+        let mut stages = String::new();
+        for round in 1..=rounds {
+            let mut of_round = [None; CONTESTANTS.len()];
+            for turn in 0..CONTESTANTS.len() {
+                // Each goes first as often as the others.
+                let who = (turn + round) % CONTESTANTS.len();
+                let span = self.once(who, &format!("{round}-{who}"), &mut stages);
+                self.print(round, CONTESTANTS[who], span);
+                of_round[who] = Some(span);
+            }
+            spans.push(of_round.map(|span| span.expect("everyone had a turn")));
+        }
+        summary(&spans);
+        println!("the host's time by stage, last round, all workers together: {stages}");
+        self.broker.delete_topic(&self.input);
+    }
+
+    fn print(&self, round: usize, who: &str, span: Span) {
+        let seconds = span.wall.as_secs_f64();
+        let per_million = |cpu: Option<f64>| {
+            cpu.map_or_else(|| "?".to_owned(), |cpu| format!("{:.2}", cpu * 1e6 / self.events as f64))
+        };
+        println!(
+            "{round:>5} {who:<16} {:>9.0} {:>8.0} {seconds:>8.2} {:>12} {:>12}",
+            self.events as f64 / seconds,
+            self.contents.bytes as f64 / 1e6 / seconds,
+            per_million(span.client),
+            per_million(span.broker)
+        );
+    }
+
+    /// One run, and its verdict.
+    fn once(&self, who: usize, name: &str, stages: &mut String) -> Span {
+        let output = self.broker.topic(&format!("output-{name}"), self.partitions, &[]);
+        let group = self.broker.name(&format!("group-{name}"));
+        let span = match who {
+            HOST => self.host(&output, &group, stages),
+            copy => self.copy(copy == 0, &output, group),
+        };
+        let written = Contents::of(&self.broker, &output);
+        let records = if who == HOST { self.unique } else { self.events };
+        assert_eq!(written.records, records, "{} wrote another number of records", CONTESTANTS[who]);
+        if records == self.events {
+            assert_eq!(written, self.contents, "{} wrote other records", CONTESTANTS[who]);
+        }
+        self.broker.delete_topic(&output);
+        span
+    }
+
+    fn copy(&self, one_thread: bool, output: &str, group: String) -> Span {
+        let arguments = self.host_arguments(output, &group, "/nowhere", 1);
+        let config = kafka_config(&arguments);
+        let settings = kafka_settings(&config, &self.input);
+        let copy =
+            Copy { settings: &settings, group, output, records: self.events, commit_interval: config.commit_interval };
+        let mut start = None;
+        let started = || start = Some(Started::now("self"));
+        if one_thread {
+            copy.one_thread(started)
+        } else {
+            copy.two_threads(started)
+        }
+        start.expect("it polled something").end("self")
+    }
+
+    fn host(&self, output: &str, group: &str, stages: &mut String) -> Span {
+        let store = tempfile::tempdir().expect("a directory");
+        let port = free_port();
+        let store = store.path().to_str().expect("text");
+        let mut host = Running::start(self.host_arguments(output, group, store, port));
+        let pid = host.pid().to_string();
+        let consumed = |metrics: &Metrics| metrics.count("dedup_host_consumed_total", &[]) > 0;
+        wait(&mut host, port, consumed);
+        let started = Started::now(&pid);
+        // Nothing in the input is a control record: the offsets committed add up to the records done.
+        let done = |metrics: &Metrics| metrics.count("dedup_host_committed_offset", &[]) >= self.events;
+        let metrics = wait(&mut host, port, done);
+        let span = started.end(&pid);
+        *stages = describe(&metrics, self.events);
+        let _ended = host.stop(RUN_MAX).ok();
+        span
+    }
+
+    fn host_arguments(&self, output: &str, group: &str, store: &str, port: u16) -> Vec<String> {
+        let plugin = plugin("composite_key").display().to_string();
+        let port = port.to_string();
+        let pairs = [
+            ("--plugin", plugin.as_str()),
+            ("--kafka-hosts", &self.broker.hosts),
+            ("--kafka-consumer-topic", &self.input),
+            ("--kafka-consumer-group", group),
+            ("--transactional-id-prefix", group),
+            ("--output-topic", output),
+            ("--store-path", store),
+            ("--bind-host", "127.0.0.1"),
+            ("--bind-port", &port),
+        ];
+        let own = pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+        own.chain(self.host_args.iter().cloned()).collect()
+    }
+}
+
+/// Asks for the metrics until they say so.
+fn wait(host: &mut Running, port: u16, enough: impl Fn(&Metrics) -> bool) -> Metrics {
+    let deadline = Instant::now() + RUN_MAX;
+    loop {
+        assert!(host.is_running() && Instant::now() < deadline, "the host does not get on:\n{}", host.stderr());
+        if let Some((200, text)) = get(port, "/metrics") {
+            let metrics = Metrics { text };
+            if enough(&metrics) {
+                return metrics;
+            }
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+}
+
+/// The host's own reading of its arguments.
+fn kafka_config(arguments: &[String]) -> KafkaConfig {
+    let arguments = std::iter::once("dedup-host").chain(arguments.iter().map(String::as_str)).map(OsString::from);
+    let Ok(Invocation::Run(config)) = read(arguments, &|_| None) else { panic!("the host's arguments") };
+    let Config { mode: Mode::Kafka(kafka), .. } = *config else { panic!("the host's arguments are not for Kafka") };
+    *kafka
+}
+
+/// The producer's settings by librdkafka's names, as the host hands them on; the connector adds its own.
+fn kafka_settings(config: &KafkaConfig, input: &str) -> KafkaSettings {
+    let pair = |name: &str, value: &dyn ToString| (name.to_owned(), value.to_string());
+    let producer = &config.producer;
+    let mut settings = KafkaSettings {
+        hosts: config.connection.hosts.clone(),
+        topic: input.to_owned(),
+        transaction_timeout_ms: 15_000,
+        producer: vec![
+            pair("linger.ms", &producer.linger.as_millis()),
+            pair("queue.buffering.max.kbytes", &(u64::from(producer.queue_mib) * 1024)),
+            pair("queue.buffering.max.messages", &producer.queue_messages),
+            pair("message.timeout.ms", &producer.message_timeout.as_millis()),
+            pair("compression.codec", &producer.compression),
+        ],
+        ..KafkaSettings::default()
+    };
+    for property in &config.connection.properties {
+        let named = pair(&property.name, &property.value);
+        if property.client != PropertyClient::Producer {
+            settings.consumer.push(named.clone());
+        }
+        if property.client != PropertyClient::Consumer {
+            settings.producer.push(named);
+        }
+    }
+    settings
+}
+
+fn describe(metrics: &Metrics, events: u64) -> String {
+    let stages = ["decode", "extract", "lookup", "decide", "produce", "commit", "apply", "persist"].map(|stage| {
+        let seconds = metrics.sum("dedup_host_stage_seconds_sum", &[&format!("stage=\"{stage}\"")]);
+        format!("{stage} {:.0}", seconds * 1e9 / events as f64)
+    });
+    format!(
+        "{} ns an event; {} transactions; {:.0} records a batch; {} pauses",
+        stages.join(", "),
+        metrics.count("dedup_host_transactions_total", &["result=\"committed\""]),
+        events as f64 / metrics.sum("dedup_host_batch_records_count", &[]),
+        metrics.count("dedup_host_backpressure_pauses_total", &[])
+    )
+}
+
+fn summary(spans: &[[Span; CONTESTANTS.len()]]) {
+    // Round by round, against whichever copy was faster then.
+    let best = |round: &[Span; CONTESTANTS.len()]| round[0].wall.min(round[1].wall);
+    let speed = median(spans.iter().map(|round| best(round).as_secs_f64() / round[HOST].wall.as_secs_f64()));
+    let cpu = |round: &[Span; CONTESTANTS.len()]| {
+        let copy = round[..HOST].iter().min_by_key(|span| span.wall)?;
+        Some(round[HOST].client? / copy.client?)
+    };
+    let cpu = median(spans.iter().filter_map(cpu));
+    println!(
+        "median of {} rounds: the host runs at {speed:.2} of the speed of the faster copy, and takes {cpu:.2} times its \
+         processor time",
+        spans.len()
+    );
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
