@@ -1,15 +1,21 @@
 //! Questions asked before anything is read: does the broker answer, are the topics there, can the input be replayed?
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::topic_id::topic_id;
 use super::{KafkaFailure, KafkaSettings};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long we ask why there was no answer.
+const REASON_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the check found of the input topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +51,8 @@ fn partitions(
     settings: &KafkaSettings,
     topic: &str,
 ) -> Result<usize, KafkaFailure> {
-    let metadata = client
-        .inner()
-        .fetch_metadata(Some(topic), ANSWER_TIMEOUT)
-        .map_err(|error| KafkaFailure::Unreachable { hosts: settings.hosts.clone(), cause: error.to_string() })?;
+    let metadata =
+        client.inner().fetch_metadata(Some(topic), ANSWER_TIMEOUT).map_err(|error| unreachable(settings, &error))?;
     let missing = || KafkaFailure::NoTopic { topic: topic.to_owned(), hosts: settings.hosts.clone() };
     let found = metadata.topics().iter().find(|found| found.name() == topic).ok_or_else(missing)?;
     match found.error().map(RDKafkaErrorCode::from) {
@@ -56,6 +60,45 @@ fn partitions(
         None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Err(missing()),
         Some(code) => Err(KafkaFailure::Read { topic: topic.to_owned(), cause: code.to_string() }),
     }
+}
+
+/// A request that fails knows only that there was no answer. What became of the connection, such as a certificate or a
+/// password that was refused, is told to clients that poll, so one of them tries again.
+fn unreachable(settings: &KafkaSettings, error: &KafkaError) -> KafkaFailure {
+    let reason = connection_error(settings).unwrap_or_else(|| error.to_string());
+    KafkaFailure::Unreachable { hosts: settings.hosts.clone(), cause: reason }
+}
+
+fn connection_error(settings: &KafkaSettings) -> Option<String> {
+    let client: BaseProducer<Complaint> = settings.client().create_with_context(Complaint::default()).ok()?;
+    let deadline = Instant::now() + REASON_TIMEOUT;
+    while Instant::now() < deadline {
+        client.poll(Duration::from_millis(50));
+        if let Some(reason) = client.context().0.lock().ok().and_then(|mut reason| reason.take()) {
+            return Some(reason);
+        }
+    }
+    None
+}
+
+/// The first thing that librdkafka says of its connections.
+#[derive(Default)]
+struct Complaint(Mutex<Option<String>>);
+
+impl ClientContext for Complaint {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
+
+    fn error(&self, _error: KafkaError, reason: &str) {
+        if let Ok(mut first) = self.0.lock() {
+            first.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+}
+
+impl ProducerContext for Complaint {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &rdkafka::message::DeliveryResult<'_>, (): ()) {}
 }
 
 /// `None` where the broker does not say, for instance because we may not ask.
