@@ -115,7 +115,18 @@ impl<'a> World<'a> {
     fn new(log: &'a [Event], plugin: &'a Plugin, dir: &Path) -> Self {
         let line = line(plugin, dir);
         let (dir, transaction) = (dir.to_owned(), Transaction::default());
-        Self { log, plugin, dir, line, position: 0, applied: 0, committed: 0, live_from: 0, transaction, visible: vec![] }
+        Self {
+            log,
+            plugin,
+            dir,
+            line,
+            position: 0,
+            applied: 0,
+            committed: 0,
+            live_from: 0,
+            transaction,
+            visible: vec![],
+        }
     }
 
     fn step(&mut self, step: &Step) {
