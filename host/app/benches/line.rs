@@ -174,11 +174,11 @@ fn fill(store: &mut PartitionStore, keys: u64) {
     for key in 0..keys {
         let time = (u128::from(key) * DAY_MS as u128 / u128::from(keys)) as i64;
         let fingerprint = Fingerprint(u128::from(next()) << 64 | u128::from(next()));
-        writes.push(Write { fingerprint, entry: Entry { offset: key.cast_signed(), time }, bucket_time: time });
+        writes.push(Write { fingerprint, entry: Entry { offset: key.cast_signed(), time } });
         if writes.len() == 1_000_000 || key + 1 == keys {
             store.stage(&writes);
             let next_offset = key.cast_signed() + 1;
-            store.commit(Applied { next_offset, clock: Vec::new(), watermark: None, extra: Vec::new() });
+            store.commit(Applied { next_offset, clock: Vec::new(), watermark: Some(time), extra: Vec::new() });
             store.persist().expect("persisted");
             writes.clear();
         }

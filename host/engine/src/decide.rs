@@ -159,7 +159,7 @@ impl Decider {
                 Known::Nothing => {
                     let entry = Entry { offset: candidate.offset, time };
                     self.fresh.insert(fingerprint, entry);
-                    writes.push(Write { fingerprint, entry, bucket_time: clock.clamp_ahead(time, &self.window.clock) });
+                    writes.push(Write { fingerprint, entry });
                 }
             }
         }

@@ -28,6 +28,4 @@ pub struct Write {
     pub fingerprint: Fingerprint,
     /// Its first event.
     pub entry: Entry,
-    /// Time that chooses the entry's bucket: the event time, but never far ahead of the partition's clock.
-    pub bucket_time: Millis,
 }

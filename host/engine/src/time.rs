@@ -76,18 +76,6 @@ impl Clock {
         self.highest.unwrap_or(0)
     }
 
-    /// `time`, but not further ahead than the clock would follow at once. Chooses buckets, so that bad clocks cannot
-    /// make buckets that never end.
-    #[must_use]
-    pub fn clamp_ahead(&self, time: Millis, rules: &ClockRules) -> Millis {
-        let reference = match self.highest {
-            Some(highest) => highest,
-            None if self.ahead > 0 => self.ahead_lowest,
-            None => time,
-        };
-        time.min(reference.saturating_add(rules.jump_max))
-    }
-
     /// The clock as bytes, to be stored with the state it belongs to.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -280,12 +268,6 @@ mod tests {
         let clock = clock_after(&[steady(5_000), vec![999_999]].concat());
         assert_eq!(Clock::decode(&clock.encode()), Some(clock));
         assert_eq!(Clock::decode(&[1, 2]), None);
-    }
-
-    #[test]
-    fn buckets_are_chosen_no_further_ahead_than_a_jump() {
-        assert_eq!(clock_after(&steady(5_000)).clamp_ahead(99_999, &RULES), 6_000);
-        assert_eq!(clock_after(&steady(5_000)).clamp_ahead(17, &RULES), 17);
     }
 
     #[test]

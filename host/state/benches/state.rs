@@ -136,7 +136,7 @@ fn to_writes(settings: &Settings, next: usize, keys: &[Fingerprint], found: &[Fo
             let offset = next + index;
             let time = (offset as i64) * settings.buckets * 1_000_000 / settings.keys as i64;
             let entry = Entry { offset: offset as i64, time };
-            writes.push(Write { fingerprint: *fingerprint, entry, bucket_time: time });
+            writes.push(Write { fingerprint: *fingerprint, entry });
         }
     }
 }

@@ -10,7 +10,7 @@ pub enum OpenError {
     /// The store on disk was written for something else.
     #[error(
         "state in {dir} belongs to something else ({}). ways out: use the plugin, configuration and topic it was made \
-         with, give another --store-path, or delete the directory to rebuild it by replaying the topic",
+         with, give another --store-path, or delete the directory: its keys are forgotten, unless a topic is replayed",
         listed(.differences)
     )]
     Identity {

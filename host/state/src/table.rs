@@ -20,10 +20,10 @@ pub(crate) struct Row {
     pub(crate) entry: Entry,
 }
 
-/// Brings rows into the order of tables, with buckets below `floor` and above `ceiling` folded into these, and one row a
-/// bucket and key: the smallest offset of a bucket; where folding makes buckets meet, that of the later one.
-pub(crate) fn arrange(rows: &mut Vec<Row>, floor: i64, ceiling: i64) {
-    let folded = |row: &Row| row.bucket.clamp(floor, ceiling);
+/// Brings rows into the order of tables, with buckets below `floor` folded into it and those above `ceiling` into `far`,
+/// and one row a bucket and key: the smallest offset of a bucket; where folding makes buckets meet, that of the later one.
+pub(crate) fn arrange(rows: &mut Vec<Row>, floor: i64, ceiling: i64, far: i64) {
+    let folded = |row: &Row| if row.bucket > ceiling { far } else { row.bucket.max(floor) };
     rows.sort_unstable_by_key(|row| (folded(row), row.fingerprint.0, Reverse(row.bucket), row.entry.offset));
     rows.dedup_by_key(|row| (folded(row), row.fingerprint));
     rows.iter_mut().for_each(|row| row.bucket = folded(row));
@@ -127,7 +127,7 @@ mod tests {
     fn the_smallest_offset_of_a_key_in_a_bucket_stays() {
         let row = |bucket, key, offset| Row { bucket, fingerprint: Fingerprint(key), entry: Entry { offset, time: 0 } };
         let mut rows = vec![row(1, 5, 9), row(0, 9, 1), row(1, 5, 3), row(1, 2, 7)];
-        arrange(&mut rows, 0, 9);
+        arrange(&mut rows, 0, 9, 99);
         assert_eq!(rows, [row(0, 9, 1), row(1, 2, 7), row(1, 5, 3)]);
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn folded_buckets_keep_what_was_first_in_the_later_one() {
         let row = |bucket, key, offset| Row { bucket, fingerprint: Fingerprint(key), entry: Entry { offset, time: 0 } };
         let mut rows = vec![row(1, 5, 3), row(2, 5, 8), row(2, 5, 9), row(70, 5, 20), row(60, 5, 10)];
-        arrange(&mut rows, 4, 50);
-        assert_eq!(rows, [row(4, 5, 8), row(50, 5, 20)]);
+        arrange(&mut rows, 4, 50, 99);
+        assert_eq!(rows, [row(4, 5, 8), row(99, 5, 20)]);
     }
 }

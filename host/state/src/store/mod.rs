@@ -31,8 +31,12 @@ const BUCKET_PREFIX: &str = "bucket ";
 /// Where tables are written before RocksDB takes them over, inside the store's directory.
 const INCOMING: &str = "incoming";
 
-/// Buckets beyond the watermark's own. Later times share the last one: no clock may make column families without end.
+/// Buckets beyond the watermark's own. Later times share one place: no clock may make column families without end.
 const BUCKETS_AHEAD_MAX: i64 = 16;
+
+/// Places for entries further ahead than that, in the order of buckets after all of them.
+const FAR_PLACES: i64 = 3;
+const FAR_FIRST: i64 = i64::MAX - FAR_PLACES + 1;
 
 /// How far the partition's log is contained in the state; stored in one step, after the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +58,11 @@ struct Progress {
     /// Buckets below this are gone, or about to go. `None`: none has gone yet.
     floor: Option<i64>,
     buckets_dropped_early: u64,
+    /// How often the place for entries far ahead has changed, and the watermark when it last did.
+    #[serde(default)]
+    far_turns: u64,
+    #[serde(default)]
+    far_since: Option<Millis>,
 }
 
 struct Bucket {
@@ -183,7 +192,7 @@ impl PartitionStore {
     /// Adds entries, visible to look-ups at once; `rollback` takes them back.
     pub fn stage(&mut self, writes: &[Write]) {
         for write in writes {
-            let bucket = self.bucket_of(write.bucket_time);
+            let bucket = self.bucket_of(write.entry.time);
             self.front.stage(write.fingerprint, write.entry, bucket);
         }
     }
@@ -230,7 +239,8 @@ impl PartitionStore {
     fn persist_steps(&mut self) -> Result<(), StateError> {
         let mut rows: Vec<Row> = self.front.rows().collect();
         let floor = self.floor();
-        table::arrange(&mut rows, floor, self.ceiling().max(floor));
+        self.turn_far();
+        table::arrange(&mut rows, floor, self.ceiling(), self.far(0));
         for rows in rows.chunk_by(|a, b| a.bucket == b.bucket) {
             self.ingest(rows)?;
         }
@@ -239,7 +249,28 @@ impl PartitionStore {
         self.write_progress()?;
         self.front.clear();
         self.changed = false;
-        self.drop_below(floor)
+        self.drop_below(floor)?;
+        match self.buckets.remove(&self.far(1)) {
+            Some(stale) => self.drop_family(&stale),
+            None => Ok(()),
+        }
+    }
+
+    /// Entries too far ahead for a bucket of time are kept for one to two retentions of event time after they came, as
+    /// nobody knows whether the clock jumped or was wrong: three places take turns, the next but one being emptied.
+    fn turn_far(&mut self) {
+        let (Some(watermark), Some(retention)) = (self.watermark(), self.options.retention_ms) else { return };
+        let since = *self.progress.far_since.get_or_insert(watermark);
+        if watermark.saturating_sub(since) >= retention {
+            self.progress.far_since = Some(watermark);
+            self.progress.far_turns += 1;
+        }
+    }
+
+    /// The place for entries far ahead, so many turns from now.
+    fn far(&self, turns: u64) -> i64 {
+        let turn = (self.progress.far_turns + turns) % FAR_PLACES.unsigned_abs();
+        FAR_FIRST.saturating_add(turn.cast_signed())
     }
 
     /// Writes one table of one bucket and hands it over to RocksDB.
@@ -278,9 +309,13 @@ impl PartitionStore {
     fn drop_below(&mut self, floor: i64) -> Result<(), StateError> {
         let kept = self.buckets.split_off(&floor);
         for bucket in std::mem::replace(&mut self.buckets, kept).into_values() {
-            self.db.drop_cf(&bucket.name).map_err(|error| StateError::rocks(&self.dir, &error))?;
+            self.drop_family(&bucket)?;
         }
         Ok(())
+    }
+
+    fn drop_family(&mut self, bucket: &Bucket) -> Result<(), StateError> {
+        self.db.drop_cf(&bucket.name).map_err(|error| StateError::rocks(&self.dir, &error))
     }
 
     fn refuse_after_failure(&self) -> Result<(), StateError> {
@@ -300,8 +335,12 @@ impl PartitionStore {
         self.applied().and_then(|applied| applied.watermark)
     }
 
+    /// The last bucket of time. Before there is a watermark nothing tells times from wrong ones.
     fn ceiling(&self) -> i64 {
-        self.watermark().map_or(i64::MAX, |watermark| self.bucket_of(watermark).saturating_add(BUCKETS_AHEAD_MAX))
+        if self.options.retention_ms.is_none() {
+            return i64::MAX;
+        }
+        self.watermark().map_or(i64::MIN, |watermark| self.bucket_of(watermark).saturating_add(BUCKETS_AHEAD_MAX))
     }
 
     /// The first bucket that is neither gone nor expired: one whose end and the retention are after the watermark.
@@ -316,7 +355,7 @@ impl PartitionStore {
         let mut floor = self.floor();
         let Some(capacity) = self.options.capacity_bytes_max else { return floor };
         let sizes: Vec<(i64, u64)> =
-            self.buckets.range(floor..).map(|(index, bucket)| (*index, self.bucket_bytes(bucket))).collect();
+            self.buckets.range(floor..FAR_FIRST).map(|(index, bucket)| (*index, self.bucket_bytes(bucket))).collect();
         let mut total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
         for pair in sizes.windows(2) {
             let [(_, bytes), (next, _)] = pair else { break };

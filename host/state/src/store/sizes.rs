@@ -71,7 +71,7 @@ impl PartitionStore {
     }
 
     fn oldest_bucket_start(&self) -> Option<Millis> {
-        self.buckets.keys().next().map(|index| index.saturating_mul(self.options.bucket_ms))
+        self.buckets.range(..super::FAR_FIRST).next().map(|(index, _)| index.saturating_mul(self.options.bucket_ms))
     }
 
     fn effective_window_ms(&self) -> Option<i64> {

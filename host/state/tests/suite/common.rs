@@ -39,7 +39,7 @@ pub(crate) fn key(n: u64) -> Fingerprint {
 }
 
 pub(crate) fn write(n: u64, offset: i64, time: i64) -> Write {
-    Write { fingerprint: key(n), entry: Entry { offset, time }, bucket_time: time }
+    Write { fingerprint: key(n), entry: Entry { offset, time } }
 }
 
 pub(crate) fn applied(next_offset: i64, watermark: Option<i64>) -> Applied {

@@ -90,7 +90,7 @@ fn check(steps: Vec<Step>) {
             Step::Commit => {
                 model.committed = model.front.clone();
                 model.commits += 1;
-                store.commit(applied(model.commits, None));
+                store.commit(applied(model.commits, Some(0)));
             }
             Step::Rollback => {
                 model.front = model.committed.clone();
