@@ -1,2 +1,214 @@
-//! Empty yet.
-fn main() {}
+//! The host under faults at random moments, against a real Kafka: after each, the topics must hold exactly what they
+//! would hold had nothing happened. The seed is printed; `CHAOS_SEED` repeats it, `CHAOS_EVENTS` makes the runs shorter.
+
+#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
+
+#[path = "chaos/own_broker.rs"]
+mod own_broker;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dedup_host_tests::broker::Broker;
+use dedup_host_tests::generated::{Expected, feed, generate, wait_progress};
+use dedup_host_tests::scene::{Host, LANES, Scene};
+use dedup_host_tests::{Group, Test, run_with_broker};
+
+use self::own_broker::OwnBroker;
+
+const TESTS: &[Test] = &[
+    ("killed_again_and_again", killed_again_and_again),
+    ("killed_and_the_store_lost", killed_and_the_store_lost),
+    ("killed_in_turn_while_two_share_the_partitions", killed_in_turn_while_two_share_the_partitions),
+    ("a_zombie_wakes_after_another_took_over", a_zombie_wakes_after_another_took_over),
+];
+
+/// These kill the broker, so they start one that nobody else uses.
+const BROKER_TESTS: &[Test] = &[("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back)];
+
+fn main() -> ExitCode {
+    let all = Group { tests: TESTS.to_vec(), missing: None };
+    let broker = Group { tests: BROKER_TESTS.to_vec(), missing: own_broker::missing() };
+    // One at a time: what a test shows depends on how far the host gets between two faults.
+    run_with_broker(&[all, broker], 1).exit_code()
+}
+
+const PARTITIONS: i32 = 4;
+const KILLS: usize = 6;
+const ZOMBIE_ROUNDS: u64 = 4;
+
+/// A dead member is noticed after a second and a half, an abandoned transaction ends after five.
+const SETTINGS: &[&str] = &[
+    "--kafka-property",
+    "consumer.session.timeout.ms=1500",
+    "--kafka-property",
+    "consumer.heartbeat.interval.ms=300",
+    "--kafka-transaction-timeout-ms",
+    "5000",
+    "--kafka-message-timeout-ms",
+    "5000",
+];
+
+/// Numbers for the moments of faults (splitmix64).
+struct Moments(u64);
+
+impl Moments {
+    fn new(test: &str) -> Self {
+        let now = || u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos()));
+        let seed =
+            std::env::var("CHAOS_SEED").ok().map_or_else(now, |seed| seed.parse().expect("CHAOS_SEED: a number"));
+        println!("{test}: CHAOS_SEED={seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, bound: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        i64::try_from((mixed ^ (mixed >> 31)) % bound.max(1).unsigned_abs()).expect("below an i64")
+    }
+
+    /// Up to this many milliseconds, so that faults do not keep step with commits.
+    fn pause(&mut self, millis_max: i64) {
+        std::thread::sleep(Duration::from_millis(self.below(millis_max).unsigned_abs()));
+    }
+}
+
+fn events() -> i64 {
+    let events = std::env::var("CHAOS_EVENTS").ok();
+    events.map_or(1_000_000, |events| events.parse().expect("CHAOS_EVENTS: a number"))
+}
+
+/// A scene with its events, and a host's view of how far it is.
+struct Chaos {
+    scene: Scene,
+    expected: Expected,
+    moments: Moments,
+    events: i64,
+    at: i64,
+}
+
+impl Chaos {
+    fn new(test: &str) -> Self {
+        Self::at(Broker::connect(test), test)
+    }
+
+    fn at(broker: Broker, test: &str) -> Self {
+        let (scene, mut moments, events) = (Scene::at(broker, PARTITIONS, &[]), Moments::new(test), events());
+        let seed = moments.below(1 << 40).unsigned_abs();
+        let expected = generate(&scene, events.unsigned_abs(), seed);
+        Self { scene, expected, moments, events, at: 0 }
+    }
+
+    /// Waits until some more is committed, by chance so much that `faults` of them fit in, and a moment longer.
+    fn some_progress(&mut self, faults: usize, hosts: &mut [&mut Host]) {
+        let share = self.events / i64::try_from(faults + 1).expect("few");
+        let more = 1 + self.moments.below(share);
+        let alive =
+            || hosts.iter_mut().for_each(|host| assert!(host.running.is_running(), "{}", host.running.stderr()));
+        self.at = wait_progress(&self.scene, self.at, more, self.events, alive);
+        self.moments.pause(150);
+    }
+
+    fn finish(mut self, mut hosts: Vec<Host>) {
+        self.scene.drain(&mut hosts.iter_mut().collect::<Vec<_>>());
+        for host in hosts {
+            host.stop();
+        }
+        self.expected.check(&self.scene);
+        let (unique, duplicates) = self.expected.counts();
+        println!("  {unique} unique events and {duplicates} duplicates, each exactly once");
+    }
+}
+
+fn killed_again_and_again() {
+    kill_again_and_again("killed", None);
+}
+
+fn killed_and_the_store_lost() {
+    kill_again_and_again("store-lost", Some(KILLS / 2));
+}
+
+fn kill_again_and_again(test: &str, store_lost_at: Option<usize>) {
+    let mut chaos = Chaos::new(test);
+    let mut kills_under_way = 0;
+    for kill in 0..KILLS {
+        let mut host = chaos.scene.start(SETTINGS);
+        chaos.some_progress(KILLS, &mut [&mut host]);
+        kills_under_way += usize::from(chaos.at < chaos.events);
+        println!("  kill {kill} at {} of {} committed records", chaos.at, chaos.events);
+        host.running.kill();
+        if store_lost_at == Some(kill) {
+            std::fs::remove_dir_all(chaos.scene.store()).expect("deleted");
+        }
+    }
+    assert!(kills_under_way > KILLS / 2, "most kills came too late to show anything");
+    let host = chaos.scene.start(SETTINGS);
+    chaos.finish(vec![host]);
+}
+
+fn killed_in_turn_while_two_share_the_partitions() {
+    let mut chaos = Chaos::new("in-turn");
+    let member = |scene: &Scene, name: &str| scene.start_member(name, LANES, SETTINGS);
+    let (mut first, mut second) = (member(&chaos.scene, "first"), member(&chaos.scene, "second"));
+    for kill in 0..KILLS {
+        chaos.some_progress(KILLS, &mut [&mut first, &mut second]);
+        println!("  kill {kill} at {} of {} committed records", chaos.at, chaos.events);
+        let (victim, name) = if kill % 2 == 0 { (&mut first, "first") } else { (&mut second, "second") };
+        std::mem::replace(victim, member(&chaos.scene, name)).running.kill();
+    }
+    chaos.finish(vec![first, second]);
+}
+
+/// Stopped for longer than its session, and at times than its transaction may last; then it goes on where it was, with a
+/// batch half sent, and must not disturb the one who has its partitions. Events come in all the while.
+fn a_zombie_wakes_after_another_took_over() {
+    let (scene, mut moments) = (Scene::new("zombie", PARTITIONS), Moments::new("zombie"));
+    let (piece, feeding) = (events().unsigned_abs() / 50, AtomicBool::new(true));
+    let first_seed = moments.below(1 << 40).unsigned_abs();
+    let (mut expected, mut zombie) = std::thread::scope(|scope| {
+        let feeder = scope.spawn(|| feed(&scene, &feeding, piece, first_seed));
+        let zombie = stop_and_wake(&scene, &mut moments, i64::try_from(piece).expect("few"));
+        feeding.store(false, Ordering::Relaxed);
+        (feeder.join().expect("fed"), zombie)
+    });
+    scene.drain(&mut [&mut zombie]);
+    zombie.stop();
+    expected.check(&scene);
+    let (unique, duplicates) = expected.counts();
+    println!("  {unique} unique events and {duplicates} duplicates, each exactly once");
+}
+
+fn stop_and_wake(scene: &Scene, moments: &mut Moments, piece: i64) -> Host {
+    let mut zombie = scene.start_member("zombie", LANES, SETTINGS);
+    let mut at = 0;
+    for round in 0..ZOMBIE_ROUNDS {
+        at = wait_progress(scene, at, 1 + moments.below(piece), i64::MAX, || assert!(zombie.running.is_running()));
+        moments.pause(300);
+        zombie.running.signal("STOP");
+        println!("  stopped at {at} committed records");
+        let mut other = scene.start_member("other", LANES, SETTINGS);
+        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert!(other.running.is_running()));
+        std::thread::sleep(Duration::from_secs(2 * round));
+        println!("  woken after the other has committed up to {at}");
+        zombie.running.signal("CONT");
+        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert!(other.running.is_running()));
+        other.stop();
+    }
+    zombie
+}
+
+fn the_broker_is_killed_and_comes_back() {
+    let mut broker = OwnBroker::start();
+    let mut chaos = Chaos::at(Broker::connect_to(&broker.hosts, "broker"), "broker");
+    let mut host = chaos.scene.start(SETTINGS);
+    for seconds in [0, 3, 12] {
+        chaos.some_progress(4, &mut [&mut host]);
+        println!("  broker killed for {seconds} s at {} of {} committed records", chaos.at, chaos.events);
+        broker.kill();
+        std::thread::sleep(Duration::from_secs(seconds));
+        broker.start_again();
+    }
+    chaos.finish(vec![host]);
+}

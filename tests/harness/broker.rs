@@ -7,7 +7,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -16,6 +17,9 @@ use rdkafka::{Offset, TopicPartitionList};
 pub fn hosts() -> Option<String> {
     std::env::var("KAFKA_HOSTS").ok().filter(|hosts| !hosts.is_empty())
 }
+
+/// Headers in their order; `None` is a null value, which is not an empty one.
+pub type Headers = Vec<(String, Option<Vec<u8>>)>;
 
 /// A record as a stock client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Seen {
     /// Its time in milliseconds.
     pub timestamp: Option<i64>,
     /// Its headers.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
 }
 
 impl Seen {
@@ -45,8 +49,20 @@ impl Seen {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        found.map(|(_, value)| String::from_utf8_lossy(value.as_deref().unwrap_or_default()).into_owned())
     }
+
+    /// All that must arrive as it left: everything but the place and the key.
+    #[must_use]
+    pub fn content(&self) -> (Option<&[u8]>, Option<i64>, &Headers) {
+        (self.payload.as_deref(), self.timestamp, &self.headers)
+    }
+}
+
+/// A record to be produced: to partition 0, with this payload and nothing else, until told otherwise.
+#[must_use]
+pub fn record(payload: impl Into<Vec<u8>>) -> Seen {
+    Seen { partition: 0, offset: 0, key: None, payload: Some(payload.into()), timestamp: None, headers: Vec::new() }
 }
 
 /// A connection to the broker for one test.
@@ -62,13 +78,18 @@ static TOPICS: AtomicU32 = AtomicU32::new(0);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Broker {
-    /// Connects; `name` becomes part of the names of topics and groups.
+    /// Connects to the broker of the suite; `name` becomes part of the names of topics and groups.
     #[must_use]
     pub fn connect(name: &str) -> Self {
-        let hosts = hosts().expect("a broker: the suite must be ignored without one");
-        let admin = ClientConfig::new().set("bootstrap.servers", &hosts).create().expect("an admin client");
+        Self::connect_to(&hosts().expect("a broker: the suite must be ignored without one"), name)
+    }
+
+    /// Connects to another broker.
+    #[must_use]
+    pub fn connect_to(hosts: &str, name: &str) -> Self {
+        let admin = ClientConfig::new().set("bootstrap.servers", hosts).create().expect("an admin client");
         let name = format!("{name}-{}-{}", std::process::id(), TOPICS.fetch_add(1, Ordering::Relaxed));
-        Self { hosts, name, admin }
+        Self { hosts: hosts.to_owned(), name, admin }
     }
 
     /// A name of this test's own, for topics, groups and transactional ids.
@@ -116,25 +137,10 @@ impl Broker {
         producer.flush(REQUEST_TIMEOUT).expect("all delivered");
     }
 
-    /// Produces one record with everything given.
-    pub fn produce_one(
-        &self,
-        topic: &str,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: &[(&str, &[u8])],
-        timestamp: Option<i64>,
-    ) {
+    /// Produces records as they are given, each to its partition; the broker chooses the offsets.
+    pub fn produce_records(&self, topic: &str, records: &[Seen]) {
         let producer = self.producer(&[]);
-        let mut owned = OwnedHeaders::new();
-        for (name, value) in headers {
-            owned = owned.insert(rdkafka::message::Header { key: name, value: Some(*value) });
-        }
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(0).headers(owned);
-        record.key = key;
-        record.payload = payload;
-        record.timestamp = timestamp;
-        send(&producer, record);
+        records.iter().for_each(|record| send_record(&producer, topic, record));
         producer.flush(REQUEST_TIMEOUT).expect("all delivered");
     }
 
@@ -142,6 +148,19 @@ impl Broker {
     /// order. Waits for transactions that are still open.
     #[must_use]
     pub fn read_committed(&self, topic: &str) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        self.for_each_committed(topic, |record| seen.push(record));
+        seen.sort_by_key(|record| (record.partition, record.offset));
+        seen
+    }
+
+    /// As [`Broker::read_committed`], for topics too large to be kept. The order holds within a partition only.
+    pub fn for_each_committed(&self, topic: &str, each: impl FnMut(Seen)) {
+        self.for_each_committed_from(topic, &[], each);
+    }
+
+    /// From an offset of each partition on; those without one are read from their beginning.
+    pub fn for_each_committed_from(&self, topic: &str, from: &[i64], mut each: impl FnMut(Seen)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.hosts)
             .set("group.id", self.name("reader"))
@@ -149,76 +168,103 @@ impl Broker {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("fetch.message.max.bytes", "20000000")
+            .set("check.crcs", "true")
             .create()
             .expect("a consumer");
         let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).expect("metadata");
         let partitions: Vec<i32> = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
         let mut list = TopicPartitionList::new();
-        let mut ends = std::collections::BTreeMap::new();
+        let mut open = std::collections::BTreeSet::new();
         for partition in partitions {
-            let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).expect("bounds");
-            ends.insert(partition, end);
-            list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+            let offset = usize::try_from(partition).ok().and_then(|index| from.get(index));
+            let offset = offset.map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
+            list.add_partition_offset(topic, partition, offset).expect("an offset");
+            open.insert(partition);
         }
+        self.wait_stable(&consumer, topic, i32::try_from(open.len()).expect("few"));
         consumer.assign(&list).expect("assigned");
-        let mut seen = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(120);
-        while !ends.is_empty() {
-            assert!(Instant::now() < deadline, "topic {topic} cannot be read to its end: {ends:?}");
+        while !open.is_empty() {
+            assert!(Instant::now() < deadline, "topic {topic} cannot be read to its end: {open:?}");
             match consumer.poll(Duration::from_millis(100)) {
                 None => {}
-                Some(Ok(message)) => seen.push(take(&message)),
-                // At the end of what is stable: it is the end if no transaction is open.
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
-                    let position = consumer.position().expect("a position");
-                    let at = position.find_partition(topic, partition).map(|p| p.offset());
-                    let open = ends.get(&partition).is_some_and(|end| {
-                        matches!(at, Some(Offset::Offset(at)) if at < *end) && !self.is_stable(topic, partition, *end)
-                    });
-                    if !open {
-                        ends.remove(&partition);
-                    }
-                }
+                Some(Ok(message)) => each(take(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
                 Some(Err(error)) => panic!("reading {topic}: {error}"),
             }
         }
-        seen.sort_by_key(|record| (record.partition, record.offset));
-        seen
     }
 
-    /// Whether no transaction is open below `end`: the last stable offset, which is what a `read_committed` consumer
-    /// is told as the end of the log, has reached it.
-    fn is_stable(&self, topic: &str, partition: i32, end: i64) -> bool {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &self.hosts)
-            .set("group.id", self.name("stable"))
-            .set("isolation.level", "read_committed")
-            .create()
-            .expect("a consumer");
-        consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).is_ok_and(|(_, stable)| stable >= end)
+    /// Waits until no transaction is open below what is the end now: the last stable offset, which is what a
+    /// `read_committed` consumer is told as the end of the log, has reached it.
+    fn wait_stable(&self, committed: &BaseConsumer, topic: &str, partitions: i32) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        for (partition, end) in (0..).zip(self.ends(topic, partitions)) {
+            let stable = || committed.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).expect("bounds").1;
+            while stable() < end {
+                assert!(Instant::now() < deadline, "a transaction in {topic}[{partition}] stays open");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
     }
 
-    /// The group's committed offset of each partition.
+    /// The group's committed offset of each partition; one that an open transaction may still move counts as it was.
     #[must_use]
     pub fn committed(&self, group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
-        let consumer: BaseConsumer = ClientConfig::new()
+        self.progress(group, topic, partitions).committed()
+    }
+
+    /// A look at the group's offsets that can be repeated cheaply.
+    #[must_use]
+    pub fn progress(&self, group: &str, topic: &str, partitions: i32) -> Progress {
+        let consumer = ClientConfig::new()
             .set("bootstrap.servers", &self.hosts)
             .set("group.id", group)
-            .set("isolation.level", "read_committed")
+            .set("isolation.level", "read_uncommitted")
             .create()
             .expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
-        let answer = consumer.committed_offsets(list, REQUEST_TIMEOUT).expect("offsets");
-        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
-        answer.elements().iter().map(|element| offset(element.offset())).collect()
+        Progress { consumer, list }
     }
 
-    /// End offset of each partition.
+    /// Sets the group's offsets of partitions, as an operator does while nobody is in the group.
+    pub fn set_committed(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.hosts)
+            .set("group.id", group)
+            .create()
+            .expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("an offset");
+        }
+        consumer.commit(&list, rdkafka::consumer::CommitMode::Sync).expect("committed");
+    }
+
+    /// Deletes the records of partitions below these offsets, as retention does.
+    pub fn delete_records(&self, topic: &str, offsets: &[(i32, i64)]) {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("an offset");
+        }
+        let _deleted = block_on(self.admin.delete_records(&list, &AdminOptions::new())).expect("deleted");
+    }
+
+    /// Deletes a group that nobody is in, and with it its offsets.
+    pub fn delete_group(&self, group: &str) {
+        let deleted = block_on(self.admin.delete_groups(&[group], &AdminOptions::new())).expect("an answer");
+        assert!(deleted.iter().all(Result::is_ok), "group {group}: {deleted:?}");
+    }
+
+    /// End offset of each partition, whatever transactions are open.
     #[must_use]
     pub fn ends(&self, topic: &str, partitions: i32) -> Vec<i64> {
-        let consumer: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", &self.hosts).create().expect("a consumer");
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.hosts)
+            .set("isolation.level", "read_uncommitted")
+            .create()
+            .expect("a consumer");
         (0..partitions).map(|p| consumer.fetch_watermarks(topic, p, REQUEST_TIMEOUT).expect("bounds").1).collect()
     }
 
@@ -226,16 +272,39 @@ impl Broker {
     /// offsets, so a committed offset may stay a little below the end: give the ends of what was produced.
     pub fn wait_committed(&self, group: &str, topic: &str, ends: &[i64], timeout: Duration, mut alive: impl FnMut()) {
         let deadline = Instant::now() + timeout;
+        let progress = self.progress(group, topic, i32::try_from(ends.len()).expect("few"));
         loop {
-            let committed = self.committed(group, topic, i32::try_from(ends.len()).expect("few"));
+            let committed = progress.committed();
             let done = |(committed, end): (&Option<i64>, &i64)| *end == 0 || committed.is_some_and(|c| c >= *end);
             if committed.iter().zip(ends).all(done) {
                 return;
             }
             alive();
             assert!(Instant::now() < deadline, "{group} is at {committed:?} of {ends:?}");
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// Watches the offsets of a group.
+pub struct Progress {
+    consumer: BaseConsumer,
+    list: TopicPartitionList,
+}
+
+impl Progress {
+    /// The committed offset of each partition.
+    #[must_use]
+    pub fn committed(&self) -> Vec<Option<i64>> {
+        let answer = self.consumer.committed_offsets(self.list.clone(), REQUEST_TIMEOUT).expect("offsets");
+        let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
+        answer.elements().iter().map(|element| offset(element.offset())).collect()
+    }
+
+    /// The sum of the committed offsets: where partitions start at 0 and nothing aborted is in them, records done.
+    #[must_use]
+    pub fn records(&self) -> i64 {
+        self.committed().into_iter().flatten().sum()
     }
 }
 
@@ -249,15 +318,28 @@ pub fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8]>) {
     }
 }
 
+/// Sends one record as it is given, waiting while the queue is full.
+pub fn send_record(producer: &BaseProducer, topic: &str, record: &Seen) {
+    let mut headers = OwnedHeaders::new();
+    for (key, value) in &record.headers {
+        headers = headers.insert(Header { key, value: value.as_deref() });
+    }
+    let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition).headers(headers);
+    outgoing.key = record.key.as_deref();
+    outgoing.payload = record.payload.as_deref();
+    outgoing.timestamp = record.timestamp;
+    send(producer, outgoing);
+}
+
 fn take(message: &rdkafka::message::BorrowedMessage<'_>) -> Seen {
-    let headers = message.headers().into_iter().flat_map(Headers::iter);
+    let headers = message.headers().into_iter().flat_map(rdkafka::message::Headers::iter);
     Seen {
         partition: message.partition(),
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         payload: message.payload().map(<[u8]>::to_vec),
         timestamp: message.timestamp().to_millis(),
-        headers: headers.map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect(),
+        headers: headers.map(|h| (h.key.to_owned(), h.value.map(<[u8]>::to_vec))).collect(),
     }
 }
 
