@@ -1,7 +1,7 @@
 //! The bare copy: what Kafka to Kafka, exactly once, costs without any decision. Byte for byte with key, headers and
 //! timestamp, in transactions of the host's commit interval, with the host's own librdkafka properties. Not the host.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use connectors::kafka::KafkaSettings;
@@ -35,9 +35,9 @@ pub(super) struct Copy<'a> {
 
 impl Copy<'_> {
     /// Polls and produces in one loop. `started` is called at the first record; returns after the last commit.
-    pub(super) fn one_thread(&self, started: impl FnOnce()) {
+    pub(super) fn one_loop(&self, started: impl FnOnce()) {
         let consumer = self.consumer();
-        let mut out = Out::new(self);
+        let mut out = Out::new(self, 0);
         let mut started = Some(started);
         while out.records < self.records {
             if let Some(message) = consumer.poll(out.until_commit().min(Duration::from_millis(10))) {
@@ -51,39 +51,46 @@ impl Copy<'_> {
         out.commit(&consumer);
     }
 
-    /// Polls in one thread and produces in another, as the host does; the messages themselves change hands, uncopied.
-    pub(super) fn two_threads(&self, started: impl FnOnce()) {
+    /// Polls in one thread and produces in `producers` others, as the host does: a partition belongs to one of them,
+    /// and each has transactions of its own. The messages themselves change hands, uncopied.
+    pub(super) fn threads(&self, producers: usize, started: impl FnOnce()) {
         let consumer = &self.consumer();
-        let mut out = Out::new(self);
-        let mut started = Some(started);
+        let outs: Vec<Out<'_>> = (0..producers).map(|index| Out::new(self, index)).collect();
         std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::sync_channel::<Vec<BorrowedMessage<'_>>>(BATCHES_MAX);
-            scope.spawn(move || {
-                let mut polled = 0;
-                while polled < self.records {
-                    let batch = poll_batch(consumer, self.records - polled);
-                    polled += batch.len() as u64;
-                    sender.send(batch).expect("the other thread listens to the end");
-                }
-            });
-            loop {
-                match receiver.recv_timeout(out.until_commit()) {
-                    Ok(batch) => {
-                        if !batch.is_empty() {
-                            started.take().into_iter().for_each(|started| started());
-                        }
-                        batch.iter().for_each(|message| out.send(message));
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-                if out.until_commit().is_zero() {
-                    out.commit(consumer);
-                }
+            let (senders, receivers): (Vec<_>, Vec<_>) =
+                (0..producers).map(|_| mpsc::sync_channel(BATCHES_MAX)).unzip();
+            for (mut out, receiver) in outs.into_iter().zip(receivers) {
+                scope.spawn(move || out.serve(&receiver, consumer));
             }
+            self.deal(consumer, &senders, started);
         });
-        out.commit(consumer);
-        assert_eq!(out.records, self.records);
+    }
+
+    /// Polls everything there is, and gives each producer the messages of its partitions.
+    fn deal<'c>(
+        &self,
+        consumer: &'c BaseConsumer,
+        senders: &[SyncSender<Vec<BorrowedMessage<'c>>>],
+        started: impl FnOnce(),
+    ) {
+        let mut started = Some(started);
+        let mut batches: Vec<Vec<BorrowedMessage<'_>>> = senders.iter().map(|_| Vec::new()).collect();
+        let mut polled = 0;
+        while polled < self.records {
+            let Some(message) = consumer.poll(Duration::from_millis(5)) else {
+                batches.iter_mut().zip(senders).for_each(|(batch, sender)| hand_over(batch, sender));
+                continue;
+            };
+            started.take().into_iter().for_each(|started| started());
+            let message = message.expect("a message");
+            polled += 1;
+            let index = usize::try_from(message.partition()).expect("not negative") % senders.len();
+            batches[index].push(message);
+            if batches[index].len() == BATCH_MESSAGES {
+                hand_over(&mut batches[index], &senders[index]);
+            }
+        }
+        batches.iter_mut().zip(senders).for_each(|(batch, sender)| hand_over(batch, sender));
     }
 
     fn consumer(&self) -> BaseConsumer {
@@ -95,17 +102,9 @@ impl Copy<'_> {
     }
 }
 
-fn poll_batch(consumer: &BaseConsumer, left: u64) -> Vec<BorrowedMessage<'_>> {
-    let mut batch = Vec::with_capacity(BATCH_MESSAGES);
-    let mut timeout = Duration::from_millis(10);
-    while batch.len() < BATCH_MESSAGES
-        && (batch.len() as u64) < left
-        && let Some(message) = consumer.poll(timeout)
-    {
-        batch.push(message.expect("a message"));
-        timeout = Duration::ZERO;
-    }
-    batch
+fn hand_over<'c>(batch: &mut Vec<BorrowedMessage<'c>>, sender: &SyncSender<Vec<BorrowedMessage<'c>>>) {
+    let full = std::mem::replace(batch, Vec::with_capacity(BATCH_MESSAGES));
+    sender.send(full).expect("the producer listens to the end");
 }
 
 /// The producing side, with its transaction.
@@ -119,13 +118,28 @@ struct Out<'a> {
 }
 
 impl<'a> Out<'a> {
-    fn new(copy: &'a Copy<'a>) -> Self {
+    fn new(copy: &'a Copy<'a>, index: usize) -> Self {
         let mut config = copy.settings.producer_config();
-        config.set("transactional.id", &copy.group);
+        config.set("transactional.id", format!("{}-{index}", copy.group));
         config.set("transaction.timeout.ms", copy.settings.transaction_timeout_ms.to_string());
         let producer: BaseProducer = config.create().expect("a producer");
         producer.init_transactions(ANSWER_MAX).expect("transactions");
         Self { copy, producer, next: Vec::new(), records: 0, open_since: None }
+    }
+
+    /// Sends what comes, until the polling thread hangs up.
+    fn serve(&mut self, receiver: &Receiver<Vec<BorrowedMessage<'_>>>, consumer: &BaseConsumer) {
+        loop {
+            match receiver.recv_timeout(self.until_commit()) {
+                Ok(batch) => batch.iter().for_each(|message| self.send(message)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.until_commit().is_zero() {
+                self.commit(consumer);
+            }
+        }
+        self.commit(consumer);
     }
 
     fn until_commit(&self) -> Duration {
@@ -159,7 +173,7 @@ impl<'a> Out<'a> {
             return;
         }
         let mut offsets = TopicPartitionList::new();
-        for (partition, offset) in (0..).zip(&self.next) {
+        for (partition, offset) in (0..).zip(&self.next).filter(|(_, offset)| **offset > 0) {
             let topic = &self.copy.settings.topic;
             offsets.add_partition_offset(topic, partition, Offset::Offset(*offset)).expect("an offset");
         }

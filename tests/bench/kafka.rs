@@ -36,9 +36,25 @@ const RUN_MAX: Duration = Duration::from_secs(600);
 /// Ticks of `/proc/PID/stat` a second, on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-const CONTESTANTS: [&str; 3] = ["copy, 1 thread", "copy, 2 threads", "dedup-host"];
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// A copy in one loop.
+    Loop,
+    /// A copy with a thread that polls and this many that produce.
+    Threads(usize),
+    Host,
+}
 
-const HOST: usize = 2;
+impl Who {
+    fn name(self) -> String {
+        match self {
+            Self::Loop => "copy, one loop".to_owned(),
+            Self::Threads(producers) => format!("copy, 1 + {producers}"),
+            Self::Host => "dedup-host".to_owned(),
+        }
+    }
+}
 
 fn main() {
     if hosts().is_none() {
@@ -167,22 +183,32 @@ impl Case {
             "{:>5} {:<16} {:>9} {:>8} {:>8} {:>12} {:>12}",
             "round", "what", "events/s", "MB/s", "seconds", "client cpu/M", "broker cpu/M"
         );
-        let mut spans = Vec::new();
+        let everyone = self.everyone();
+        let mut rounds_done = Vec::new();
         let mut stages = String::new();
         for round in 1..=rounds {
-            let mut of_round = [None; CONTESTANTS.len()];
-            for turn in 0..CONTESTANTS.len() {
+            let mut spans = Vec::new();
+            for turn in 0..everyone.len() {
                 // Each goes first as often as the others.
-                let who = (turn + round) % CONTESTANTS.len();
-                let span = self.once(who, &format!("{round}-{who}"), &mut stages);
-                self.print(round, CONTESTANTS[who], span);
-                of_round[who] = Some(span);
+                let who = everyone[(turn + round) % everyone.len()];
+                let span = self.once(who, &format!("{round}-{turn}"), &mut stages);
+                self.print(round, &who.name(), span);
+                spans.push((who, span));
             }
-            spans.push(of_round.map(|span| span.expect("everyone had a turn")));
+            rounds_done.push(spans);
         }
-        summary(&spans);
+        summary(&rounds_done);
         println!("the host's time by stage, last round, all workers together: {stages}");
         self.broker.delete_topic(&self.input);
+    }
+
+    /// The host, one loop, one producer, and as many producers as the host has workers.
+    fn everyone(&self) -> Vec<Who> {
+        let Config { limits, .. } = host_config(&self.host_arguments("output", "group", "/nowhere", 1));
+        let workers = limits.worker_threads.min(usize::try_from(self.partitions).expect("not negative"));
+        let mut everyone = vec![Who::Host, Who::Loop, Who::Threads(1)];
+        everyone.extend((workers > 1).then_some(Who::Threads(workers)));
+        everyone
     }
 
     fn print(&self, round: usize, who: &str, span: Span) {
@@ -200,35 +226,35 @@ impl Case {
     }
 
     /// One run, and its verdict.
-    fn once(&self, who: usize, name: &str, stages: &mut String) -> Span {
+    fn once(&self, who: Who, name: &str, stages: &mut String) -> Span {
         let output = self.broker.topic(&format!("output-{name}"), self.partitions, &[]);
         let group = self.broker.name(&format!("group-{name}"));
         let span = match who {
-            HOST => self.host(&output, &group, stages),
-            copy => self.copy(copy == 0, &output, group),
+            Who::Host => self.host(&output, &group, stages),
+            Who::Loop => self.copy(None, &output, group),
+            Who::Threads(producers) => self.copy(Some(producers), &output, group),
         };
         let written = Contents::of(&self.broker, &output);
-        let records = if who == HOST { self.unique } else { self.events };
-        assert_eq!(written.records, records, "{} wrote another number of records", CONTESTANTS[who]);
+        let records = if who == Who::Host { self.unique } else { self.events };
+        assert_eq!(written.records, records, "{} wrote another number of records", who.name());
         if records == self.events {
-            assert_eq!(written, self.contents, "{} wrote other records", CONTESTANTS[who]);
+            assert_eq!(written, self.contents, "{} wrote other records", who.name());
         }
         self.broker.delete_topic(&output);
         span
     }
 
-    fn copy(&self, one_thread: bool, output: &str, group: String) -> Span {
-        let arguments = self.host_arguments(output, &group, "/nowhere", 1);
-        let config = kafka_config(&arguments);
+    fn copy(&self, producers: Option<usize>, output: &str, group: String) -> Span {
+        let config = host_config(&self.host_arguments(output, &group, "/nowhere", 1));
+        let Mode::Kafka(config) = config.mode else { panic!("the host's arguments are not for Kafka") };
         let settings = kafka_settings(&config, &self.input);
         let copy =
             Copy { settings: &settings, group, output, records: self.events, commit_interval: config.commit_interval };
         let mut start = None;
         let started = || start = Some(Started::now("self"));
-        if one_thread {
-            copy.one_thread(started)
-        } else {
-            copy.two_threads(started)
+        match producers {
+            None => copy.one_loop(started),
+            Some(producers) => copy.threads(producers, started),
         }
         start.expect("it polled something").end("self")
     }
@@ -286,11 +312,10 @@ fn wait(host: &mut Running, port: u16, enough: impl Fn(&Metrics) -> bool) -> Met
 }
 
 /// The host's own reading of its arguments.
-fn kafka_config(arguments: &[String]) -> KafkaConfig {
+fn host_config(arguments: &[String]) -> Config {
     let arguments = std::iter::once("dedup-host").chain(arguments.iter().map(String::as_str)).map(OsString::from);
     let Ok(Invocation::Run(config)) = read(arguments, &|_| None) else { panic!("the host's arguments") };
-    let Config { mode: Mode::Kafka(kafka), .. } = *config else { panic!("the host's arguments are not for Kafka") };
-    *kafka
+    *config
 }
 
 /// The producer's settings by librdkafka's names, as the host hands them on; the connector adds its own.
@@ -336,19 +361,22 @@ fn describe(metrics: &Metrics, events: u64) -> String {
     )
 }
 
-fn summary(spans: &[[Span; CONTESTANTS.len()]]) {
-    // Round by round, against whichever copy was faster then.
-    let best = |round: &[Span; CONTESTANTS.len()]| round[0].wall.min(round[1].wall);
-    let speed = median(spans.iter().map(|round| best(round).as_secs_f64() / round[HOST].wall.as_secs_f64()));
-    let cpu = |round: &[Span; CONTESTANTS.len()]| {
-        let copy = round[..HOST].iter().min_by_key(|span| span.wall)?;
-        Some(round[HOST].client? / copy.client?)
-    };
-    let cpu = median(spans.iter().filter_map(cpu));
+/// Round by round, against whichever copy was fastest then.
+fn summary(rounds: &[Vec<(Who, Span)>]) {
+    let pairs = rounds.iter().filter_map(|round| {
+        let host = round.iter().find(|(who, _)| *who == Who::Host)?.1;
+        let copies = round.iter().filter(|(who, _)| *who != Who::Host);
+        Some((host, copies.min_by_key(|(_, span)| span.wall)?.1))
+    });
+    let pairs: Vec<(Span, Span)> = pairs.collect();
+    let speed = pairs.iter().map(|(host, copy)| copy.wall.as_secs_f64() / host.wall.as_secs_f64());
+    let cpu = pairs.iter().filter_map(|(host, copy)| Some(host.client? / copy.client?));
     println!(
-        "median of {} rounds: the host runs at {speed:.2} of the speed of the faster copy, and takes {cpu:.2} times its \
-         processor time",
-        spans.len()
+        "median of {} rounds: the host runs at {:.2} of the speed of the fastest copy of the round, and takes {:.2} \
+         times its processor time",
+        rounds.len(),
+        median(speed),
+        median(cpu)
     );
 }
 
