@@ -1,6 +1,8 @@
 //! One partition with its real state and plugin against a simulated broker that aborts, crashes and forgets, from a
 //! seed. Whatever happens, the committed output is what a plain reading of the log gives. Not threads, not the network.
 
+#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,5 +1,11 @@
 //! The decider against a naive model that knows nothing of batches, replays or buckets.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a model may panic, and only strips indexes"
+)]
+
 use std::collections::HashMap;
 
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
