@@ -3,21 +3,23 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use connectors::FileLanes;
-use connectors::files::{BatchLimits, FilePosition, FileSink, FileSource};
-use engine::record::{Offset, RecordBatch, TopicPartition};
+use connectors::files::{FilePosition, FileSink};
+use engine::record::{Offset, TopicPartition};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, PartitionObserver};
+use super::read_ahead::{ReadAhead, Step};
 use super::{Parts, RunError, Stop, report};
 use crate::exit::ExitCode;
 use crate::line::Line;
 use crate::settings::config::Config;
 use crate::settings::files::{FilesConfig, Stream};
-use crate::status::Phase;
+use crate::status::{Phase, Status};
 use crate::tally::Tally;
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
@@ -26,8 +28,8 @@ const STREAM: &str = "(files)";
 /// An interrupted run does at most this much again.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Enough to spread the cost of a call into the plugin, few enough to stay in the second-level cache.
-const BATCH: BatchLimits = BatchLimits { records_max: 1_024, bytes_max: 1 << 20 };
+/// How long to wait for input before looking whether to stop or to commit.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// How far a run over files has come; stored with the keys in one step.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -58,7 +60,7 @@ pub(super) fn run(
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
         None => (0, None),
     };
-    let progress = match begin(stored, files)? {
+    let mut progress = match begin(stored, files)? {
         Begin::Complete(progress) => {
             eprintln!("nothing to resume: the run over {} is complete", progress.input);
             return finish(files, &progress);
@@ -66,26 +68,36 @@ pub(super) fn run(
         Begin::Run(progress) => progress,
     };
     let position = FilePosition { bytes: progress.bytes, records: progress.records };
-    let input = FileSource::open(path_of(&files.input), position).map_err(RunError::Input)?;
+    let input = ReadAhead::start(path_of(&files.input), position, next_offset);
+    // A pipe may take its time to say what it is.
+    while !input.is_open(WAIT)? {
+        observed.status.beat();
+        if stop.is_requested() {
+            return Ok(interrupted(&progress));
+        }
+    }
     let lanes = open_lanes(files, &progress)?;
-    let mut progress = progress;
     for (output, path) in progress.outputs.iter_mut().zip(lane_paths(files)) {
         *output = path.map(|path| (path.display().to_string(), output.as_ref().map_or(0, |(_, bytes)| *bytes)));
     }
     observer.phase(Phase::Live, "");
     observed.status.assigned();
-    let mut run =
-        Run { line, observer, lanes, input, progress, next_offset, started: Instant::now(), bar: progress_bar() };
-    run.go(stop)?;
+    let started = Instant::now();
+    let mut run = Run { line, observer, lanes, position, progress, next_offset, started, bar: progress_bar() };
+    run.go(&input, &observed.status, stop)?;
     run.bar.finish_and_clear();
     if !run.progress.finished {
-        eprintln!(
-            "interrupted after {} events of {}; everything up to there is committed, go on with --resume",
-            run.progress.records, run.progress.input
-        );
-        return Ok(ExitCode::Interrupted);
+        return Ok(interrupted(&run.progress));
     }
     finish(files, &run.progress)
+}
+
+fn interrupted(progress: &Progress) -> ExitCode {
+    eprintln!(
+        "interrupted after {} events of {}; everything up to there is committed, go on with --resume",
+        progress.records, progress.input
+    );
+    ExitCode::Interrupted
 }
 
 enum Begin {
@@ -103,6 +115,9 @@ fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunErro
     match (stored.finished, files.resume) {
         (true, true) if stored.input == input => Ok(Begin::Complete(stored)),
         (true, _) => Ok(fresh()),
+        // Nothing of it is committed, so that starting over is as good as going on. The same input only: keys that were
+        // written without their commit are harmless to the events they came from, and to no others.
+        (false, _) if stored.records == 0 && stored.input == input && files.input != Stream::Standard => Ok(fresh()),
         (false, false) => Err(RunError::Interrupted(format!(
             "the last run with this state, over {}, was interrupted after {} events: go on with --resume, \
              or start over with another --store-path",
@@ -111,7 +126,7 @@ fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunErro
         (false, true) => {
             let wanted = lane_paths(files).map(|path| path.map(|path| path.display().to_string()));
             let had = stored.outputs.clone().map(|output| output.map(|(path, _)| path));
-            if stored.input == input && (stored.records == 0 || wanted == had) {
+            if stored.input == input && wanted == had {
                 return Ok(Begin::Run(stored));
             }
             Err(RunError::Interrupted(format!(
@@ -167,7 +182,8 @@ struct Run {
     line: Line,
     observer: PartitionObserver,
     lanes: FileLanes,
-    input: FileSource,
+    /// Where the records decided so far end.
+    position: FilePosition,
     progress: Progress,
     next_offset: Offset,
     started: Instant,
@@ -175,25 +191,35 @@ struct Run {
 }
 
 impl Run {
-    fn go(&mut self, stop: &Stop) -> Result<(), RunError> {
+    fn go(&mut self, input: &ReadAhead, status: &Status, stop: &Stop) -> Result<(), RunError> {
         let before = self.progress.seconds;
         // From here on a rerun knows that outputs were begun.
         self.commit(before)?;
         let mut committed = Instant::now();
-        let mut batch = RecordBatch::new();
         while !stop.is_requested() {
-            batch.clear();
-            let read = self.input.read_batch(self.next_offset, &mut batch, BATCH).map_err(RunError::Input)?;
-            if read == 0 {
-                self.progress.finished = true;
-                break;
+            status.beat();
+            match input.next(WAIT) {
+                Ok(Step::Records(read)) => {
+                    self.line.process(&read.records, 0, &mut self.lanes)?;
+                    self.observer.batch(&read.records, &mut self.line);
+                    self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
+                    self.position = read.position;
+                    self.show(read.progress);
+                    input.give_back(read.records);
+                }
+                Ok(Step::End) => {
+                    self.progress.finished = true;
+                    break;
+                }
+                Ok(Step::Failed(error)) => return Err(RunError::Input(error)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(RunError::Other("the input's thread died".to_owned()));
+                }
             }
-            self.line.process(&batch, 0, &mut self.lanes)?;
-            self.observer.batch(&batch, &mut self.line);
-            self.next_offset += i64::try_from(read).unwrap_or(i64::MAX);
-            if committed.elapsed() >= COMMIT_INTERVAL || self.line.store().should_persist() {
+            let due = committed.elapsed() >= COMMIT_INTERVAL && self.position.records > self.progress.records;
+            if due || self.line.store().should_persist() {
                 self.commit(before)?;
-                self.show();
                 committed = Instant::now();
             }
         }
@@ -203,10 +229,9 @@ impl Run {
     /// Outputs first, then the state with the position and the lengths: a crash between the two cuts the outputs back.
     fn commit(&mut self, seconds_before: f64) -> Result<(), RunError> {
         let lengths = self.lanes.commit().map_err(RunError::Output)?;
-        let position = self.input.position();
         let progress = &mut self.progress;
-        progress.bytes = position.bytes;
-        progress.records = position.records;
+        progress.bytes = self.position.bytes;
+        progress.records = self.position.records;
         progress.seconds = seconds_before + self.started.elapsed().as_secs_f64();
         progress.tally.add(self.line.tally());
         for (output, length) in progress.outputs.iter_mut().zip(lengths) {
@@ -223,13 +248,17 @@ impl Run {
         Ok(())
     }
 
-    fn show(&self) {
-        if let Some((read, total)) = self.input.progress() {
+    fn show(&self, progress: Option<(u64, u64)>) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        if let Some((read, total)) = progress {
             self.bar.set_length(total);
             self.bar.set_position(read);
         }
-        let tally = &self.progress.tally;
-        self.bar.set_message(format!("{} events, {} duplicates", tally.consumed, tally.duplicate));
+        let (committed, fresh) = (&self.progress.tally, self.line.tally());
+        let events = committed.consumed + fresh.consumed;
+        self.bar.set_message(format!("{events} events, {} duplicates", committed.duplicate + fresh.duplicate));
     }
 }
 

@@ -1,0 +1,103 @@
+//! Reads a file on a thread of its own: a pipe may be silent for long, and neither a stop nor a commit may wait for it.
+//! Not a queue of decisions: batches come in order, and at most a few are ahead.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use connectors::files::{BatchLimits, FileError, FilePosition, FileSource};
+use engine::record::{Offset, RecordBatch};
+
+use super::RunError;
+
+/// Enough to spread the cost of a call into the plugin, few enough to stay in the second-level cache.
+const BATCH: BatchLimits = BatchLimits { records_max: 1_024, bytes_max: 1 << 20 };
+
+/// Batches read and not yet taken. One is enough to keep both threads busy, the second evens out.
+const BATCHES_AHEAD_MAX: usize = 2;
+
+/// Records, and how far the input has been read with them.
+pub(super) struct Read {
+    pub(super) records: RecordBatch,
+    pub(super) position: FilePosition,
+    /// Bytes of the file read and its length, where it has one.
+    pub(super) progress: Option<(u64, u64)>,
+}
+
+/// What comes next of an input.
+pub(super) enum Step {
+    /// At least one record.
+    Records(Read),
+    /// Nothing more.
+    End,
+    /// It cannot be read further.
+    Failed(FileError),
+}
+
+/// An input that is being read.
+pub(super) struct ReadAhead {
+    opened: Receiver<Result<(), FileError>>,
+    steps: Receiver<Step>,
+    /// Batches to be used again.
+    used: Sender<RecordBatch>,
+}
+
+impl ReadAhead {
+    /// Opens the input at a position and begins to read; its first record gets the offset given.
+    pub(super) fn start(path: &Path, position: FilePosition, next_offset: Offset) -> Self {
+        let (open, opened) = sync_channel(1);
+        let (step, steps) = sync_channel(BATCHES_AHEAD_MAX);
+        let (used, unused) = channel();
+        let path = path.to_owned();
+        std::thread::spawn(move || match FileSource::open(&path, position) {
+            Err(error) => drop(open.send(Err(error))),
+            Ok(source) => {
+                if open.send(Ok(())).is_ok() {
+                    read(source, next_offset, &step, &unused);
+                }
+            }
+        });
+        Self { opened, steps, used }
+    }
+
+    /// Whether it is open by now; waits this long for it. To be asked until it says so once.
+    pub(super) fn is_open(&self, wait: Duration) -> Result<bool, RunError> {
+        match self.opened.recv_timeout(wait) {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(error)) => Err(RunError::Input(error)),
+            Err(RecvTimeoutError::Timeout) => Ok(false),
+            Err(RecvTimeoutError::Disconnected) => Err(RunError::Other("the input's thread died".to_owned())),
+        }
+    }
+
+    /// What comes next, if it comes within this time.
+    pub(super) fn next(&self, wait: Duration) -> Result<Step, RecvTimeoutError> {
+        self.steps.recv_timeout(wait)
+    }
+
+    /// A batch that is done with.
+    pub(super) fn give_back(&self, batch: RecordBatch) {
+        // The thread may have read its last; then nobody wants it.
+        drop(self.used.send(batch));
+    }
+}
+
+/// Until the input ends, fails, or nobody listens any more.
+fn read(mut source: FileSource, mut next_offset: Offset, steps: &SyncSender<Step>, unused: &Receiver<RecordBatch>) {
+    loop {
+        let mut records = unused.try_recv().unwrap_or_default();
+        records.clear();
+        let step = match source.read_batch(next_offset, &mut records, BATCH) {
+            Ok(0) => Step::End,
+            Ok(read) => {
+                next_offset += i64::try_from(read).unwrap_or(i64::MAX);
+                Step::Records(Read { records, position: source.position(), progress: source.progress() })
+            }
+            Err(error) => Step::Failed(error),
+        };
+        let last = !matches!(step, Step::Records(_));
+        if steps.send(step).is_err() || last {
+            return;
+        }
+    }
+}
