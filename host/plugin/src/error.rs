@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read plugin {}: {cause}", path.display())]
+    #[error("cannot read plugin {}: {cause}; check --plugin, which names a .wasm file (`make build` puts some in dist/plugins)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// The file is broken, or uses features of wasm that are off.
-    #[error("plugin {} is no valid component: {cause}", path.display())]
+    #[error("plugin {} is no valid component: {cause}; the file may be cut short or damaged: build or copy it again", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,

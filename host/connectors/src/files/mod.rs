@@ -50,7 +50,7 @@ pub struct BatchLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Whoever read our output has gone, as `head` does; often no error at all to the user.
-    #[error("{path}: the reader of the output has closed it; nothing more can be written")]
+    #[error("{}: the reader has closed it; nothing more can be written", if .path == STANDARD_STREAM { "standard output" } else { .path })]
     Closed {
         /// The output.
         path: String,
