@@ -1,2 +1,42 @@
-//! Empty yet.
-fn main() {}
+//! The program over files, as its users meet it: no Kafka. Modules are named by what the user is up against.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set its scene fails loudly"
+)]
+
+use std::process::ExitCode;
+
+mod files {
+    pub(crate) mod bad_lines;
+    pub(crate) mod desk;
+    pub(crate) mod disks;
+    pub(crate) mod examples;
+    pub(crate) mod interrupted;
+    pub(crate) mod model;
+    pub(crate) mod ordinary;
+    pub(crate) mod plugins;
+    pub(crate) mod settings;
+    pub(crate) mod stores;
+    pub(crate) mod windows;
+}
+
+fn main() -> ExitCode {
+    let tests = [
+        files::ordinary::TESTS,
+        files::stores::TESTS,
+        files::interrupted::TESTS,
+        files::bad_lines::TESTS,
+        files::windows::TESTS,
+        files::plugins::TESTS,
+        files::disks::TESTS,
+        files::settings::TESTS,
+        files::model::TESTS,
+        files::examples::TESTS,
+    ]
+    .concat();
+    dedup_host_tests::run_needing(&tests, files::disks::TESTS_OF_SMALL_DISKS, files::disks::no_small_disks())
+        .exit_code()
+}
