@@ -111,7 +111,8 @@ fn killed_again_and_again_with_gzip_in_and_out() {
 
 /// A run over `in` to `out` that was killed after it had committed events.
 fn killed(desk: &Desk) -> Counts {
-    let truth = desk.generate(300_000, 25);
+    // Many, so that none of these runs ends before it is killed.
+    let truth = desk.generate(1_000_000, 25);
     desk.write("other", "{}\n");
     let mut random = Random::new(26);
     loop {
