@@ -32,8 +32,7 @@ find_broker() {
   KAFKA_HOSTS=$(sed -n 's/^KAFKA_HOSTS=//p' "$log")
   # The TLS + SASL listener of our own broker: where it is and how to enter.
   KAFKA_SASL_ENV=$(sed -n 's/^KAFKA_SASL_ENV=//p' "$log")
-  # shellcheck disable=SC1090  # written by kafka.sh
-  if [ -n "$KAFKA_SASL_ENV" ]; then set -a && . "$KAFKA_SASL_ENV" && set +a; fi
+  if [ -n "$KAFKA_SASL_ENV" ]; then export KAFKA_SASL_ENV; fi
   echo "test: broker at $KAFKA_HOSTS"
 }
 

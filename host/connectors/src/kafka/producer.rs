@@ -132,10 +132,11 @@ impl KafkaProducer {
         message.payload = record.payload;
         message.timestamp = record.timestamp;
         message.headers = headers(record);
-        let deadline = Instant::now() + self.timeout;
+        // The clock is asked only when the queue is full: at a million records a second it would be felt.
+        let mut deadline = None;
         while let Err((error, back)) = self.producer.send(message) {
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            if !full || Instant::now() > deadline {
+            if !full || Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + self.timeout) {
                 return Err(write_failure("produce")(error));
             }
             self.producer.poll(Duration::from_millis(5));
