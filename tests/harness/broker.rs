@@ -171,7 +171,7 @@ impl Broker {
             .set("check.crcs", "true")
             .create()
             .expect("a consumer");
-        let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).expect("metadata");
+        let metadata = patiently(|| consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT));
         let partitions: Vec<i32> = metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect();
         let mut list = TopicPartitionList::new();
         let mut open = std::collections::BTreeSet::new();
@@ -200,7 +200,7 @@ impl Broker {
     fn wait_stable(&self, committed: &BaseConsumer, topic: &str, partitions: i32) {
         let deadline = Instant::now() + Duration::from_secs(60);
         for (partition, end) in (0..).zip(self.ends(topic, partitions)) {
-            let stable = || committed.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).expect("bounds").1;
+            let stable = || patiently(|| committed.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)).1;
             while stable() < end {
                 assert!(Instant::now() < deadline, "a transaction in {topic}[{partition}] stays open");
                 std::thread::sleep(Duration::from_millis(50));
@@ -265,7 +265,7 @@ impl Broker {
             .set("isolation.level", "read_uncommitted")
             .create()
             .expect("a consumer");
-        (0..partitions).map(|p| consumer.fetch_watermarks(topic, p, REQUEST_TIMEOUT).expect("bounds").1).collect()
+        (0..partitions).map(|p| patiently(|| consumer.fetch_watermarks(topic, p, REQUEST_TIMEOUT)).1).collect()
     }
 
     /// Waits until the group has committed everything up to these offsets. Control records of transactions count as
@@ -293,10 +293,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The committed offset of each partition.
+    /// The committed offset of each partition. A broker that has just come back may not know its groups yet.
     #[must_use]
     pub fn committed(&self) -> Vec<Option<i64>> {
-        let answer = self.consumer.committed_offsets(self.list.clone(), REQUEST_TIMEOUT).expect("offsets");
+        let answer = patiently(|| self.consumer.committed_offsets(self.list.clone(), REQUEST_TIMEOUT));
         let offset = |offset| if let Offset::Offset(offset) = offset { Some(offset) } else { None };
         answer.elements().iter().map(|element| offset(element.offset())).collect()
     }
@@ -305,6 +305,18 @@ impl Progress {
     #[must_use]
     pub fn records(&self) -> i64 {
         self.committed().into_iter().flatten().sum()
+    }
+}
+
+/// Asks again until there is an answer; fails with the last refusal when time is up.
+fn patiently<T>(ask: impl Fn() -> rdkafka::error::KafkaResult<T>) -> T {
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "the broker does not answer: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
