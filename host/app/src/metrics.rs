@@ -122,7 +122,7 @@ labels! {
         DeadLetter = "dead_letter",
         /// Nowhere, as a policy says.
         Dropped = "dropped",
-        /// Nowhere, because there is no output.
+        /// Nowhere, because there is no topic or file for them.
         MetricsOnly = "metrics_only",
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn run(
 ) -> Result<ExitCode, RunError> {
     let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
     let store = parts.open_store(&config.state.path, &source)?;
-    let has_output = files.output.is_some();
-    let observer = PartitionObserver::new(observed.clone(), source.clone(), parts.extractor.name(), has_output);
+    let listened = lane_paths(files).map(|path| path.is_some());
+    let observer = PartitionObserver::new(observed.clone(), source.clone(), parts.extractor.name(), listened);
     let mut line = Line::new(source, parts.rules.clone(), &parts.extractor, store)?;
     let (next_offset, stored) = match line.store().applied() {
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),

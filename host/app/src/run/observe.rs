@@ -30,7 +30,8 @@ pub(super) struct PartitionObserver {
     plugin: PluginMetrics,
     /// By [`Stage`], in the order of [`Stage::ALL`].
     stages: Vec<Histogram>,
-    has_output: bool,
+    /// Whether somebody listens, in the order of [`Lane::ALL`].
+    listened: [bool; 4],
     filters: FilterCounts,
     /// Records since the last commit.
     uncommitted: u64,
@@ -40,7 +41,7 @@ pub(super) struct PartitionObserver {
 }
 
 impl PartitionObserver {
-    pub(super) fn new(observed: Observed, source: TopicPartition, plugin: &str, has_output: bool) -> Self {
+    pub(super) fn new(observed: Observed, source: TopicPartition, plugin: &str, listened: [bool; 4]) -> Self {
         let partition = observed.metrics.partition(&source);
         let stages = Stage::ALL.iter().map(|stage| observed.metrics.stage(*stage)).collect();
         observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
@@ -53,7 +54,7 @@ impl PartitionObserver {
             partition,
             plugin,
             stages,
-            has_output,
+            listened,
             filters,
             uncommitted: 0,
             oldest: Vec::new(),
@@ -135,9 +136,9 @@ impl PartitionObserver {
     }
 
     fn forwarded(&self, tally: &Tally) {
-        for (lane, records) in Lane::ALL.into_iter().zip(tally.left_by) {
+        for ((lane, records), listened) in Lane::ALL.into_iter().zip(tally.left_by).zip(self.listened) {
             let destination = match lane {
-                Lane::Output if !self.has_output => Destination::MetricsOnly,
+                _ if !listened => Destination::MetricsOnly,
                 Lane::Output => Destination::Output,
                 Lane::Duplicates => Destination::Duplicates,
                 Lane::Late => Destination::Late,

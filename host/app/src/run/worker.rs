@@ -184,9 +184,10 @@ impl Worker {
         let start = start(assignment, applied, self.setup.offset_reset)?;
         log_start(&source, assignment, applied, start);
         let parts = &self.setup.parts;
-        let has_output = self.setup.topics.output.is_some();
+        let topics = &self.setup.topics;
+        let listened = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter].map(Option::is_some);
         let observed = self.setup.observed.clone();
-        let observer = PartitionObserver::new(observed, source.clone(), parts.extractor.name(), has_output);
+        let observer = PartitionObserver::new(observed, source.clone(), parts.extractor.name(), listened);
         observer.starts(&start);
         let mut owned = Owned {
             line: Line::new(source, Arc::clone(&parts.rules), &parts.extractor, store)?,

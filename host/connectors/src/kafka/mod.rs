@@ -129,6 +129,8 @@ impl KafkaSettings {
             // Every partition is assigned at an offset we chose; an offset out of range must be seen, not healed.
             .set("auto.offset.reset", "error")
             .set("partition.assignment.strategy", "cooperative-sticky")
+            // A host that was killed is missed after this: the default of 45 s is how long its restart would wait.
+            .set("session.timeout.ms", "10000")
             // The default of one second stalls a partition for as long whenever its small queue was full.
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "50")

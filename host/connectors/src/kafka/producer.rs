@@ -159,9 +159,10 @@ impl KafkaProducer {
         self.open()?;
         self.flush()?;
         if self.transactional {
-            let metadata = group
-                .metadata()
-                .ok_or(KafkaFailure::Write { step: "commit", cause: "no group metadata".to_owned() })?;
+            let metadata = group.metadata().ok_or(KafkaFailure::Write {
+                step: "commit",
+                cause: "partitions were lost, or the group was left".to_owned(),
+            })?;
             self.producer
                 .send_offsets_to_transaction(&group.list(offsets)?, &metadata, self.timeout)
                 .map_err(write_failure("send offsets to transaction"))?;

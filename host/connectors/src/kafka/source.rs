@@ -335,8 +335,11 @@ impl GroupHandle {
     }
 
     /// This member's generation, for the transaction that commits its offsets (KIP-447).
+    /// `None` once partitions were lost: the client may have forgotten its generation by then, and offsets without one
+    /// are not fenced by the broker.
     pub(super) fn metadata(&self) -> Option<ConsumerGroupMetadata> {
-        self.consumer.group_metadata()
+        let metadata = self.consumer.group_metadata();
+        metadata.filter(|_| !self.consumer.assignment_lost())
     }
 
     pub(super) fn list(&self, offsets: &[(i32, Offset)]) -> Result<TopicPartitionList, KafkaFailure> {
