@@ -125,7 +125,6 @@ struct Scratch {
 pub struct Line {
     source: TopicPartition,
     rules: Arc<Rules>,
-    /// `None` where the plugin wants whole payloads and the host no field.
     projection: Projection,
     wants_payload: bool,
     extractor: Extractor,

@@ -98,12 +98,6 @@ impl KafkaProducer {
         Ok(Self { producer, failures, transactional, open: false, sends: 0, timeout })
     }
 
-    /// Whether records were sent since the last commit.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open
-    }
-
     fn open(&mut self) -> Result<(), KafkaFailure> {
         if self.transactional && !self.open {
             self.producer.begin_transaction().map_err(write_failure("begin transaction"))?;

@@ -271,9 +271,7 @@ impl KafkaSource {
         list
     }
 
-    /// Offset after the last record that a `read_committed` reader can see, as far as fetches told; no request.
-    #[must_use]
-    pub fn assigned_partitions(&self) -> Vec<i32> {
+    fn assigned_partitions(&self) -> Vec<i32> {
         let list = self.consumer.assignment().unwrap_or_default();
         list.elements().iter().map(|element| element.partition()).collect()
     }
