@@ -8,6 +8,8 @@ pub mod decide;
 pub mod entry;
 pub mod fields;
 pub mod fingerprint;
+pub mod history;
 pub mod projection;
+pub mod properties;
 pub mod record;
 pub mod time;
