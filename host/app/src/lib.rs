@@ -5,6 +5,7 @@ pub mod exit;
 pub mod generate;
 pub mod generate_command;
 pub mod http;
+pub mod insights;
 mod letters;
 pub mod line;
 pub mod logging;
