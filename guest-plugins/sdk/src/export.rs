@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use crate::bindings::types::{self, Batch, Comparison, Extraction, Failure, Input};
-use crate::{Event, Info, KeyExtractor, Keys, SimilarityScorer};
+use crate::bindings::types::{self, Batch, Comparisons, Extraction, Failure, Input, Pairs};
+use crate::{Event, Info, KeyExtractor, Keys, Pair, Score, SimilarityScorer, Verdicts};
 
 /// Where a component keeps its configured extractor or scorer.
 #[derive(Debug)]
@@ -62,10 +62,13 @@ pub fn extract<T: KeyExtractor>(extractor: &T, events: &Batch) -> Extraction {
     keys.into_extraction()
 }
 
-/// The comparisons of two batches, event by event.
-pub fn compare<T: SimilarityScorer>(scorer: &T, originals: &Batch, duplicates: &Batch) -> Vec<Comparison> {
-    Event::all(originals)
-        .zip(Event::all(duplicates))
-        .map(|(original, duplicate)| scorer.compare(&original, &duplicate))
-        .collect()
+/// The scores of a batch of pairs, and the verdicts on their rows.
+pub fn compare<T: SimilarityScorer>(scorer: &T, pairs: &Pairs) -> Comparisons {
+    let mut verdicts = Verdicts::for_batch(pairs);
+    let mut scores: Vec<Score> = Vec::with_capacity(pairs.ends.len());
+    for pair in Pair::all(pairs) {
+        scores.push(scorer.compare(&pair, &mut verdicts));
+        verdicts.end_pair(pair.len());
+    }
+    verdicts.into_comparisons(&scores)
 }

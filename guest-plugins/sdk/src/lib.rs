@@ -1,7 +1,7 @@
-//! The Rust SDK for dedup-host plugins: a trait, a macro, and a harness for unit tests. It hides how values are laid
-//! out on their way to the plugin and back. Not the host, and not needed by plugins in other languages.
+//! The Rust SDK for dedup-host plugins: a trait a role, a macro, and a harness for unit tests. It hides how values are
+//! laid out on their way to the plugin and back. Not the host, and not needed by plugins in other languages.
 //!
-//! A whole plugin:
+//! A whole plugin that says what makes two events the same:
 //!
 //! ```
 //! use dedup_plugin::{Event, Info, Input, KeyExtractor, Keys, export_key_extractor};
@@ -23,6 +23,40 @@
 //! export_key_extractor!(ById);
 //! ```
 //!
+//! A whole plugin that says how alike a duplicate and its original are, with a test of it:
+//!
+//! ```
+//! use dedup_plugin::{Info, Input, Pair, Score, SimilarityScorer, Verdict, Verdicts, export_similarity_scorer};
+//!
+//! struct ShareOfSame;
+//!
+//! impl SimilarityScorer for ShareOfSame {
+//!     const INFO: Info = Info { name: "share_of_same", version: env!("CARGO_PKG_VERSION"), key_version: 1 };
+//!
+//!     fn configure(_config: &str) -> Result<(Self, Input), String> {
+//!         Ok((ShareOfSame, Input::Fields(vec!["/properties".to_owned()])))
+//!     }
+//!
+//!     fn compare(&self, pair: &Pair<'_>, verdicts: &mut Verdicts) -> Score {
+//!         let mut same = 0;
+//!         for property in pair.properties() {
+//!             same += u32::from(property.is_same());
+//!             verdicts.push(if property.is_same() { Verdict::Same } else { Verdict::Changed });
+//!         }
+//!         let share = if pair.is_empty() { 1.0 } else { f64::from(same) / pair.len() as f64 };
+//!         Score { similarity: share, property_similarity: share }
+//!     }
+//! }
+//!
+//! export_similarity_scorer!(ShareOfSame);
+//!
+//! use dedup_plugin::testing::Harness;
+//! let original = r#"{"uuid": "1", "properties": {"url": "/home", "width": 1024}}"#;
+//! let duplicate = r#"{"uuid": "2", "properties": {"width": 800, "url": "/home"}}"#;
+//! let said = Harness::<ShareOfSame>::new_scorer("").unwrap().compare_events(original, duplicate).unwrap();
+//! assert_eq!((said.score.similarity, said.changed, said.same), (0.5, vec!["/properties/width".to_owned()], vec!["/properties/url".to_owned()]));
+//! ```
+//!
 //! Make it a `cdylib`, build it for `wasm32-unknown-unknown`, and turn the module into a component with `componentize`.
 //! On any other target the macro exports nothing, so the same crate is unit-tested natively, with [`testing`].
 
@@ -32,13 +66,17 @@ mod event;
 #[doc(hidden)]
 pub mod export;
 mod keys;
+mod pair;
+mod pointers;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod tuple;
 
-pub use bindings::types::{Change, Comparison, Input};
+pub use bindings::types::Input;
 pub use event::{Event, Kind, Value};
 pub use keys::Keys;
+pub use pair::{Pair, Property, Score, Verdict, Verdicts};
+pub use pointers::{Pointers, check as check_pointer, covers as pointer_covers};
 
 /// What a plugin says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,19 +108,24 @@ pub trait KeyExtractor: Sized + 'static {
     fn key(&self, event: &Event<'_>, keys: &mut Keys);
 }
 
-/// Says how alike two events are that share a key. Pure, as a [`KeyExtractor`] is.
+/// Says how alike two events are that share a key.
+///
+/// Pure, as a [`KeyExtractor`] is. It has no say in what is a duplicate; it explains those that are. A panic leaves the
+/// pair that caused it without a score, but is slow.
 pub trait SimilarityScorer: Sized + 'static {
     /// Who the plugin is.
     const INFO: Info;
 
-    /// Reads the operator's text, empty where none was given, and says what to read of each event.
+    /// Reads the operator's text, empty where none was given, and says what to read of each event: a field stands for
+    /// all properties at and below it, `""` for those of the whole event.
     ///
     /// # Errors
     /// What is wrong with the text and what would be right; the operator reads it. Refuse unknown members by name.
     fn configure(config: &str) -> Result<(Self, Input), String>;
 
-    /// Compares a duplicate with the first event that had its key.
-    fn compare(&self, original: &Event<'_>, duplicate: &Event<'_>) -> Comparison;
+    /// Says how alike the events of a pair are, and gives `verdicts` one verdict for each of [`Pair::properties`], in
+    /// their order. The answer must not change when the two events change places, and is 1 for an event and itself.
+    fn compare(&self, pair: &Pair<'_>, verdicts: &mut Verdicts) -> Score;
 }
 
 /// How much a line of the log matters.
@@ -155,11 +198,8 @@ macro_rules! export_similarity_scorer {
                 fn configure(config: String) -> Result<types::Input, types::Failure> {
                     CONFIGURED.with(|slot| slot.put(<$scorer as $crate::SimilarityScorer>::configure(&config)))
                 }
-                fn compare(
-                    originals: types::Batch,
-                    duplicates: types::Batch,
-                ) -> Result<Vec<types::Comparison>, types::Failure> {
-                    CONFIGURED.with(|slot| slot.with(|scorer| $crate::export::compare(scorer, &originals, &duplicates)))
+                fn compare(pairs: types::Pairs) -> Result<types::Comparisons, types::Failure> {
+                    CONFIGURED.with(|slot| slot.with(|scorer| $crate::export::compare(scorer, &pairs)))
                 }
             }
     scoring::export_scoring!(Exported with_types_in $crate::bindings::scoring);

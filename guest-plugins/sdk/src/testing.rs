@@ -1,8 +1,13 @@
-//! Runs a plugin natively, so that its author can unit-test it: values in, keys out. Not the sandbox: limits and traps
-//! are the host's.
+//! Runs a plugin natively, so that its author can unit-test it: values in, keys out, or events in,
+//! scores out. Not the sandbox: limits and traps are the host's.
 
-use crate::bindings::types::{Batch, Column, Extraction};
-use crate::{Comparison, Event, Input, KeyExtractor, SimilarityScorer, Value, export};
+mod golden;
+mod rows;
+
+pub use crate::bindings::types::{Batch, Column, Comparisons, Extraction, Pairs};
+use crate::{Input, KeyExtractor, SimilarityScorer, Value, export};
+pub use golden::{Case, cases, check_all};
+pub use rows::{Comparison, no_pairs, push_events, push_rows};
 
 /// What a plugin said of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,11 +76,33 @@ impl<T: SimilarityScorer> Harness<T> {
         T::configure(config).map(|(plugin, input)| Self { plugin, input })
     }
 
-    /// Compares two events.
+    /// Compares two events given as JSON texts, taken apart as the host does it.
+    ///
+    /// # Errors
+    /// One of them is no JSON.
+    pub fn compare_events(&self, original: &str, duplicate: &str) -> Result<Comparison, String> {
+        let mut pairs = no_pairs();
+        push_events(&mut pairs, original, duplicate, self.fields())?;
+        Ok(self.compared(&pairs))
+    }
+
+    /// Compares two events given as rows: pointer, what the original has there, what the duplicate has.
     #[must_use]
-    pub fn compare(&self, original: &[Value<'_>], duplicate: &[Value<'_>]) -> Option<Comparison> {
-        let (original, duplicate) = (batch(original.len(), &[original]), batch(duplicate.len(), &[duplicate]));
-        Event::all(&original).zip(Event::all(&duplicate)).map(|(a, b)| self.plugin.compare(&a, &b)).next()
+    pub fn compare_rows(&self, rows: &[(&str, Value<'_>, Value<'_>)]) -> Comparison {
+        let mut pairs = no_pairs();
+        push_rows(&mut pairs, rows.iter().copied());
+        self.compared(&pairs)
+    }
+
+    /// The answer for a whole batch, as it would cross to the host.
+    #[must_use]
+    pub fn compare(&self, pairs: &Pairs) -> Comparisons {
+        export::compare(&self.plugin, pairs)
+    }
+
+    fn compared(&self, pairs: &Pairs) -> Comparison {
+        let answer = self.compare(pairs);
+        Comparison::of(pairs, &answer).pop().unwrap_or_default()
     }
 }
 

@@ -14,6 +14,7 @@
 //!
 //! The last two appear only where [`Missing::Marked`] asks for them.
 
+use crate::pointers::check;
 use crate::{Event, Kind, Value};
 
 /// What an event gets that lacks a part.
@@ -65,7 +66,7 @@ impl Tuple {
             if part.is_empty() {
                 return Err("a list of alternative fields is empty: name at least one, such as \"/id\"".to_owned());
             }
-            part.iter().try_for_each(|pointer| check_pointer(pointer))?;
+            part.iter().try_for_each(|pointer| check(pointer))?;
             let start = fields.len();
             fields.extend_from_slice(part);
             ranges.push(start..fields.len());
@@ -166,15 +167,6 @@ fn has_byte(word: u64, byte: u8) -> bool {
     const HIGH: u64 = ONES << 7;
     let zeroed = word ^ (ONES * byte as u64);
     zeroed.wrapping_sub(ONES) & !zeroed & HIGH != 0
-}
-
-fn check_pointer(pointer: &str) -> Result<(), String> {
-    let escapes = pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-    match (pointer.is_empty() || pointer.starts_with('/'), escapes) {
-        (false, _) => Err(format!("\"{pointer}\" is no JSON pointer: write \"/{pointer}\"")),
-        (true, false) => Err(format!("\"{pointer}\" is no JSON pointer: write ~0 for ~ and ~1 for / in a name")),
-        (true, true) => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Checks what a plugin says against what the contract promises. A plugin that says anything else is not believed.
 
 use engine::fields::{Extraction, KeyStatus};
+use engine::properties::{Comparisons, Score, Verdict};
 
 use crate::bindings::types;
 use crate::instance::cut;
@@ -8,8 +9,8 @@ use crate::instance::cut;
 /// A lie, in words.
 type Lie = String;
 
-/// Appends the answer for `events` events, if it is one, to what is known of the events before them.
-pub(crate) fn absorb(
+/// Appends the keys of `events` events, if the answer is one, to those of the events before them.
+pub(crate) fn absorb_keys(
     answer: types::Extraction,
     events: usize,
     note_bytes_max: usize,
@@ -116,4 +117,41 @@ fn check_notes(notes: &[types::Note], events: usize) -> Result<(), Lie> {
         }
         _ => Ok(()),
     }
+}
+
+/// Appends the scores of `pairs` pairs with `rows` rows, if the answer is one, to those of the pairs before them.
+pub(crate) fn absorb_scores(
+    answer: &types::Comparisons,
+    pairs: usize,
+    rows: usize,
+    out: &mut Comparisons,
+) -> Result<(), Lie> {
+    for (scores, what) in [(&answer.similarity, "similarities"), (&answer.property_similarity, "property similarities")]
+    {
+        if scores.len() != pairs {
+            return Err(format!("it gave {} {what} for {pairs} pairs", scores.len()));
+        }
+        // Not a number is in no range.
+        if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
+            return Err(format!("{score} is among its {what}, and they go from 0 to 1"));
+        }
+    }
+    if answer.verdicts.len() != rows {
+        return Err(format!("it gave {} verdicts for {rows} rows", answer.verdicts.len()));
+    }
+    if let Some(number) = answer.verdicts.iter().find(|&&number| number > Verdict::Ignored as u8) {
+        return Err(format!("it gave the verdict {number}, and there are 0, 1 and 2"));
+    }
+    let scores = answer.similarity.iter().zip(&answer.property_similarity);
+    // Adding 0 makes 0 of -0.
+    let score =
+        |(all, properties): (&f64, &f64)| Score { similarity: all + 0.0, property_similarity: properties + 0.0 };
+    out.scores.extend(scores.map(|pair| Some(score(pair))));
+    let verdict = |&number| match number {
+        0 => Verdict::Same,
+        1 => Verdict::Changed,
+        _ => Verdict::Ignored,
+    };
+    out.verdicts.extend(answer.verdicts.iter().map(verdict));
+    Ok(())
 }

@@ -117,7 +117,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-/// Why a whole batch got no answer. The events are not to blame, or it would take too long to say which.
+/// Why a whole batch got no answer. Its events are not to blame, or it would take too long to say which.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginFailure {
     /// After a failure no new instance could be made.
@@ -128,7 +128,7 @@ pub enum PluginFailure {
         /// What it ran into.
         cause: String,
     },
-    /// So many events fail so slowly that isolating them was given up.
+    /// So many events or pairs fail so slowly that isolating them was given up.
     #[error(
         "plugin {name} took {seconds} s for one batch, with {calls} calls of which {failed} failed, the last because {cause}; \
          its time for a batch is up"
@@ -145,7 +145,7 @@ pub enum PluginFailure {
         /// Why the last one failed.
         cause: String,
     },
-    /// The host's own batch is not what [`engine::fields::FieldBatch`] promises.
+    /// The host's own batch is not what [`engine::fields::FieldBatch`] or [`engine::properties::PairBatch`] promises.
     #[error("the batch for plugin {name} is malformed: its counts or ends do not agree")]
     Malformed {
         /// The plugin's name.

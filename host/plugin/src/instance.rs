@@ -131,7 +131,22 @@ impl Instance {
             Some(extractor) => extractor.call_extract(&mut instance.store, events),
             None => wasmtime::bail!("it exports no key-extractor"),
         })?;
-        answer.map_err(|failure| format!("the plugin says: {}", cut(&failure.message, self.limits.note_bytes_max)))
+        answer.map_err(|failure| self.failed_in_its_own_words(&failure))
+    }
+
+    /// Has the pairs of a batch compared. The answer is what the plugin says, true or not.
+    pub(crate) fn compare(&mut self, pairs: types::Pairs<'_>) -> Result<types::Comparisons, Cause> {
+        let columns = [&pairs.paths, &pairs.originals, &pairs.duplicates];
+        let time = self.limits.time_of_call(columns.iter().map(|column| column.data.len()).sum());
+        let answer = self.bounded(time, |instance| match &instance.similarity_scorer {
+            Some(scorer) => scorer.call_compare(&mut instance.store, pairs),
+            None => wasmtime::bail!("it exports no similarity-scorer"),
+        })?;
+        answer.map_err(|failure| self.failed_in_its_own_words(&failure))
+    }
+
+    fn failed_in_its_own_words(&self, failure: &types::Failure) -> Cause {
+        format!("the plugin says: {}", cut(&failure.message, self.limits.note_bytes_max))
     }
 
     /// Makes one call within its limits of time and log.

@@ -1,8 +1,10 @@
-//! Runs plugins: wasm components that say what makes two events the same. The only crate that names wasmtime.
+//! Runs plugins: wasm components that say what makes two events the same, or how alike two events are. The only crate
+//! that names wasmtime.
 //!
-//! A [`Runtime`] compiles a component into a [`Plugin`]; a plugin gives an [`Extractor`] to each partition; an extractor
-//! answers one batch a call. What a plugin does wrong costs the events that made it do so, and nothing else: it has no
-//! imports but a log, bounded memory, bounded time and bounded answers, and no answer is believed unchecked.
+//! A [`Runtime`] compiles a component into a [`Plugin`]; a plugin gives an [`Extractor`] or a [`Scorer`], as its roles
+//! are, to each partition; each answers one batch a call. What a plugin does wrong costs the events or pairs that made it
+//! do so, and nothing else: it has no imports but a log, bounded memory, bounded time and bounded answers, and no answer
+//! is believed unchecked.
 //!
 //! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
 
@@ -11,11 +13,16 @@ mod bindings;
 mod error;
 mod extractor;
 mod instance;
+mod isolate;
 mod limits;
 mod load;
+mod scorer;
+mod slice;
 mod ticker;
 
 pub use error::{LoadError, PluginFailure};
-pub use extractor::{Calls, Extractor};
+pub use extractor::Extractor;
+pub use isolate::Calls;
 pub use limits::Limits;
 pub use load::{Input, Plugin, Roles, Runtime};
+pub use scorer::Scorer;

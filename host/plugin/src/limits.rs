@@ -19,7 +19,7 @@ pub struct Limits {
     pub stack_bytes_max: usize,
     /// Time of a call, whatever its size, by the wall clock.
     pub time_per_batch: Duration,
-    /// Time of a call, added for each byte of its events.
+    /// Time of a call, added for each byte of its events, or of the pointers and values of its pairs.
     pub time_per_byte: Duration,
     /// Time to instantiate, describe and configure, each.
     pub time_to_start: Duration,
@@ -53,7 +53,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Time that a call with so many bytes of events may take.
+    /// Time that a call with so many bytes to look at may take.
     pub(crate) fn time_of_call(&self, bytes: usize) -> Duration {
         self.time_per_batch + self.time_per_byte.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX))
     }

@@ -1,5 +1,5 @@
 //! From a file to a plugin: read, compiled, checked against the contract, configured once to see that it can be. Not
-//! where events go: see [`crate::Extractor`].
+//! where events go: see [`crate::Extractor`] and [`crate::Scorer`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::error::{KEY_EXTRACTOR, LOG, LoadError, SIMILARITY_SCORER};
 use crate::extractor::Extractor;
 use crate::instance::{Cause, Exports, Guest, Instance};
 use crate::limits::Limits;
+use crate::scorer::Scorer;
 use crate::ticker::Ticker;
 
 /// Most fields a plugin may ask for.
@@ -36,12 +37,20 @@ pub struct Roles {
     pub scores: bool,
 }
 
+/// The role that an instance is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    KeyExtractor,
+    SimilarityScorer,
+}
+
 /// What a plugin reads of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// The payload as it came, as one value.
     Payload,
-    /// The values of these fields, JSON pointers, in this order.
+    /// These fields, JSON pointers: their values in this order to extract keys, all properties at and below them to
+    /// score.
     Fields(Vec<String>),
 }
 
@@ -49,7 +58,7 @@ pub enum Input {
 #[derive(Clone)]
 pub struct Plugin(Arc<Loaded>);
 
-/// What a plugin and its extractors share.
+/// What a plugin, its extractors and its scorers share.
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) limits: Limits,
@@ -106,12 +115,13 @@ impl Runtime {
         let mut instance = Instance::start(&component, &exports, &stem, self.limits).map_err(trapped("instantiate"))?;
         let info = instance.describe().map_err(trapped("describe"))?;
         let config = config.unwrap_or_default().to_owned();
-        let mut input_of = |wanted: bool, configure: Configure| {
-            let answer = wanted.then(|| configure(&mut instance, &config)).transpose().map_err(trapped("configure"))?;
+        let mut input_of = |role: Role, wanted: bool| {
+            let configure = || role.configure(&mut instance, &config);
+            let answer = wanted.then(configure).transpose().map_err(trapped("configure"))?;
             answer.map(|answer| checked_input(&info.name, answer)).transpose()
         };
-        let extractor_input = input_of(exports.key_extractor.is_some(), Instance::configure_extractor)?;
-        let scorer_input = input_of(exports.similarity_scorer.is_some(), Instance::configure_scorer)?;
+        let extractor_input = input_of(Role::KeyExtractor, exports.key_extractor.is_some())?;
+        let scorer_input = input_of(Role::SimilarityScorer, exports.similarity_scorer.is_some())?;
         Ok(Plugin(Arc::new(Loaded {
             name: info.name,
             version: info.version,
@@ -165,7 +175,23 @@ impl Runtime {
     }
 }
 
-type Configure = fn(&mut Instance, &str) -> Result<Result<types::Input, types::Failure>, Cause>;
+impl Role {
+    /// Gives an instance its text, in this role. The inner error is the plugin's refusal.
+    fn configure(self, instance: &mut Instance, text: &str) -> Result<Result<types::Input, types::Failure>, Cause> {
+        match self {
+            Self::KeyExtractor => instance.configure_extractor(text),
+            Self::SimilarityScorer => instance.configure_scorer(text),
+        }
+    }
+
+    /// The interface of the contract.
+    fn name(self) -> &'static str {
+        match self {
+            Self::KeyExtractor => "key-extractor",
+            Self::SimilarityScorer => "similarity-scorer",
+        }
+    }
+}
 
 /// What every plugin runs under. Whatever could make two runs differ is off: relaxed SIMD and the bits of NaN here, and
 /// threads by a feature of wasmtime that is not compiled in.
@@ -226,10 +252,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Loaded {
-    /// Makes an instance that is ready to extract keys.
-    pub(crate) fn start_extractor(&self) -> Result<Instance, Cause> {
+    /// Makes an instance that is ready to be called in this role.
+    pub(crate) fn start(&self, role: Role) -> Result<Instance, Cause> {
         let mut instance = Instance::start(&self.component, &self.exports, &self.name, self.limits)?;
-        match instance.configure_extractor(&self.config)? {
+        match role.configure(&mut instance, &self.config)? {
             Ok(_) => Ok(instance),
             Err(failure) => Err(format!("it now refuses the configuration it took before: {}", failure.message)),
         }
@@ -290,11 +316,28 @@ impl Plugin {
     /// # Errors
     /// The plugin extracts no keys, or an instance cannot be made.
     pub fn extractor(&self) -> Result<Extractor, LoadError> {
+        self.started(Role::KeyExtractor, self.roles().extracts_keys, Extractor::new)
+    }
+
+    /// A scorer for one partition, with an instance of its own.
+    ///
+    /// # Errors
+    /// The plugin scores nothing, or an instance cannot be made.
+    pub fn scorer(&self) -> Result<Scorer, LoadError> {
+        self.started(Role::SimilarityScorer, self.roles().scores, Scorer::new)
+    }
+
+    fn started<T>(
+        &self,
+        role: Role,
+        has_role: bool,
+        start: impl FnOnce(Arc<Loaded>) -> Result<T, Cause>,
+    ) -> Result<T, LoadError> {
         let name = || self.0.name.clone();
-        if !self.roles().extracts_keys {
-            return Err(LoadError::NoRole { name: name(), role: "key-extractor" });
+        if !has_role {
+            return Err(LoadError::NoRole { name: name(), role: role.name() });
         }
         let failed = |cause| LoadError::Trapped { path: name().into(), step: "start", cause };
-        Extractor::new(Arc::clone(&self.0)).map_err(failed)
+        start(Arc::clone(&self.0)).map_err(failed)
     }
 }
