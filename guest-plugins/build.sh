@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-PLUGINS=(composite_key multi_key)
+PLUGINS=(composite_key multi_key property_similarity string_distance)
 TARGET=wasm32-unknown-unknown
 RUSTUP_SECONDS_MAX=120
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/target}"

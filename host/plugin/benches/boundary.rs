@@ -1,6 +1,7 @@
 //! What it costs to have keys extracted behind the boundary of the sandbox, an event: the shipped `composite_key` in
-//! wasm as the host runs it, the same code compiled natively, and the shape of the contract that was rejected. Not the
-//! cost of finding the fields. `cargo bench -p plugin [-- --quick]`; the shipped plugin has to be built before.
+//! wasm as the host runs it, the same code compiled natively, and the shape of the contract that was rejected. Then the
+//! same for the shipped scorers, a pair. Not the cost of finding fields and properties.
+//! `cargo bench -p plugin [-- --quick]`; the shipped plugins have to be built before.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -11,12 +12,16 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use composite_key::CompositeKey;
-use dedup_plugin::Value;
-use dedup_plugin::testing::Harness;
-use engine::fields::{Extraction, FieldBatch, Kind};
+use dedup_plugin::testing::{Harness, no_pairs, push_rows};
+use dedup_plugin::{SimilarityScorer, Value};
+use engine::fields::{Column, Extraction, FieldBatch, Kind};
+use engine::properties::{Comparisons, PairBatch};
 use plugin::{Limits, Runtime};
+use property_similarity::PropertySimilarity;
+use string_distance::StringDistance;
 
 const EVENTS: usize = 1000;
+const ROWS: usize = 40;
 const FIELDS: usize = 4;
 const CONFIG: &str = "/timestamp,/distinct_id,/token,/event";
 
@@ -34,6 +39,16 @@ fn main() {
     println!("native          {native:8.1} ns an event");
     println!("wasm, flat      {flat:8.1} ns an event, {:+.1} ns, {:.2} times native", flat - native, flat / native);
     println!("wasm, rejected  {nested:8.1} ns an event, {:.1} times flat: list<list<option<string>>>", nested / flat);
+
+    println!("{EVENTS} pairs a call, {ROWS} rows a pair, of which two differ: the uuid and a title");
+    compare::<PropertySimilarity>(rounds, "property_similarity");
+    compare::<StringDistance>(rounds, "string_distance");
+}
+
+fn compare<T: SimilarityScorer>(rounds: u32, name: &str) {
+    let [native, wasm] = best(rounds, [&mut native_pairs::<T>(), &mut wasm_pairs(name)]);
+    println!("{name}, native  {native:8.1} ns a pair");
+    println!("{name}, wasm    {wasm:8.1} ns a pair, {:+.1} ns, {:.2} times native", wasm - native, wasm / native);
 }
 
 fn events() -> Vec<Event> {
@@ -80,13 +95,18 @@ fn native(events: &[Event]) -> impl FnMut() {
     }
 }
 
-fn flat(events: &[Event]) -> impl FnMut() {
+fn shipped(name: &str) -> PathBuf {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist/plugins");
     let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let path = dir.join("composite_key.wasm");
+    let path = dir.join(name).with_extension("wasm");
     assert!(path.exists(), "{} is not there: run `make build` first, or set DEDUP_PLUGINS_DIR", path.display());
+    path
+}
+
+fn flat(events: &[Event]) -> impl FnMut() {
     let runtime = Runtime::new(Limits::default()).expect("a runtime");
-    let mut extractor = runtime.load(&path, Some(CONFIG)).expect("a plugin").extractor().expect("an extractor");
+    let plugin = runtime.load(&shipped("composite_key"), Some(CONFIG)).expect("a plugin");
+    let mut extractor = plugin.extractor().expect("an extractor");
     let mut batch = FieldBatch::new(FIELDS as u32);
     events.iter().flatten().for_each(|text| batch.push(Kind::String, text.as_bytes()));
     let mut out = Extraction::default();
@@ -116,5 +136,53 @@ fn nested(events: &[Event]) -> impl FnMut() {
     move || {
         let (keys,) = keys.call(&mut store, (&batch,)).expect("an answer");
         assert_eq!(keys.first(), Some(&expected));
+    }
+}
+
+/// Pairs of events with fields, and properties such as browsers send, mostly equal.
+fn pairs() -> dedup_plugin::testing::Pairs {
+    let mut pairs = no_pairs();
+    for pair in 0..EVENTS {
+        let uuid = |side: usize| format!("018e2f6c-7d2a-7b3f-9c1d-{:012x}", (2 * pair + side) * 7919);
+        let title = |side: &str| format!("Project {} - {side} - overview", pair % 100);
+        let mut rows: Vec<(String, String, String)> = (0..ROWS - 2)
+            .map(|row| {
+                let value = format!("https://example.com/{row}/{pair}").split_off(row % 20);
+                (format!("/properties/$property_name_{row:02}"), value.clone(), value)
+            })
+            .collect();
+        rows.push(("/properties/title".to_owned(), title("board"), title("bored")));
+        rows.push(("/uuid".to_owned(), uuid(0), uuid(1)));
+        let string = |text| Value::new(dedup_plugin::Kind::String, text);
+        push_rows(&mut pairs, rows.iter().map(|(path, left, right)| (path.as_str(), string(left), string(right))));
+    }
+    pairs
+}
+
+fn native_pairs<T: SimilarityScorer>() -> impl FnMut() {
+    let pairs = pairs();
+    let harness = Harness::<T>::new_scorer("").expect("a configuration");
+    move || {
+        std::hint::black_box(harness.compare(std::hint::black_box(&pairs)));
+    }
+}
+
+fn wasm_pairs(name: &str) -> impl FnMut() {
+    let pairs = pairs();
+    let column = |column: dedup_plugin::testing::Column| Column { data: column.data, ends: column.ends };
+    let batch = PairBatch {
+        ends: pairs.ends,
+        paths: column(pairs.paths),
+        original_kinds: pairs.original_kinds,
+        originals: column(pairs.originals),
+        duplicate_kinds: pairs.duplicate_kinds,
+        duplicates: column(pairs.duplicates),
+    };
+    let runtime = Runtime::new(Limits::default()).expect("a runtime");
+    let mut scorer = runtime.load(&shipped(name), None).expect("a plugin").scorer().expect("a scorer");
+    let mut out = Comparisons::default();
+    move || {
+        let calls = scorer.compare(&batch, &mut out).expect("an answer");
+        assert_eq!((calls.traps, out.verdicts.len()), (0, EVENTS * ROWS), "every row has a verdict");
     }
 }

@@ -24,5 +24,5 @@ pub use error::{LoadError, PluginFailure};
 pub use extractor::Extractor;
 pub use isolate::Calls;
 pub use limits::Limits;
-pub use load::{Input, Plugin, Roles, Runtime};
+pub use load::{Input, Plugin, Roles, Runtime, Texts};
 pub use scorer::Scorer;

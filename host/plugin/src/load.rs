@@ -44,6 +44,24 @@ pub(crate) enum Role {
     SimilarityScorer,
 }
 
+/// The operator's texts by role; `None` is an empty text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Texts<'a> {
+    /// For extracting keys.
+    pub extractor: Option<&'a str>,
+    /// For scoring.
+    pub scorer: Option<&'a str>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(self, role: Role) -> Option<&'a str> {
+        match role {
+            Role::KeyExtractor => self.extractor,
+            Role::SimilarityScorer => self.scorer,
+        }
+    }
+}
+
 /// What a plugin reads of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -65,7 +83,8 @@ pub(crate) struct Loaded {
     version: String,
     key_version: u32,
     sha256: String,
-    config: String,
+    /// By role.
+    configs: [String; 2],
     extractor_input: Option<Input>,
     scorer_input: Option<Input>,
     exports: Exports,
@@ -101,11 +120,20 @@ impl Runtime {
         Ok(Self { engine, linker, ticker: Arc::new(ticker), limits })
     }
 
-    /// Loads a component with its configuration: the operator's text, which goes to the plugin as it is.
+    /// Loads a component with its configuration, the same in each role: the operator's text, which goes to the plugin as
+    /// it is.
     ///
     /// # Errors
     /// The file, the component or the configuration is not accepted; see [`LoadError`].
     pub fn load(&self, path: &Path, config: Option<&str>) -> Result<Plugin, LoadError> {
+        self.load_with(path, Texts { extractor: config, scorer: config })
+    }
+
+    /// Loads a component with a configuration for each role.
+    ///
+    /// # Errors
+    /// As [`Runtime::load`].
+    pub fn load_with(&self, path: &Path, texts: Texts<'_>) -> Result<Plugin, LoadError> {
         let bytes = read(path, self.limits.plugin_bytes_max)?;
         let component = self.compile(path, &bytes)?;
         let (exports, component) = self.check(path, &component)?;
@@ -114,9 +142,10 @@ impl Runtime {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut instance = Instance::start(&component, &exports, &stem, self.limits).map_err(trapped("instantiate"))?;
         let info = instance.describe().map_err(trapped("describe"))?;
-        let config = config.unwrap_or_default().to_owned();
+        let config = |role: Role| texts.of(role).unwrap_or_default().to_owned();
+        let configs = [config(Role::KeyExtractor), config(Role::SimilarityScorer)];
         let mut input_of = |role: Role, wanted: bool| {
-            let configure = || role.configure(&mut instance, &config);
+            let configure = || role.configure(&mut instance, role.text_of(&configs));
             let answer = wanted.then(configure).transpose().map_err(trapped("configure"))?;
             answer.map(|answer| checked_input(&info.name, answer)).transpose()
         };
@@ -127,7 +156,7 @@ impl Runtime {
             version: info.version,
             key_version: info.key_version,
             sha256: hex(&Sha256::digest(&bytes)),
-            config,
+            configs,
             extractor_input,
             scorer_input,
             exports,
@@ -177,6 +206,14 @@ impl Runtime {
 
 impl Role {
     /// Gives an instance its text, in this role. The inner error is the plugin's refusal.
+    fn text_of(self, configs: &[String; 2]) -> &str {
+        let [extractor, scorer] = configs;
+        match self {
+            Self::KeyExtractor => extractor,
+            Self::SimilarityScorer => scorer,
+        }
+    }
+
     fn configure(self, instance: &mut Instance, text: &str) -> Result<Result<types::Input, types::Failure>, Cause> {
         match self {
             Self::KeyExtractor => instance.configure_extractor(text),
@@ -255,7 +292,7 @@ impl Loaded {
     /// Makes an instance that is ready to be called in this role.
     pub(crate) fn start(&self, role: Role) -> Result<Instance, Cause> {
         let mut instance = Instance::start(&self.component, &self.exports, &self.name, self.limits)?;
-        match role.configure(&mut instance, &self.config)? {
+        match role.configure(&mut instance, role.text_of(&self.configs))? {
             Ok(_) => Ok(instance),
             Err(failure) => Err(format!("it now refuses the configuration it took before: {}", failure.message)),
         }
@@ -287,10 +324,10 @@ impl Plugin {
         &self.0.sha256
     }
 
-    /// The text that the plugin was configured with; empty where there was none.
+    /// The text that the plugin was configured with to extract keys; empty where there was none.
     #[must_use]
-    pub fn config(&self) -> &str {
-        &self.0.config
+    pub fn extractor_config(&self) -> &str {
+        Role::KeyExtractor.text_of(&self.0.configs)
     }
 
     /// What the plugin can do.

@@ -32,7 +32,7 @@ fn plugin_that_keeps_to_the_contract() {
     assert_eq!((plugin.name(), plugin.version(), plugin.key_version()), ("evil", "1.0", 3));
     assert_eq!(plugin.roles(), Roles { extracts_keys: true, scores: false });
     assert_eq!((plugin.input(), plugin.scorer_input()), (&Input::Fields(vec!["/x".to_owned()]), None));
-    assert_eq!((plugin.config(), plugin.sha256().len()), ("any", 64));
+    assert_eq!((plugin.extractor_config(), plugin.sha256().len()), ("any", 64));
 }
 
 #[test]

@@ -31,10 +31,19 @@ pub(crate) fn component(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 /// Writes a component made of a core module given as text, which keeps to the world `key-plugin`.
 pub(crate) fn plugin_of_module(dir: &Path, name: &str, module: &str) -> PathBuf {
+    component_of_module(dir, name, module, "key-plugin")
+}
+
+/// As [`plugin_of_module`], for the world `similarity-plugin`.
+pub(crate) fn scorer_of_module(dir: &Path, name: &str, module: &str) -> PathBuf {
+    component_of_module(dir, name, module, "similarity-plugin")
+}
+
+fn component_of_module(dir: &Path, name: &str, module: &str, world: &str) -> PathBuf {
     let mut module = wat::parse_str(module).expect("valid text");
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).expect("the contract");
-    let world = resolve.select_world(&[package], Some("key-plugin")).expect("the world");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world");
     let encoding = wit_component::StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("metadata");
     let mut encoder = wit_component::ComponentEncoder::default();
@@ -58,3 +67,6 @@ pub(crate) fn shipped(name: &str) -> PathBuf {
 pub(crate) fn evil(describe: &str, configure: &str) -> String {
     include_str!("evil.wat").replace(";; DESCRIBE", describe).replace(";; CONFIGURE", configure)
 }
+
+/// A scorer that is honest until a value starts with a letter that makes it misbehave; see the comments in its text.
+pub(crate) const EVIL_SCORER: &str = include_str!("evil_scorer.wat");

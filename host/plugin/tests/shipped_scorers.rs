@@ -1,0 +1,130 @@
+//! The shipped scorers in the sandbox: that they give the golden answers, and that they say what the same code says
+//! natively. They have to be built before.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::shipped;
+use dedup_plugin::testing::{self, Case, Comparison, Harness, Pairs, no_pairs};
+use dedup_plugin::{SimilarityScorer, Value};
+use engine::fields::Column;
+use engine::properties::{Comparisons, PairBatch};
+use plugin::{Input, Limits, LoadError, Plugin, Roles, Runtime, Scorer};
+use property_similarity::PropertySimilarity;
+use string_distance::StringDistance;
+
+const PROPERTY_SIMILARITY: &str = include_str!("../../../guest-plugins/property_similarity/golden.json");
+const STRING_DISTANCE: &str = include_str!("../../../guest-plugins/string_distance/golden.json");
+
+fn batch(pairs: &Pairs) -> PairBatch {
+    let column = |column: &testing::Column| Column { data: column.data.clone(), ends: column.ends.clone() };
+    PairBatch {
+        ends: pairs.ends.clone(),
+        paths: column(&pairs.paths),
+        original_kinds: pairs.original_kinds.clone(),
+        originals: column(&pairs.originals),
+        duplicate_kinds: pairs.duplicate_kinds.clone(),
+        duplicates: column(&pairs.duplicates),
+    }
+}
+
+/// What the component says, in the words of the contract.
+fn answer_of(scorer: &mut Scorer, pairs: &Pairs) -> testing::Comparisons {
+    let mut out = Comparisons::default();
+    let calls = scorer.compare(&batch(pairs), &mut out).unwrap();
+    assert_eq!((calls.traps, calls.failed), (0, vec![]));
+    let scores: Vec<_> = out.scores.iter().map(|score| score.unwrap()).collect();
+    testing::Comparisons {
+        similarity: scores.iter().map(|score| score.similarity).collect(),
+        property_similarity: scores.iter().map(|score| score.property_similarity).collect(),
+        verdicts: out.verdicts.iter().map(|verdict| *verdict as u8).collect(),
+    }
+}
+
+fn gives_the_golden_answers(runtime: &Runtime, name: &str, golden: &str) {
+    let cases = testing::cases(golden).unwrap();
+    assert!(cases.len() >= 10, "only {} cases", cases.len());
+    // Compiling a plugin is what takes time here.
+    let mut plugins: BTreeMap<&str, Plugin> = BTreeMap::new();
+    for case in &cases {
+        let Case { config, original, duplicate, .. } = case;
+        let load = || runtime.load(&shipped(name), Some(config.as_str())).unwrap();
+        let plugin = plugins.entry(config).or_insert_with(load);
+        let Some(Input::Fields(roots)) = plugin.scorer_input() else { panic!("{name} reads fields") };
+        let mut pairs = no_pairs();
+        testing::push_events(&mut pairs, original, duplicate, roots).unwrap();
+        testing::push_events(&mut pairs, duplicate, original, roots).unwrap();
+        let answer = answer_of(&mut plugin.scorer().unwrap(), &pairs);
+        for said in Comparison::of(&pairs, &answer) {
+            case.check(&said).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+        }
+    }
+}
+
+/// Runs every event of the golden cases against every other, all in one batch, through both.
+fn agrees_with_native<T: SimilarityScorer>(runtime: &Runtime, name: &str, golden: &str, config: &str) {
+    let cases = testing::cases(golden).unwrap();
+    let events: Vec<&String> = cases.iter().flat_map(|case| [&case.original, &case.duplicate]).collect();
+    let plugin = runtime.load(&shipped(name), Some(config)).unwrap();
+    let native = Harness::<T>::new_scorer(config).unwrap();
+    assert_eq!(plugin.scorer_input(), Some(&Input::Fields(native.fields().to_vec())));
+    let mut pairs = no_pairs();
+    for original in &events {
+        for duplicate in &events {
+            testing::push_events(&mut pairs, original, duplicate, native.fields()).unwrap();
+        }
+    }
+    let (expected, said) = (native.compare(&pairs), answer_of(&mut plugin.scorer().unwrap(), &pairs));
+    assert_eq!(said.similarity.len(), events.len() * events.len());
+    assert!(said == expected, "{name} with {config}: wasm and native differ");
+}
+
+#[test]
+fn golden_answers() {
+    let runtime = Runtime::new(Limits::default()).unwrap();
+    gives_the_golden_answers(&runtime, "property_similarity", PROPERTY_SIMILARITY);
+    gives_the_golden_answers(&runtime, "string_distance", STRING_DISTANCE);
+}
+
+#[test]
+fn scorers_say_what_they_say_natively() {
+    let runtime = Runtime::new(Limits::default()).unwrap();
+    let (property_similarity, string_distance) = ("property_similarity", "string_distance");
+    for config in ["", r#"{"ignore": ["/uuid"], "times": [""], "unordered": [""], "field_weight": 0.3}"#] {
+        agrees_with_native::<PropertySimilarity>(&runtime, property_similarity, PROPERTY_SIMILARITY, config);
+    }
+    for config in ["", r#"{"ignore": ["/uuid"], "weights": {"/properties": 3, "/event": 0.1}}"#] {
+        agrees_with_native::<StringDistance>(&runtime, string_distance, STRING_DISTANCE, config);
+    }
+}
+
+#[test]
+fn scorers_say_who_they_are() {
+    let runtime = Runtime::new(Limits::default()).unwrap();
+    for name in ["property_similarity", "string_distance"] {
+        let plugin = runtime.load(&shipped(name), None).unwrap();
+        assert_eq!((plugin.name(), plugin.key_version()), (name, 1));
+        assert_eq!(plugin.roles(), Roles { extracts_keys: false, scores: true });
+        assert_eq!(plugin.scorer_input(), Some(&Input::Fields(vec![String::new()])));
+        let error = runtime.load(&shipped(name), Some(r#"{"feilds": []}"#)).unwrap_err();
+        assert!(matches!(error, LoadError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("refuses its configuration: unknown field `feilds`"), "{error}");
+    }
+}
+
+#[test]
+fn longest_strings_stay_far_inside_the_time_of_a_call() {
+    let runtime = Runtime::new(Limits::default()).unwrap();
+    let mut scorer = runtime.load(&shipped("string_distance"), None).unwrap().scorer().unwrap();
+    let (left, right) = ("ab".repeat(512), "ba".repeat(512));
+    let string = |text| Value::new(dedup_plugin::Kind::String, text);
+    let mut pairs = no_pairs();
+    for _ in 0..1000 {
+        testing::push_rows(&mut pairs, [("/a", string(&left), string(&right))]);
+    }
+    // One edit at either end of what is compared, and all that comes after.
+    let expected = 1.0 - (2.0 + 512.0) / 1024.0;
+    assert!(answer_of(&mut scorer, &pairs).similarity.iter().all(|similarity| (similarity - expected).abs() < 1e-12));
+}
