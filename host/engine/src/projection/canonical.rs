@@ -32,7 +32,7 @@ struct Open {
 /// Writes canonical text with a stack of its own, so that depth is bounded by memory and not by the thread's stack.
 /// Kept from event to event for its memory.
 #[derive(Debug, Default)]
-pub(super) struct Canonical {
+pub(crate) struct Canonical {
     names: Vec<u8>,
     open: Vec<Open>,
     /// Members of objects and arrays not closed yet.
@@ -47,12 +47,38 @@ pub(super) struct Canonical {
 impl Canonical {
     /// Appends the object or array that begins at token `first`: no whitespace, members ordered by the bytes of their
     /// names, of members with one name only the last, strings with the fewest escapes.
-    pub(super) fn write(&mut self, text: Tokens<'_>, first: usize, numbers: Numbers, out: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, text: Tokens<'_>, first: usize, numbers: Numbers, out: &mut Vec<u8>) {
+        if self.write_flat(text, first, numbers, out) {
+            return;
+        }
         self.names.clear();
         self.members.clear();
         self.waiting.clear();
         let root = self.read(text, first);
         self.write_members(text, root, numbers, out);
+    }
+
+    /// Writes an array of scalars, or what is empty: nothing there has to be ordered. False, and nothing written, where
+    /// the value is another.
+    #[inline]
+    fn write_flat(&mut self, text: Tokens<'_>, first: usize, numbers: Numbers, out: &mut Vec<u8>) -> bool {
+        let inside = text.firsts.get(first + 1..).unwrap_or_default();
+        let Some(length) = inside.iter().position(|byte| matches!(byte, b'{' | b'[' | b'}' | b']')) else {
+            return false;
+        };
+        let (open, close) = (text.byte(first), text.byte(first + 1 + length));
+        if close != open + CLOSE || open == b'{' && length > 0 {
+            return false;
+        }
+        out.push(open);
+        for token in first + 1..first + 1 + length {
+            match text.byte(token) {
+                b',' => out.push(b','),
+                _ => self.write_scalar(text, token, numbers, out),
+            }
+        }
+        out.push(close);
+        true
     }
 
     /// Collects the members of everything inside, ordered.
@@ -156,7 +182,7 @@ impl Canonical {
             quote(&self.string, out);
         } else {
             // A string without escapes already has the fewest.
-            out.extend_from_slice(text.scalar(token));
+            text.push_scalar(token, out);
         }
     }
 }

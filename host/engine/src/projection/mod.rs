@@ -26,20 +26,25 @@ mod error;
 mod index;
 mod number;
 mod pointer;
+mod reader;
 mod simd;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod walk;
 
 pub use error::{DecodeError, Expected, PointerError};
 
+use std::ops::Range;
+
 use crate::fields::{FieldBatch, Kind};
-use canonical::Canonical;
-use index::Index;
+pub(crate) use canonical::Canonical;
 use pointer::Tree;
-use simd::Level;
-use walk::{Found, Tokens, Walk};
+pub(crate) use pointer::word;
+pub(crate) use reader::Reader;
+pub(crate) use text::{quote, unescape};
+use walk::{Found, Walk};
+pub(crate) use walk::{Nesting, Tokens, kind, push_range};
 
 /// Bytes of the longest event, for positions to fit 32 bits.
 pub const EVENT_BYTES_MAX: usize = u32::MAX as usize - 128;
@@ -60,7 +65,7 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    fn write(self, text: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write(self, text: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::AsWritten => out.extend_from_slice(text),
             Self::Canonical => number::canonical(text, out),
@@ -75,11 +80,13 @@ pub struct Projection {
     tree: Tree,
     /// For each group the nodes of its pointers.
     groups: Vec<Vec<u32>>,
+    /// The nodes whose places are asked for.
+    asked_spans: Vec<u32>,
     numbers: Numbers,
-    level: Level,
-    index: Index,
+    reader: Reader,
     walk: Walk,
     canonical: Canonical,
+    spans: Vec<Range<u32>>,
 }
 
 impl Projection {
@@ -89,17 +96,31 @@ impl Projection {
     /// # Errors
     /// A pointer is not one of RFC 6901, or is longer than [`SEGMENTS_MAX`].
     pub fn compile<S: AsRef<str>>(groups: &[&[S]], numbers: Numbers) -> Result<Self, PointerError> {
-        let (tree, nodes) = Tree::compile(groups.iter().copied().flatten().map(AsRef::as_ref))?;
+        Self::compile_with_spans::<S, S>(groups, &[], numbers)
+    }
+
+    /// As [`Projection::compile`], and finds the places of further values in the same pass: see [`Projection::spans`].
+    ///
+    /// # Errors
+    /// A pointer is not one of RFC 6901, or is longer than [`SEGMENTS_MAX`].
+    pub fn compile_with_spans<S: AsRef<str>, P: AsRef<str>>(
+        groups: &[&[S]],
+        spans: &[P],
+        numbers: Numbers,
+    ) -> Result<Self, PointerError> {
+        let pointers = groups.iter().copied().flatten().map(AsRef::as_ref);
+        let (tree, nodes) = Tree::compile(pointers.chain(spans.iter().map(AsRef::as_ref)))?;
         let mut nodes = nodes.into_iter();
         let groups = groups.iter().map(|group| nodes.by_ref().take(group.len()).collect()).collect();
         Ok(Self {
             tree,
             groups,
+            asked_spans: nodes.collect(),
             numbers,
-            level: Level::detect(),
-            index: Index::default(),
+            reader: Reader::default(),
             walk: Walk::default(),
             canonical: Canonical::default(),
+            spans: Vec::new(),
         })
     }
 
@@ -115,10 +136,8 @@ impl Projection {
     /// The event is not JSON, or too long. Nothing is then appended to any batch.
     pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
         debug_assert_eq!(out.len(), self.groups.len(), "one batch for each group");
-        self.level.index(json, &mut self.index)?;
-        let index = &self.index;
-        let text = Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes() };
-        text::check_escapes(json, text.escapes)?;
+        self.spans.clear();
+        let text = self.reader.read(json)?;
         self.walk.run(text, &self.tree)?;
         for (batch, group) in out.iter_mut().zip(&self.groups) {
             for node in group {
@@ -126,7 +145,21 @@ impl Projection {
                 append(batch, text, found, self.numbers, &mut self.canonical);
             }
         }
+        for node in &self.asked_spans {
+            let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
+            let span =
+                if found.kind == Kind::Absent { 0..0 } else { text.span(found.first as usize, found.last as usize) };
+            self.spans.push(span);
+        }
         Ok(())
+    }
+
+    /// Where the values asked for stand in the event projected last, as written and without whitespace around them: a
+    /// range of bytes for each pointer, in their order. It is empty where the event has no such value; no value is.
+    /// There are none after an event that was refused.
+    #[must_use]
+    pub fn spans(&self) -> &[Range<u32>] {
+        &self.spans
     }
 }
 

@@ -66,6 +66,9 @@ struct Decimal<'a> {
 ///
 /// This is ECMAScript's `Number::toString`, hence RFC 8785's, with all digits kept.
 pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) {
+    if is_plain(text) {
+        return out.extend_from_slice(text);
+    }
     let number = Decimal::split(text);
     let digits = || number.whole.iter().chain(number.fraction).copied();
     let length = number.whole.len() + number.fraction.len();
@@ -110,6 +113,23 @@ pub(super) fn canonical(text: &[u8], out: &mut Vec<u8>) {
                 None => number.long_exponent(shift - 1, out),
             }
         }
+    }
+}
+
+/// Whether a number is seen at once to be in canonical form, as most are.
+fn is_plain(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let zero = digits.first() == Some(&b'0');
+    let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if whole > PLAIN_DIGITS_MAX as usize {
+        return false;
+    }
+    match digits.get(whole..) {
+        Some([b'.', fraction @ .., b'1'..=b'9']) => {
+            fraction.iter().all(u8::is_ascii_digit) && !(zero && fraction.starts_with(b"00000"))
+        }
+        Some([]) => !zero || digits.len() == text.len(),
+        _ => false,
     }
 }
 

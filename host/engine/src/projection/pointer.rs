@@ -127,7 +127,7 @@ fn index(name: &[u8]) -> Option<u64> {
 
 /// Eight bytes from `start` as a little-endian word, zeros where the text has ended.
 #[inline]
-pub(super) fn word(text: &[u8], start: usize) -> u64 {
+pub(crate) fn word(text: &[u8], start: usize) -> u64 {
     let rest = text.get(start..).unwrap_or_default();
     match rest.first_chunk::<8>() {
         Some(chunk) => u64::from_le_bytes(*chunk),

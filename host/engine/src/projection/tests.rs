@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::simd::Level;
 use super::*;
 
 type Field = (Kind, String);
@@ -10,14 +11,32 @@ type Field = (Kind, String);
 /// Projects one event at every level this processor has; all must agree.
 fn project(json: &[u8], pointers: &[&str], numbers: Numbers) -> Result<Vec<Field>, DecodeError> {
     let mut answers = Level::all().into_iter().map(|level| {
-        let mut projection = Projection { level, ..Projection::compile(&[pointers], numbers).unwrap() };
+        let mut projection = Projection::compile_with_spans(&[pointers], pointers, numbers).unwrap();
+        projection.reader.level = level;
         let mut out = [FieldBatch::new(pointers.len() as u32)];
         let result = projection.project(json, &mut out);
+        spans_hold_the_fields(json, &projection, &out[0]);
         result.map(|()| fields(&out[0])).inspect_err(|_| assert_eq!(out[0], FieldBatch::new(pointers.len() as u32)))
     });
     let first = answers.next().unwrap();
     answers.for_each(|other| assert_eq!(other, first));
     first
+}
+
+/// What stands at a span, projected by itself, is the field.
+fn spans_hold_the_fields(json: &[u8], projection: &Projection, batch: &FieldBatch) {
+    assert_eq!(projection.spans().len(), batch.kinds.len());
+    for (at, span) in projection.spans().iter().enumerate() {
+        let raw = &json[span.start as usize..span.end as usize];
+        assert_eq!(raw.is_empty(), batch.kinds[at] == Kind::Absent as u8);
+        assert_eq!(raw.trim_ascii(), raw);
+        if !raw.is_empty() {
+            let mut whole = Projection::compile(&[&[""]], projection.numbers).unwrap();
+            let mut out = [FieldBatch::new(1)];
+            whole.project(raw, &mut out).unwrap();
+            assert_eq!((out[0].kinds[0], out[0].values.get(0)), (batch.kinds[at], batch.values.get(at)));
+        }
+    }
 }
 
 fn fields(batch: &FieldBatch) -> Vec<Field> {
@@ -71,6 +90,20 @@ fn groups_share_pointers_and_keep_their_order() {
     assert_eq!(texts(&out[0]), ["2", "1", "2", "x", "", "x"]);
     assert_eq!(texts(&out[1]), [""; 0]);
     assert_eq!(texts(&out[2]), ["1", ""]);
+}
+
+#[test]
+fn spans_are_places_and_not_copies() {
+    let json = br#" { "a" : [1 , {}] , "b":"x", "b" : -1.50 , "c":{"d": null }, "c":{"e":"f\n" } } "#;
+    let pointers = ["", "/a", "/a/1", "/b", "/c", "/c/d", "/c/e", "/x"];
+    let mut projection = Projection::compile_with_spans::<&str, _>(&[], &pointers, Numbers::Canonical).unwrap();
+    projection.project(json, &mut []).unwrap();
+    let text = |span: &Range<u32>| std::str::from_utf8(&json[span.start as usize..span.end as usize]).unwrap();
+    let whole = std::str::from_utf8(json).unwrap().trim();
+    let expected = [whole, "[1 , {}]", "{}", "-1.50", r#"{"e":"f\n" }"#, "", r#""f\n""#, ""];
+    assert_eq!(projection.spans().iter().map(text).collect::<Vec<_>>(), expected);
+    projection.project(b"{", &mut []).unwrap_err();
+    assert!(projection.spans().is_empty());
 }
 
 #[test]
@@ -478,7 +511,7 @@ fn every_mutation_of_one_byte_agrees_with_serde_json() {
 
 /// A value, with a number kept as text so that all its digits count.
 #[derive(Debug, Clone)]
-enum Tree {
+pub(crate) enum Tree {
     Word(&'static str),
     Number(String),
     Text(String),
@@ -486,8 +519,8 @@ enum Tree {
     Object(Vec<(String, Tree)>),
 }
 
-fn tree() -> impl Strategy<Value = Tree> {
-    let text = prop_oneof!["[ab0]{0,2}", "\\PC{0,12}", "[\"\\\\\u{0}-\u{1f}é€😀x]{0,80}"];
+pub(crate) fn tree() -> impl Strategy<Value = Tree> {
+    let text = prop_oneof!["[ab0]{0,2}", "[a/~-]{0,2}", "\\PC{0,12}", "[\"\\\\\u{0}-\u{1f}é€😀x]{0,80}"];
     let leaf = prop_oneof![
         prop_oneof![Just("true"), Just("false"), Just("null")].prop_map(Tree::Word),
         "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,9})?([eE][-+]?[0-9]{1,2})?".prop_map(Tree::Number),
@@ -587,7 +620,7 @@ impl Speller {
     }
 }
 
-fn spelled(tree: &Tree, seed: u64) -> String {
+pub(crate) fn spelled(tree: &Tree, seed: u64) -> String {
     let mut out = String::new();
     Speller(seed).value(tree, &mut out);
     out

@@ -38,7 +38,7 @@ fn low_half(json: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Appends the text of a string given without its quotes, whose escapes have been checked.
-pub(super) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = memchr::memchr(b'\\', raw) {
         out.extend_from_slice(raw.get(..at).unwrap_or_default());
         let mut length = 2;
@@ -74,7 +74,7 @@ fn character(raw: &[u8], at: usize) -> (char, usize) {
 }
 
 /// Appends a string in quotes with the fewest escapes (RFC 8785, section 3.2.2.2).
-pub(super) fn quote(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\') {

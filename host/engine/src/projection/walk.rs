@@ -1,5 +1,7 @@
 //! The grammar, token by token, and on the way there the places of what is asked for. It copies no value.
 
+use std::ops::Range;
+
 use super::error::{DecodeError, Expected, syntax};
 use super::number::number_end;
 use super::pointer::{Tree, UNASKED};
@@ -8,11 +10,11 @@ use crate::fields::Kind;
 
 /// A text and where its tokens and escapes stand.
 #[derive(Clone, Copy)]
-pub(super) struct Tokens<'a> {
-    pub(super) json: &'a [u8],
-    pub(super) tokens: &'a [u32],
-    pub(super) firsts: &'a [u8],
-    pub(super) escapes: &'a [u32],
+pub(crate) struct Tokens<'a> {
+    pub(crate) json: &'a [u8],
+    pub(crate) tokens: &'a [u32],
+    pub(crate) firsts: &'a [u8],
+    pub(crate) escapes: &'a [u32],
 }
 
 /// What was found for one node of the tree.
@@ -21,28 +23,30 @@ pub(super) struct Found {
     pub(super) kind: Kind,
     /// Its first token.
     pub(super) first: u32,
+    /// Its last token: the one that closes an object or array.
+    pub(super) last: u32,
 }
 
 impl Found {
-    pub(super) const ABSENT: Self = Self { kind: Kind::Absent, first: 0 };
+    pub(super) const ABSENT: Self = Self { kind: Kind::Absent, first: 0, last: 0 };
 }
 
 impl<'a> Tokens<'a> {
     /// The first byte of a token; the end of the text after the last.
     #[inline(always)]
-    pub(super) fn start(&self, token: usize) -> usize {
+    pub(crate) fn start(&self, token: usize) -> usize {
         self.tokens.get(token).map_or(self.json.len(), |at| *at as usize)
     }
 
     /// The byte a token begins with; 0, which begins none, after the last.
     #[inline(always)]
-    pub(super) fn byte(&self, token: usize) -> u8 {
+    pub(crate) fn byte(&self, token: usize) -> u8 {
         self.firsts.get(token).copied().unwrap_or_default()
     }
 
     /// The end of a string, number or word: where the whitespace before the next token begins.
     #[inline(always)]
-    fn end(&self, token: usize) -> usize {
+    pub(crate) fn end(&self, token: usize) -> usize {
         let mut end = self.start(token + 1);
         while end > 0 && self.json.get(end - 1).is_some_and(|byte| is_space(*byte)) {
             end -= 1;
@@ -50,27 +54,42 @@ impl<'a> Tokens<'a> {
         end
     }
 
+    /// Where a value stands in the text, from its first token to its last.
+    #[inline]
+    pub(crate) fn span(&self, first: usize, last: usize) -> Range<u32> {
+        self.start(first) as u32..self.end(last) as u32
+    }
+
+    /// Appends the bytes of a string with its quotes, a number or a word.
+    #[inline(always)]
+    pub(crate) fn push_scalar(&self, token: usize, out: &mut Vec<u8>) {
+        push_range(self.json, self.start(token), self.end(token), out);
+    }
+
     /// The bytes of a number or word.
-    pub(super) fn scalar(&self, token: usize) -> &'a [u8] {
+    pub(crate) fn scalar(&self, token: usize) -> &'a [u8] {
         self.json.get(self.start(token)..self.end(token)).unwrap_or_default()
     }
 
     /// The bytes of a string between its quotes, as written.
     #[inline]
-    pub(super) fn string(&self, token: usize) -> &'a [u8] {
+    pub(crate) fn string(&self, token: usize) -> &'a [u8] {
         self.json.get(self.start(token) + 1..self.end(token) - 1).unwrap_or_default()
     }
 
     /// Appends the text of a string, its escapes resolved.
     #[inline]
-    pub(super) fn push_text(&self, token: usize, out: &mut Vec<u8>) {
-        let raw = self.string(token);
-        if self.escaped(token) { unescape(raw, out) } else { out.extend_from_slice(raw) }
+    pub(crate) fn push_text(&self, token: usize, out: &mut Vec<u8>) {
+        if self.escaped(token) {
+            unescape(self.string(token), out);
+        } else {
+            push_range(self.json, self.start(token) + 1, self.end(token) - 1, out);
+        }
     }
 
     /// Whether a string has an escape.
     #[inline]
-    pub(super) fn escaped(&self, token: usize) -> bool {
+    pub(crate) fn escaped(&self, token: usize) -> bool {
         if self.escapes.is_empty() {
             return false;
         }
@@ -108,7 +127,7 @@ impl<'a> Tokens<'a> {
 
     /// Checks that a name and a colon stand here.
     #[inline(always)]
-    fn check_name(&self, token: usize) -> Result<(), DecodeError> {
+    pub(crate) fn check_name(&self, token: usize) -> Result<(), DecodeError> {
         if self.firsts.get(token..token + 2) == Some(b"\":") {
             return Ok(());
         }
@@ -120,7 +139,7 @@ impl<'a> Tokens<'a> {
 
     /// Checks a value nobody looks into, and gives the token after it.
     #[inline(always)]
-    fn skip(&self, token: usize, first: u8, nesting: &mut Nesting) -> Result<usize, DecodeError> {
+    pub(crate) fn skip(&self, token: usize, first: u8, nesting: &mut Nesting) -> Result<usize, DecodeError> {
         match first {
             b'{' | b'[' => self.skip_nested(token, nesting),
             _ => self.check_scalar(token, first).map(|()| token + 1),
@@ -183,6 +202,21 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// Appends `bytes[start..end]`. Most values are short, and to copy more than is wanted, but of a size known beforehand,
+/// costs less than to copy just what is wanted.
+#[inline(always)]
+pub(crate) fn push_range(bytes: &[u8], start: usize, end: usize, out: &mut Vec<u8>) {
+    let length = end.saturating_sub(start);
+    match bytes.get(start..).and_then(|rest| rest.first_chunk::<32>()) {
+        Some(chunk) if length <= 32 => {
+            let before = out.len();
+            out.extend_from_slice(chunk);
+            out.truncate(before + length);
+        }
+        _ => out.extend_from_slice(bytes.get(start..end).unwrap_or_default()),
+    }
+}
+
 fn after_value(object: bool) -> Expected {
     if object { Expected::CommaOrBrace } else { Expected::CommaOrBracket }
 }
@@ -194,7 +228,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Which of the open values are objects: a bit for each, so that depth costs next to no memory.
 #[derive(Debug, Default)]
-pub(super) struct Nesting {
+pub(crate) struct Nesting {
     depth: usize,
     /// The innermost in bit 0.
     top: u64,
@@ -270,7 +304,7 @@ impl Walk {
             let first = text.byte(token);
             let container = matches!(first, b'{' | b'[');
             if container && node != UNASKED && tree.goes_deeper(node) {
-                self.note(tree, node, Kind::Json, token);
+                self.note(tree, node, Kind::Json, token, token);
                 self.frames.push(Frame { node, object: first == b'{', element: 0 });
                 token += 1;
                 if text.byte(token) != first + 2 {
@@ -280,7 +314,7 @@ impl Walk {
             } else {
                 let next = text.skip(token, first, &mut self.nesting)?;
                 if node != UNASKED {
-                    self.note(tree, node, kind(first), token);
+                    self.note(tree, node, kind(first), token, next - 1);
                 }
                 token = next;
             }
@@ -306,6 +340,9 @@ impl Walk {
             }
             if byte != if frame.object { b'}' } else { b']' } {
                 return Err(text.fail(token, after_value(frame.object)));
+            }
+            if let Some(found) = self.found.get_mut(frame.node as usize) {
+                found.last = token as u32;
             }
             token += 1;
             self.frames.pop();
@@ -341,17 +378,17 @@ impl Walk {
 
     /// Notes a value. What an earlier member of the same name had below it is gone: the last member counts.
     #[inline(always)]
-    fn note(&mut self, tree: &Tree, node: u32, kind: Kind, first: usize) {
+    fn note(&mut self, tree: &Tree, node: u32, kind: Kind, first: usize, last: usize) {
         let subtree = self.found.get_mut(node as usize..tree.subtree_end(node) as usize);
         if let Some((own, below)) = subtree.and_then(<[Found]>::split_first_mut) {
-            *own = Found { kind, first: first as u32 };
+            *own = Found { kind, first: first as u32, last: last as u32 };
             below.fill(Found::ABSENT);
         }
     }
 }
 
 /// What a checked value is, by its first byte.
-pub(super) fn kind(first: u8) -> Kind {
+pub(crate) fn kind(first: u8) -> Kind {
     match first {
         b'"' => Kind::String,
         b'{' | b'[' => Kind::Json,
