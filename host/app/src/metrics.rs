@@ -3,6 +3,7 @@
 //!
 //! The hot path holds a [`PartitionMetrics`] and touches only atomics, once a batch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::record::TopicPartition;
@@ -10,6 +11,8 @@ use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
 };
+
+use crate::insights::{Insights, InsightsCollector};
 
 /// Names of all metrics. They are a contract with dashboards and alerts.
 pub mod names {
@@ -69,6 +72,24 @@ pub mod names {
     pub const PAUSES: &str = "dedup_host_backpressure_pauses_total";
     /// HTTP requests.
     pub const HTTP_REQUESTS: &str = "dedup_host_http_requests_total";
+    /// Duplicates by how they stand to their original.
+    pub const DUPLICATES: &str = "dedup_host_duplicates_total";
+    /// Duplicates that were forwarded as too unlike their original.
+    pub const DUPLICATES_FORWARDED: &str = "dedup_host_duplicates_forwarded_total";
+    /// How alike duplicates and originals are.
+    pub const DUPLICATE_SIMILARITY: &str = "dedup_host_duplicate_similarity";
+    /// The same over their properties alone.
+    pub const DUPLICATE_PROPERTY_SIMILARITY: &str = "dedup_host_duplicate_property_similarity";
+    /// The same of their uuids.
+    pub const DUPLICATE_UUID_SIMILARITY: &str = "dedup_host_duplicate_uuid_similarity";
+    /// Time between original and duplicate.
+    pub const DUPLICATE_GAP_SECONDS: &str = "dedup_host_duplicate_gap_seconds";
+    /// Keys by at most how many duplicates they have.
+    pub const KEYS_BY_DUPLICATES: &str = "dedup_host_keys_by_duplicates";
+    /// Keys by at most how many distinct uuids they have.
+    pub const KEYS_BY_DISTINCT_UUIDS: &str = "dedup_host_keys_by_distinct_uuids";
+    /// Comparisons of properties, by property and what came out.
+    pub const PROPERTY_COMPARISONS: &str = "dedup_host_property_comparisons_total";
     /// 1, with the version as a label.
     pub const BUILD_INFO: &str = "dedup_host_build_info";
 }
@@ -340,6 +361,14 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Shows what is known of duplicates beside the other metrics; once a set.
+    ///
+    /// # Errors
+    /// They are shown already.
+    pub fn show(&self, insights: &Arc<Insights>) -> prometheus::Result<()> {
+        self.registry.register(Box::new(InsightsCollector::new(Arc::clone(insights))?))
+    }
+
     /// Series of closed sets exist from the start, so that a rate over their first increment is right.
     fn start_at_zero(&self) {
         for destination in Destination::ALL {
@@ -575,6 +604,7 @@ mod tests {
     fn every_name_has_the_prefix_and_is_shown_once_it_was_used() {
         let metrics = Metrics::new().unwrap();
         let _ = metrics.partition(&partition(0));
+        metrics.show(&Arc::new(Insights::new(false))).unwrap();
         let plugin = metrics.plugin("composite_key");
         plugin.called(3, Duration::from_millis(5));
         plugin.failed("trap", 1);
@@ -588,7 +618,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 29, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 38, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));
         assert!(text.contains(concat!("dedup_host_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));

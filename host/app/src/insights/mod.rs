@@ -1,5 +1,31 @@
-//! What duplicates are like, summed up for operators: not the decision that an event is one.
+//! What duplicates are like, summed up for operators: how alike, how far apart in time, what changed, which keys. Not
+//! the decision that an event is a duplicate, and not the score.
+//!
+//! A line fills [`Findings`] of its own without locks, drops them on rollback, and hands them to the process's
+//! [`Insights`] once their transaction is committed: nothing that was undone is ever counted.
 
+mod answers;
+mod collector;
+mod findings;
+mod histogram;
+mod keys;
+mod latest;
 mod likeness;
+mod names;
+mod properties;
+mod sums;
+mod text;
+mod uuid;
 
+pub use answers::{
+    Bars, DuplicatesAnswer, KeyAnswer, KeysAnswer, LatestAnswer, LatestDuplicate, LatestRow, Outcomes, PropertyAnswer,
+};
+pub use collector::InsightsCollector;
+pub use findings::{Explained, Findings};
 pub use likeness::Likeness;
+pub use properties::{PropertyCounts, Rows};
+pub use sums::{Insights, Totals};
+pub use uuid::uuid_similarity;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The events with the most duplicates. Exact, as each duplicate comes with the count of its original so far: nothing is
+//! estimated, and of an event that is not among the heaviest nothing is kept.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use engine::record::{Millis, Offset, TopicPartition};
+
+use super::findings::Explained;
+use super::text::head;
+
+/// Originals that are shown.
+pub(super) const KEYS_MAX: usize = 100;
+/// Bytes of a key that are kept.
+pub(super) const KEY_BYTES_MAX: usize = 256;
+/// Originals that are held before the lightest are let go, all at once: cheaper than one by one.
+const HELD_MAX: usize = 2 * KEYS_MAX;
+
+/// An original and what is known of its duplicates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HeavyKey {
+    pub(super) key: Box<[u8]>,
+    pub(super) original_offset: Offset,
+    pub(super) duplicates: u64,
+    pub(super) distinct_uuids: Option<(u64, bool)>,
+    pub(super) last_offset: Offset,
+}
+
+/// The heaviest originals of one line since its last commit, by offset.
+#[derive(Debug, Default)]
+pub(super) struct LineKeys {
+    held: HashMap<Offset, HeavyKey>,
+    /// As many as are shown have at least so many duplicates: who has not more is not among them.
+    floor: u64,
+}
+
+impl LineKeys {
+    pub(super) fn record(&mut self, is: &Explained<'_>) {
+        let Some(duplicates) = is.count.filter(|count| *count > self.floor) else { return };
+        let known = self.held.entry(is.original_offset).or_insert_with(|| HeavyKey {
+            key: Box::from(head(is.key, KEY_BYTES_MAX)),
+            original_offset: is.original_offset,
+            duplicates,
+            distinct_uuids: None,
+            last_offset: is.offset,
+        });
+        known.duplicates = duplicates;
+        known.distinct_uuids = is.distinct_uuids;
+        known.last_offset = is.offset;
+        if self.held.len() > HELD_MAX {
+            self.let_go();
+        }
+    }
+
+    fn let_go(&mut self) {
+        let mut weights: Vec<_> = self.held.values().map(|key| (key.duplicates, -key.original_offset)).collect();
+        let (_, least, _) = weights.select_nth_unstable_by(KEYS_MAX - 1, |a, b| b.cmp(a));
+        let least = *least;
+        self.held.retain(|_, key| (key.duplicates, -key.original_offset) >= least);
+        self.floor = least.0;
+    }
+
+    pub(super) fn take(self) -> impl Iterator<Item = HeavyKey> {
+        self.held.into_values()
+    }
+}
+
+/// Where and when an original got its latest duplicate.
+#[derive(Debug, Clone)]
+pub(super) struct SeenKey {
+    pub(super) source: Arc<TopicPartition>,
+    pub(super) key: HeavyKey,
+    pub(super) last_seen_ms: Millis,
+}
+
+impl SeenKey {
+    fn place(&self) -> (&TopicPartition, Offset) {
+        (&self.source, self.key.original_offset)
+    }
+}
+
+/// The heaviest originals of the process, heaviest first.
+#[derive(Debug, Default)]
+pub(super) struct Heaviest {
+    keys: Vec<SeenKey>,
+}
+
+impl Heaviest {
+    /// Takes in what a line found. Of what is told twice of an original, the greater count holds.
+    pub(super) fn merge(&mut self, found: impl Iterator<Item = SeenKey>) {
+        self.keys.extend(found);
+        self.keys.sort_by(|a, b| a.place().cmp(&b.place()).then(b.key.duplicates.cmp(&a.key.duplicates)));
+        self.keys.dedup_by(|later, kept| later.place() == kept.place());
+        self.keys.sort_by(|a, b| b.key.duplicates.cmp(&a.key.duplicates).then_with(|| a.place().cmp(&b.place())));
+        self.keys.truncate(KEYS_MAX);
+    }
+
+    /// Another host shows the partition now.
+    pub(super) fn forget(&mut self, source: &TopicPartition) {
+        self.keys.retain(|key| *key.source != *source);
+    }
+
+    pub(super) fn keys(&self) -> &[SeenKey] {
+        &self.keys
+    }
+}

@@ -1,0 +1,81 @@
+//! Bytes of events as bounded text for people and for labels. Not for anything that is compared or decided.
+
+/// Bytes of a label that names a property.
+pub(super) const LABEL_BYTES_MAX: usize = 128;
+/// Bytes of a path that tell properties apart: one more than a label has, so that a longer path is known to be longer.
+pub(super) const PATH_BYTES_MAX: usize = LABEL_BYTES_MAX + 1;
+/// The label of properties that have none of their own.
+pub(super) const OTHER: &str = "other";
+/// The label of the empty pointer. An empty label is none to Prometheus.
+const WHOLE: &str = "(the whole event)";
+/// Says that something was cut.
+const ELLIPSIS: char = '…';
+
+/// The part of a path that tells it from others.
+pub(super) fn path_key(path: &[u8]) -> &[u8] {
+    path.get(..PATH_BYTES_MAX).unwrap_or(path)
+}
+
+/// The label of a property: UTF-8 without control characters, at most [`LABEL_BYTES_MAX`] bytes, never empty. Different
+/// paths may have the same label.
+pub(super) fn label(path: &[u8]) -> String {
+    if path.is_empty() {
+        return WHOLE.to_owned();
+    }
+    let visible = |is: char| if is.is_control() { char::REPLACEMENT_CHARACTER } else { is };
+    let mut label: String = String::from_utf8_lossy(path_key(path)).chars().map(visible).collect();
+    if label.len() > LABEL_BYTES_MAX {
+        label.truncate(label.floor_char_boundary(LABEL_BYTES_MAX - ELLIPSIS.len_utf8()));
+        label.push(ELLIPSIS);
+    }
+    label
+}
+
+/// The first `max` bytes, or up to three fewer so as not to cut a character.
+pub(super) fn head(bytes: &[u8], max: usize) -> &[u8] {
+    let continues = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let end = (max.saturating_sub(3)..=max).rev().find(|at| !continues(at)).unwrap_or(max);
+    bytes.get(..end).unwrap_or(bytes)
+}
+
+/// At most `max` characters of text, an ellipsis in place of the last where there is more.
+pub(super) fn shown(bytes: &[u8], max: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    match text.char_indices().nth(max) {
+        None => text.into_owned(),
+        Some(_) => text.chars().take(max.saturating_sub(1)).chain([ELLIPSIS]).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_short_whole_characters_without_controls() {
+        assert_eq!(label(b"/a/b"), "/a/b");
+        assert_eq!(label(b""), "(the whole event)");
+        assert_eq!(label(b"/a\nb\x07"), "/a\u{fffd}b\u{fffd}");
+        assert_eq!(label(b"/\xff"), "/\u{fffd}");
+        let full = format!("/{}", "a".repeat(127));
+        assert_eq!(label(full.as_bytes()), full);
+        for long in ["/é".repeat(60), "/€".repeat(60), "/\u{1}".repeat(120), "x".repeat(5000)] {
+            let label = label(long.as_bytes());
+            assert!(
+                label.len() <= LABEL_BYTES_MAX && label.len() > LABEL_BYTES_MAX - 8 && label.ends_with('…'),
+                "{label}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_is_cut_between_characters_and_says_so() {
+        assert_eq!(shown("äöü".as_bytes(), 3), "äöü");
+        assert_eq!(shown("äöüß".as_bytes(), 3), "äö…");
+        assert_eq!(
+            ["äöü", "aöü", "äö", "𝄞𝄞", ""].map(|text| shown(head(text.as_bytes(), 3), 3)),
+            ["ä", "aö", "ä", "", ""]
+        );
+        assert_eq!(head(&[0x80; 9], 5), [0x80; 5]);
+    }
+}
