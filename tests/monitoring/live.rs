@@ -1,0 +1,214 @@
+//! Every question of the dashboard and of the alerts, asked of a Prometheus that scrapes hosts at work: one that reads
+//! a pipe, and two that share a topic.
+
+use std::collections::BTreeSet;
+
+use dedup_host_tests::Test;
+use dedup_host_tests::program::get;
+use dedup_host_tests::scene::{LANES, PATIENCE, Scene};
+
+use crate::dashboard::{dashboard, filled_in, items, questions, text, words};
+use crate::expressions::{metrics, selectors, shown};
+use crate::feed::{PipeHost, TopicFeed, plugins};
+use crate::prometheus::{Prometheus, until};
+
+pub(crate) const TESTS: &[Test] = &[("a_host_that_reads_a_pipe_is_watched", a_host_that_reads_a_pipe_is_watched)];
+
+/// These need a broker too.
+pub(crate) const TESTS_OF_KAFKA: &[Test] =
+    &[("two_hosts_that_share_a_topic_are_watched", two_hosts_that_share_a_topic_are_watched)];
+
+/// Panels, by their titles, with the reason.
+type Panels = &'static [(&'static str, &'static str)];
+
+/// What is to be seen of hosts that are at work and well. Every other panel must show something above 0.
+struct Expected {
+    /// Panels that may show nothing but 0.
+    quiet: Panels,
+    /// Panels that may have nothing to show, not even 0.
+    empty: Panels,
+}
+
+/// Metrics of the host that the dashboard leaves out on purpose, with the reason: none.
+const UNUSED: Panels = &[];
+
+const WELL: Panels = &[
+    ("Lag", "the hosts keep up"),
+    ("Undecided records", "there may be no batch in flight just now"),
+    ("Restarts in the time shown", "nothing restarts"),
+    ("Replay", "the hosts begin with an empty state"),
+    ("Share that could not be decided", "generated events are in time and have keys"),
+    ("Pauses", "no bound is reached"),
+    ("Plugin failures", "the plugins are sound"),
+    ("Duplicates forwarded", "--forward-below-similarity is not set"),
+    ("Keys not on disk yet", "the state may have been persisted just now"),
+    ("Records a restart would replay", "the state may have been persisted just now"),
+    ("Time since the state was persisted", "the state may have been persisted just now"),
+];
+
+const OF_A_PIPE: Expected = Expected {
+    quiet: &[("Transactions", "there are none without Kafka"), ("Rebalances", "there is no group without Kafka")],
+    empty: &[("End to end", "lines have no time of their own at which they came in")],
+};
+
+const OF_KAFKA: Expected = Expected {
+    quiet: &[("Rebalances", "the group may have been settled before the first scrape")],
+    empty: &[("Look-ups answered by a filter", "keys are found in memory for the first half minute")],
+};
+
+fn a_host_that_reads_a_pipe_is_watched() {
+    let host = PipeHost::start();
+    let prometheus = Prometheus::of_hosts(&[host.port]);
+    let answered = every_question_has_an_answer(&prometheus, &OF_A_PIPE);
+    answered.unwrap_or_else(|cause| panic!("{cause}\n{}", host.said()));
+    every_selector_finds_something(&prometheus);
+    metrics_and_names_agree(host.port);
+    the_alerts_work(&prometheus, &[]);
+
+    host.feed.spoil();
+    until("the spoiled line raises an alert", || {
+        let firing = prometheus.firing();
+        if firing == ["DedupHostDeadLetters"] { Ok(()) } else { Err(format!("these fire: {firing:?}")) }
+    });
+    host.end();
+    let down = rule(&prometheus, "DedupHostDown");
+    until("the host is seen to be gone", || match prometheus.ask(&down)?.len() {
+        1 => Ok(()),
+        found => Err(format!("{found} hosts")),
+    });
+}
+
+fn two_hosts_that_share_a_topic_are_watched() {
+    let scene = Scene::new("monitoring", 4);
+    let plugins = plugins();
+    let extra: Vec<_> = plugins.iter().flat_map(|plugin| ["--plugin", plugin]).collect();
+    let mut hosts = ["a", "b"].map(|member| scene.start_member(member, LANES, &extra));
+    hosts.iter_mut().for_each(|host| host.ready());
+    let feed = TopicFeed::start(&scene);
+    let ports = hosts.each_ref().map(|host| host.port);
+    let prometheus = Prometheus::of_hosts(&ports);
+    let both = "count(sum by (instance) (dedup_host_decisions_total) > 0) == 2";
+    until("both hosts decide", || prometheus.ask(both)?.pop().map(drop).ok_or_else(|| "not yet".to_owned()));
+    let answered = every_question_has_an_answer(&prometheus, &OF_KAFKA);
+    answered
+        .unwrap_or_else(|cause| panic!("{cause}\n{}", hosts.each_ref().map(|host| host.running.stderr()).join("\n")));
+    every_selector_finds_something(&prometheus);
+    let persisted = "count(dedup_host_stage_seconds_count{stage=\"persist\"} > 0) == 2";
+    until("both hosts have persisted while they were fed", || {
+        let said = || hosts.each_ref().map(|host| host.running.stderr()).join("\n");
+        prometheus.ask(persisted)?.pop().map(drop).ok_or_else(said)
+    });
+    ports.iter().for_each(|port| metrics_and_names_agree(*port));
+    the_alerts_work(&prometheus, &[]);
+    feed.end();
+    for host in hosts {
+        let _ended = host.running.stop(PATIENCE).ok();
+    }
+}
+
+fn named(panels: Panels, title: &str) -> bool {
+    panels.iter().any(|(named, _)| *named == title)
+}
+
+/// What the unanswered ones were, otherwise.
+fn every_question_has_an_answer(prometheus: &Prometheus, expected: &Expected) -> Result<(), String> {
+    let questions = questions();
+    let titles: BTreeSet<_> = questions.iter().map(|(title, _)| title.as_str()).collect();
+    for (title, _) in [WELL, expected.quiet, expected.empty].concat() {
+        assert!(titles.contains(title), "there is no panel {title:?}");
+    }
+    let mut unanswered = Vec::new();
+    for (title, question) in &questions {
+        let quiet = named(WELL, title) || named(expected.quiet, title);
+        let answer = || {
+            let samples = prometheus.ask(question)?;
+            let finite = samples.iter().all(|(_, value)| value.is_finite());
+            let enough = named(expected.empty, title) || samples.iter().any(|(_, value)| quiet || *value > 0.0);
+            if finite && enough { Ok(()) } else { Err(format!("{title}: {question}\n{samples:?}")) }
+        };
+        if let Err(cause) = patient(unanswered.is_empty(), answer) {
+            unanswered.push(cause);
+        }
+    }
+    if unanswered.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} of {}:\n{}", unanswered.len(), questions.len(), unanswered.join("\n")))
+}
+
+/// Waits for the answer only while all is well: a second failure needs no patience.
+fn patient(wait: bool, mut attempt: impl FnMut() -> Result<(), String>) -> Result<(), String> {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let result = attempt();
+        if result.is_ok() || !wait || std::time::Instant::now() > deadline {
+            return result;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+/// What the alerts ask, by their names.
+fn alerts(prometheus: &Prometheus) -> Vec<(String, String)> {
+    let rules = prometheus.rules();
+    rules.iter().map(|rule| (words(rule, "name").to_owned(), words(rule, "query").to_owned())).collect()
+}
+
+fn rule(prometheus: &Prometheus, name: &str) -> String {
+    let alert = alerts(prometheus).into_iter().find(|(alert, _)| alert == name);
+    alert.unwrap_or_else(|| panic!("there is no alert {name}")).1
+}
+
+/// A label's value that no series has would make an alert that never fires.
+fn every_selector_finds_something(prometheus: &Prometheus) {
+    let expressions = questions().into_iter().chain(alerts(prometheus));
+    let wanted: BTreeSet<_> = expressions.flat_map(|(_, expression)| selectors(&expression)).collect();
+    let nothing: Vec<_> = wanted.iter().filter(|selector| found_nothing(prometheus, selector)).collect();
+    assert!(nothing.is_empty(), "no series for {nothing:#?}");
+    for variable in items(&dashboard()["templating"], "list").iter().filter(|variable| variable["type"] == "query") {
+        let question = filled_in(words(&variable["query"], "query"));
+        let inside = question.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+        let (selector, label) =
+            inside.and_then(|inside| inside.rsplit_once(", ")).expect("label_values(selector, label)");
+        let values = prometheus.ask(&format!("count by ({label}) ({selector})")).expect("a selector");
+        assert!(
+            !values.is_empty() && values.iter().all(|(labels, _)| labels.contains(label)),
+            "{question}: {values:?}"
+        );
+    }
+}
+
+fn found_nothing(prometheus: &Prometheus, selector: &str) -> bool {
+    // Alerts leave files out; what is left is asked of Kafka's topics.
+    let selector = selector.replace("topic!=\"(files)\"", "");
+    prometheus.ask(&selector).expect("a selector").is_empty()
+}
+
+fn metrics_and_names_agree(port: u16) {
+    let (code, body) = get(port, "/metrics").expect("it answers");
+    assert_eq!(code, 200, "{body}");
+    let shown = shown(&body);
+    let used = metrics(&text("dashboard.json"), &shown);
+    let in_alerts = metrics(&text("alerts.yaml"), &shown);
+    let unknown: Vec<_> = used.union(&in_alerts).filter(|name| !shown.contains(*name)).collect();
+    assert!(unknown.is_empty(), "the host does not show {unknown:#?}");
+    let unused: BTreeSet<_> = shown.difference(&used).map(String::as_str).collect();
+    let expected: BTreeSet<_> = UNUSED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(unused, expected, "metrics that no panel shows");
+}
+
+/// Prometheus evaluates every alert without an error, and none but these fires.
+fn the_alerts_work(prometheus: &Prometheus, firing: &[&str]) {
+    until("all alerts were evaluated", || {
+        let rules = prometheus.rules();
+        let wrong = rules.iter().find(|rule| rule["health"] != "ok");
+        wrong.map_or(Ok(()), |rule| Err(rule.to_string()))
+    });
+    assert_eq!(prometheus.firing(), firing);
+    for rule in prometheus.rules() {
+        let name = words(&rule, "name");
+        assert!(["critical", "warning"].contains(&words(&rule["labels"], "severity")), "{name}: which severity?");
+        assert!(words(&rule["annotations"], "summary").len() > 10, "{name} has no summary");
+        assert!(words(&rule["annotations"], "description").len() > 100, "{name} does not say what to do");
+    }
+}
