@@ -147,6 +147,9 @@ fn sums_are_those_of_a_recount() {
     let outcomes = [same_event, same_uuid, only_uuid_different, content_differs, unscored];
     assert_eq!(outcomes, Likeness::ALL.map(of));
 
+    let forwarded = scores().filter(|score| score.similarity < 0.3).count() as u64;
+    assert_eq!(insights.scrape().shape.forwarded, forwarded);
+
     let mut properties: BTreeMap<&str, PropertyCounts> = BTreeMap::new();
     for (path, original, duplicate, verdict) in
         told.iter().filter(|told| told.score.is_some()).flat_map(|told| &told.rows)
@@ -365,6 +368,11 @@ fn metrics_exist_from_the_start_and_stay_few_whatever_properties_are_called() {
     assert!(text.contains(&label) && text.contains("(the whole event)"), "{label}\n{text}");
     assert!(text.contains("dedup_host_duplicate_similarity_bucket{le=\"0.999999\"} 0"));
     assert!(text.contains("dedup_host_duplicate_similarity_bucket{le=\"1\"} 200"));
+    let keys: HashSet<_> = told.iter().map(|told| told.original_offset).collect();
+    assert!(text.contains(&format!("dedup_host_keys_by_duplicates{{le=\"+Inf\"}} {}\n", keys.len())));
+    insights.forget(&source(0));
+    assert!(metrics.render().unwrap().contains("dedup_host_keys_by_duplicates{le=\"+Inf\"} 0\n"));
+    assert!(metrics.show(&insights).is_err());
 }
 
 #[test]
