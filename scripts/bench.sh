@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three measurements: the line alone, over files, and Kafka to Kafka against a bare copy. Needs dist/ (make build).
+# Four measurements: the line alone, explaining duplicates, over files, and Kafka to Kafka against a bare copy. Needs dist/ (make build).
 # Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs.
 set -euo pipefail
 
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
-only=${ONLY:-line files kafka}
+only=${ONLY:-line explain files kafka}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
 started=no
@@ -25,6 +25,10 @@ milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 bench_line() {
   # shellcheck disable=SC2086  # several numbers
   cargo bench --locked -p dedup-host --bench line -- "$EVENTS" $keys
+}
+
+bench_explain() {
+  cargo bench --locked -p dedup-host --bench explain -- "$EVENTS" "$ROUNDS"
 }
 
 bench_files() {

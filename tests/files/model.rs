@@ -160,7 +160,9 @@ fn check_part(desk: &Desk, expected: &[Outcome], from: usize, to: usize, scene: 
     let duplicates: Vec<(u64, u64)> = desk
         .json_lines("duplicates")
         .iter()
-        .map(|letter| (letter["event"]["n"].as_u64().unwrap(), letter["original_offset"].as_u64().unwrap()))
+        .map(|letter| {
+            (letter["duplicate"]["event"]["n"].as_u64().unwrap(), letter["original"]["offset"].as_u64().unwrap())
+        })
         .collect();
     let wanted = (from..to).filter_map(|at| match expected[at] {
         Outcome::Duplicate(original) => Some((at as u64, original as u64)),

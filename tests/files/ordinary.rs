@@ -38,11 +38,11 @@ fn generated_events_get_the_answers_their_truth_knows() {
     assert_eq!(explained.len() as u64, truth.duplicate);
     for (letter, fact) in explained.iter().zip(copies) {
         let index = usize::try_from(fact["i"].as_u64().unwrap()).unwrap();
-        assert_eq!(letter["offset"], fact["i"]);
-        assert_eq!(letter["event"], input[index]);
+        assert_eq!(letter["duplicate"]["offset"], fact["i"]);
+        assert_eq!(letter["duplicate"]["event"], input[index]);
         // The original is the first event of its composite.
-        assert_eq!(letter["original_offset"], fact["duplicate_of"], "{letter}");
-        let user = letter["event"]["distinct_id"].as_str().unwrap();
+        assert_eq!(letter["original"]["offset"], fact["duplicate_of"], "{letter}");
+        let user = letter["duplicate"]["event"]["distinct_id"].as_str().unwrap();
         assert!(letter["key"].as_str().unwrap().contains(user), "{letter}");
     }
 }
@@ -127,7 +127,7 @@ fn report_and_duplicates_may_go_to_standard_output() {
     let desk = Desk::new();
     desk.write("in", "{\"a\":1}\n{\"a\":1}\n");
     let ended = desk.run("--plugin-config /a --input in --duplicates - --report report").ok();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["original_offset"], 0);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["original"]["offset"], 0);
     let ended = desk.run("--plugin-config /a --input in --report -").ok();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.stdout).unwrap()["duplicate"], 2);
 }
@@ -137,7 +137,7 @@ fn windows_line_ends_are_kept() {
     desk.write("in", "{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":1}\r\n{\"a\":3}\n");
     assert_eq!(desk.counts("--plugin-config /a --duplicates duplicates"), counts(3, 1));
     assert_eq!(desk.text("out"), "{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3}\n");
-    assert_eq!(desk.json_lines("duplicates")[0]["event"]["a"], 1);
+    assert_eq!(desk.json_lines("duplicates")[0]["duplicate"]["event"]["a"], 1);
 }
 
 fn a_last_line_without_newline_gets_one() {
@@ -212,7 +212,7 @@ fn shares_one_of_several_keys() {
     let _ok = end(command).ok();
     assert_eq!(desk.report(), Counts { consumed: 6, keyless: 1, ..counts(2, 3) });
     let originals: Vec<u64> =
-        desk.json_lines("duplicates").iter().map(|letter| letter["original_offset"].as_u64().unwrap()).collect();
+        desk.json_lines("duplicates").iter().map(|letter| letter["original"]["offset"].as_u64().unwrap()).collect();
     // The third meets the second by user and time: a duplicate's own keys are remembered too.
     assert_eq!(originals, [0, 1, 3]);
     assert_eq!(desk.text("out"), format!("{}\n{}\n{}\n", lines[0], lines[3], lines[5]));

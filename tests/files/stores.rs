@@ -23,7 +23,8 @@ fn a_second_file_is_held_against_the_first() {
     assert_eq!(desk.text("out"), "{\"a\":3}\n");
     let letters = desk.json_lines("duplicates");
     // Events are counted on over the runs: the second file starts at 3.
-    let offsets = letters.iter().map(|letter| (letter["offset"].as_u64(), letter["original_offset"].as_u64()));
+    let offsets =
+        letters.iter().map(|letter| (letter["duplicate"]["offset"].as_u64(), letter["original"]["offset"].as_u64()));
     assert_eq!(offsets.collect::<Vec<_>>(), [(Some(4), Some(1)), (Some(5), Some(3))]);
 }
 

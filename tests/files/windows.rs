@@ -54,7 +54,7 @@ fn a_key_starts_anew_after_the_window() {
     // A duplicate does not prolong the memory of its original.
     assert_eq!(desk.counts(&format!("{TEN_SECONDS} --duplicates duplicates")), counts(4, 2));
     let letters = desk.json_lines("duplicates");
-    let originals: Vec<_> = letters.iter().map(|letter| letter["original_time"].as_i64()).collect();
+    let originals: Vec<_> = letters.iter().map(|letter| letter["original"]["time"].as_i64()).collect();
     assert_eq!(originals, [Some(NOON), Some(NOON + 10_001)]);
 }
 

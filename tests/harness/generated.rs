@@ -127,6 +127,7 @@ impl Expected {
         });
         scene.broker.for_each_committed(&scene.lane("duplicates"), |record| {
             let value: Value = serde_json::from_str(&record.text()).expect("JSON");
+            let value = &value["duplicate"];
             let place = (value["partition"].as_i64().unwrap_or(-1), value["offset"].as_i64().unwrap_or(-1));
             *self.duplicates.get_mut(&place).unwrap_or_else(|| panic!("not a duplicate: {}", record.text())) += 1;
         });

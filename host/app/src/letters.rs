@@ -1,49 +1,276 @@
-//! Records that the host writes itself: the explanation of a duplicate. Not the events, which are never rewritten.
+//! Records that the host writes itself: the explanation of a duplicate, version 1 of `schema/duplicate-v1.json`. Not the
+//! events, which are never rewritten.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
-use engine::entry::Entry;
-use engine::record::{Record, TopicPartition};
+use engine::fields::Kind;
+use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
+use engine::record::{Millis, Offset, Record, TopicPartition};
+use plugin::Plugin;
+use sha2::{Digest, Sha256};
 
-/// One JSON object: the key, where the duplicate and the original are, and the duplicate itself. `opaque`: the payload
-/// need not be JSON, and is given as a string, or in hexadecimal where it is not UTF-8.
-#[must_use]
-pub(crate) fn duplicate(
-    source: &TopicPartition,
-    record: Record<'_>,
-    key: &[u8],
-    original: Entry,
+use crate::insights::{Likeness, Rows};
+
+/// What never changes between records of a run.
+pub(crate) struct Letters {
+    /// `"extractor":{...},"scorer":{...}`.
+    plugins: String,
+    /// What the scorer reads; empty where there is none or it reads the payload.
+    roots: Vec<String>,
+    /// Whether values are hidden.
+    redact: bool,
+    /// Payloads need not be JSON.
     opaque: bool,
-) -> String {
-    let payload = record.payload().unwrap_or_default();
-    let mut text = String::with_capacity(payload.len() + 192);
-    text.push_str("{\"key\":");
-    push_string(&mut text, &String::from_utf8_lossy(key));
-    text.push_str(",\"topic\":");
-    push_string(&mut text, &source.topic);
-    let _infallible = write!(
-        text,
-        ",\"partition\":{},\"offset\":{},\"original_offset\":{},\"original_time\":{},\"event\":",
-        source.partition,
-        record.offset(),
-        original.offset,
-        original.time
-    );
-    match std::str::from_utf8(payload) {
-        Ok(json) if !opaque => text.push_str(json),
-        Ok(other) => push_string(&mut text, other),
-        Err(_) => {
-            text.push_str("{\"hex\":\"");
-            for byte in payload {
-                let _infallible = write!(text, "{byte:02x}");
-            }
-            text.push_str("\"}");
-        }
-    }
-    text.push('}');
-    text
 }
 
-fn push_string(text: &mut String, value: &str) {
-    text.push_str(&serde_json::Value::from(value).to_string());
+/// One duplicate, and all that is known of it.
+pub(crate) struct Letter<'a> {
+    pub(crate) source: &'a TopicPartition,
+    pub(crate) record: Record<'a>,
+    pub(crate) time: Option<Millis>,
+    pub(crate) uuid: Option<&'a [u8]>,
+    /// As [`Letters::key`] gives it.
+    pub(crate) key: &'a str,
+    pub(crate) original_offset: Offset,
+    pub(crate) original_time: Millis,
+    pub(crate) original: Option<&'a Kept<'a>>,
+    pub(crate) likeness: Likeness,
+    /// Duplicates of the original so far, this one included.
+    pub(crate) count: Option<u64>,
+    /// Distinct uuids of the key, and whether that is exact.
+    pub(crate) uuids: Option<(u64, bool)>,
+    pub(crate) uuid_similarity: Option<f64>,
+    /// Why there is no score, where there is none.
+    pub(crate) comparison: Result<Compared<'a>, &'a str>,
+}
+
+/// What the scorer said of a pair.
+#[derive(Clone, Copy)]
+pub(crate) struct Compared<'a> {
+    pub(crate) score: Score,
+    pub(crate) pairs: &'a PairBatch,
+    pub(crate) pair: usize,
+    pub(crate) verdicts: &'a [Verdict],
+}
+
+impl Letters {
+    pub(crate) fn new(
+        extractor: &Plugin,
+        scorer: Option<&Plugin>,
+        roots: Vec<String>,
+        redact: bool,
+        opaque: bool,
+    ) -> Self {
+        let mut plugins = Vec::from(*b"\"extractor\":");
+        push_plugin(&mut plugins, Some(extractor));
+        plugins.extend_from_slice(b",\"scorer\":");
+        push_plugin(&mut plugins, scorer);
+        Self { plugins: String::from_utf8_lossy(&plugins).into_owned(), roots, redact, opaque }
+    }
+
+    /// A key as it is shown: as text, or only its digest where values are hidden.
+    pub(crate) fn key(&self, key: &[u8]) -> String {
+        if self.redact {
+            return Sha256::digest(key).iter().fold("sha256:".to_owned(), |mut text, byte| {
+                let _infallible = write!(text, "{byte:02x}");
+                text
+            });
+        }
+        String::from_utf8_lossy(key).into_owned()
+    }
+
+    /// Appends the record of a duplicate: one JSON object.
+    pub(crate) fn write(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"version\":1,\"key\":");
+        push_text(out, letter.key);
+        out.extend_from_slice(b",\"outcome\":\"");
+        out.extend_from_slice(letter.likeness.as_str().as_bytes());
+        out.push(b'"');
+        push_number(out, "count", letter.count);
+        push_number(out, "distinct_uuids", letter.uuids.map(|(distinct, _)| distinct));
+        if let Some((_, exact)) = letter.uuids {
+            push_member(out, "distinct_uuids_exact", if exact { "true" } else { "false" });
+        }
+        push_number(out, "uuid_similarity", letter.uuid_similarity);
+        self.push_comparison(letter, out);
+        out.push(b',');
+        out.extend_from_slice(self.plugins.as_bytes());
+        self.push_original(letter, out);
+        self.push_duplicate(letter, out);
+        out.push(b'}');
+    }
+
+    fn push_comparison(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let compared = match letter.comparison {
+            Ok(compared) => compared,
+            Err(reason) => {
+                out.extend_from_slice(b",\"unscored\":");
+                push_text(out, reason);
+                return;
+            }
+        };
+        push_number(out, "similarity", Some(compared.score.similarity));
+        push_number(out, "property_similarity", Some(compared.score.property_similarity));
+        out.extend_from_slice(b",\"changed\":[");
+        let mut separator: &[u8] = b"";
+        for row in compared.rows(Verdict::Changed) {
+            out.extend_from_slice(separator);
+            separator = b",";
+            self.push_change(compared.pairs, row, out);
+        }
+        out.extend_from_slice(b"],\"same\":[");
+        separator = b"";
+        for row in compared.rows(Verdict::Same) {
+            out.extend_from_slice(separator);
+            separator = b",";
+            push_bytes(out, compared.pairs.paths.get(row).unwrap_or_default());
+        }
+        out.push(b']');
+    }
+
+    fn push_change(&self, pairs: &PairBatch, row: usize, out: &mut Vec<u8>) {
+        let kind = |kinds: &[u8]| kinds.get(row).copied().unwrap_or(Kind::Absent as u8);
+        let (original, duplicate) = (kind(&pairs.original_kinds), kind(&pairs.duplicate_kinds));
+        let absent = Kind::Absent as u8;
+        out.extend_from_slice(b"{\"path\":");
+        push_bytes(out, pairs.paths.get(row).unwrap_or_default());
+        out.extend_from_slice(b",\"change\":");
+        out.extend_from_slice(match (original == absent, duplicate == absent) {
+            (true, _) => b"\"added\"",
+            (false, true) => b"\"removed\"",
+            (false, false) => b"\"changed\"",
+        });
+        if !self.redact {
+            out.extend_from_slice(b",\"original\":");
+            push_value(out, original, pairs.originals.get(row).unwrap_or_default());
+            out.extend_from_slice(b",\"duplicate\":");
+            push_value(out, duplicate, pairs.duplicates.get(row).unwrap_or_default());
+        }
+        out.push(b'}');
+    }
+
+    fn push_original(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let uuid = letter.original.and_then(Kept::uuid);
+        push_coordinates(out, "original", letter.source, letter.original_offset, Some(letter.original_time), uuid);
+        if let Some(kept) = letter.original.filter(|_| !self.redact) {
+            let whole = match kept.form() {
+                Form::Payload => true,
+                Form::Values => self.roots.iter().any(String::is_empty),
+                Form::PayloadCut | Form::Properties => false,
+            };
+            let start = out.len();
+            out.extend_from_slice(if whole { b",\"event\":" } else { b",\"fields\":" });
+            if !fields_text(kept, &self.roots, out) {
+                out.truncate(start);
+            }
+        }
+        out.push(b'}');
+    }
+
+    fn push_duplicate(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, letter.uuid);
+        if !self.redact {
+            out.extend_from_slice(b",\"event\":");
+            push_payload(out, letter.record.payload().unwrap_or_default(), self.opaque);
+        }
+        out.push(b'}');
+    }
+}
+
+impl<'a> Compared<'a> {
+    /// The same for those who sum up.
+    pub(crate) fn to_rows(self) -> Rows<'a> {
+        Rows { pairs: self.pairs, range: self.pairs.rows(self.pair), verdicts: self.verdicts }
+    }
+
+    /// The rows of the pair with this verdict.
+    pub(crate) fn rows(self, wanted: Verdict) -> impl Iterator<Item = usize> + use<'a> {
+        let rows = self.pairs.rows(self.pair);
+        let verdicts = self.verdicts.get(rows.clone()).unwrap_or_default();
+        rows.zip(verdicts).filter(move |(_, verdict)| **verdict == wanted).map(|(row, _)| row)
+    }
+}
+
+fn push_coordinates(
+    out: &mut Vec<u8>,
+    name: &str,
+    source: &TopicPartition,
+    offset: Offset,
+    time: Option<Millis>,
+    uuid: Option<&[u8]>,
+) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":{\"topic\":");
+    push_text(out, &source.topic);
+    push_number(out, "partition", Some(source.partition));
+    push_number(out, "offset", Some(offset));
+    push_number(out, "time", time);
+    out.extend_from_slice(b",\"uuid\":");
+    match uuid {
+        Some(uuid) => push_bytes(out, uuid),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// JSON as it is; what is not JSON as a string, or in hexadecimal where it is not UTF-8.
+fn push_payload(out: &mut Vec<u8>, payload: &[u8], opaque: bool) {
+    match std::str::from_utf8(payload) {
+        Ok(_) if !opaque => out.extend_from_slice(payload),
+        Ok(text) => push_text(out, text),
+        Err(_) => {
+            out.extend_from_slice(b"{\"hex\":\"");
+            for byte in payload {
+                let hex = |digit: u8| b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
+                out.extend_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+            }
+            out.extend_from_slice(b"\"}");
+        }
+    }
+}
+
+fn push_value(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
+    const STRING: u8 = Kind::String as u8;
+    const BYTES: u8 = Kind::Bytes as u8;
+    match (kind, value.last()) {
+        (STRING, _) => push_bytes(out, value),
+        (BYTES, _) => push_payload(out, value, true),
+        (_, None) => out.extend_from_slice(b"null"),
+        // A number or an array that was cut to its beginning ends with the mark.
+        (_, Some(b')')) => push_bytes(out, value),
+        _ => out.extend_from_slice(value),
+    }
+}
+
+fn push_plugin(out: &mut Vec<u8>, plugin: Option<&Plugin>) {
+    let Some(plugin) = plugin else { return out.extend_from_slice(b"null") };
+    out.extend_from_slice(b"{\"name\":");
+    push_text(out, plugin.name());
+    out.extend_from_slice(b",\"version\":");
+    push_text(out, plugin.version());
+    out.extend_from_slice(b",\"sha256\":");
+    push_text(out, plugin.sha256());
+    out.push(b'}');
+}
+
+/// `,"name":12`; null where there is no number.
+fn push_number(out: &mut Vec<u8>, name: &str, number: Option<impl serde::Serialize>) {
+    push_member(out, name, "");
+    // A number and null are always JSON, and a vector takes every byte.
+    let _infallible = serde_json::to_writer(out, &number);
+}
+
+fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(value.as_bytes());
+}
+
+fn push_bytes(out: &mut Vec<u8>, text: &[u8]) {
+    push_text(out, &String::from_utf8_lossy(text));
+}
+
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    let _infallible = serde_json::to_writer(out, text);
 }

@@ -1,4 +1,4 @@
-//! The line of one partition: decode, extract, look up, decide, stage, send. One batch at a time, on one thread.
+//! The line of one partition: decode, extract, look up, decide, explain, send. One batch at a time, on one thread.
 //! It does not read or commit: a driver brings batches, and says when what was sent is committed.
 
 use std::sync::Arc;
@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
-use engine::entry::{Entry, Found};
+use engine::entry::Found;
 use engine::fields::{Extraction, FieldBatch, KeyStatus, Kind};
 use engine::fingerprint::{Fingerprint, Fingerprinter};
 use engine::projection::{Numbers, PointerError, Projection};
+use engine::properties::TooManyRoots;
 use engine::record::{Offset, Record, RecordBatch, TopicPartition};
 use engine::time::{Clock, parse_event_time};
-use plugin::{Extractor, Input, Plugin};
+use plugin::{Calls, Extractor, Input};
 use state::{Applied, PartitionStore, StateError};
 
-use crate::letters;
-use crate::settings::config::{LatePolicy, OnMissingKey, OnPluginFailure};
+use crate::explain::{Batch as Explainable, Duplicate, Explainer, Told, Wanted};
+use crate::insights::Findings;
+use crate::plugins::Plugins;
+use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use crate::tally::Tally;
 
 /// What the operator chose about events; the same for every partition.
@@ -36,6 +39,8 @@ pub struct Rules {
     pub late: LatePolicy,
     /// What becomes of a record that the plugin fails on.
     pub on_plugin_failure: OnPluginFailure,
+    /// How duplicates are explained.
+    pub explain: ExplanationConfig,
 }
 
 /// Why a line cannot go on. Bad records are never the reason, unless the operator wants to stop at them.
@@ -44,6 +49,9 @@ pub enum LineError {
     /// A pointer that is none.
     #[error("{0}")]
     Pointer(#[from] PointerError),
+    /// The scorer asks for more than there can be.
+    #[error("the scorer: {0}")]
+    Roots(#[from] TooManyRoots),
     /// The plugin cannot be instantiated.
     #[error(transparent)]
     Load(#[from] plugin::LoadError),
@@ -82,6 +90,8 @@ pub struct StageTimes {
     pub lookup: Duration,
     /// The rule.
     pub decide: Duration,
+    /// Keeping originals, comparing duplicates with theirs.
+    pub explain: Duration,
     /// Handing records to the sink.
     pub produce: Duration,
 }
@@ -95,6 +105,14 @@ pub struct PluginCost {
     pub failures: u64,
     /// Time in calls.
     pub time: Duration,
+}
+
+impl PluginCost {
+    pub(crate) fn add(&mut self, calls: &Calls) {
+        self.calls += u64::from(calls.calls);
+        self.failures += u64::from(calls.traps);
+        self.time += calls.time;
+    }
 }
 
 /// Why a record has no key: its index in the batch, the kind of the reason, and the words.
@@ -111,12 +129,15 @@ struct Scratch {
     fields: Vec<FieldBatch>,
     /// Record index of each event that could be decoded.
     decoded: Vec<u32>,
+    /// What the scorer asked for, of the same.
+    wanted: Wanted,
     extraction: Extraction,
     candidates: Vec<Candidate>,
     owners: Vec<u32>,
     keys: Vec<Fingerprint>,
     found: Vec<Found>,
     decisions: Decisions,
+    duplicates: Vec<Duplicate>,
     /// Ascending by record.
     reasons: Vec<Reason>,
 }
@@ -133,6 +154,7 @@ pub struct Line {
     clock: Clock,
     committed_clock: Clock,
     store: PartitionStore,
+    explainer: Explainer,
     scratch: Scratch,
     tally: Tally,
     times: StageTimes,
@@ -150,30 +172,34 @@ impl Line {
     pub fn new(
         source: TopicPartition,
         rules: Arc<Rules>,
-        plugin: &Plugin,
+        plugins: &Plugins,
         store: PartitionStore,
     ) -> Result<Self, LineError> {
-        let (wants_payload, plugin_fields) = match plugin.input() {
+        let (wants_payload, plugin_fields) = match plugins.extractor.input() {
             Input::Payload => (true, Vec::new()),
             Input::Fields(fields) => (false, fields.clone()),
         };
         let host_fields: Vec<String> =
             [Some(rules.uuid_field.clone()), rules.event_time.clone()].into_iter().flatten().collect();
-        let projection = Projection::compile(&[&plugin_fields, &host_fields], rules.numbers)?;
+        let explainer = Explainer::new(&source, &rules, plugins)?;
+        let spans = explainer.roots();
+        let projection = Projection::compile_with_spans(&[&plugin_fields, &host_fields], spans, rules.numbers)?;
+        let wanted = Wanted { width: spans.len(), ..Wanted::default() };
         let fields = projection.widths().into_iter().map(FieldBatch::new).collect();
         let clock = store.applied().and_then(|applied| Clock::decode(&applied.clock)).unwrap_or_default();
         Ok(Self {
             source,
             projection,
             wants_payload,
-            extractor: plugin.extractor()?,
+            extractor: plugins.extractor.extractor()?,
             fingerprinter: Fingerprinter::new(store.seed()),
             decider: Decider::new(rules.window),
             rules,
             clock,
             committed_clock: clock,
             store,
-            scratch: Scratch { fields, ..Scratch::default() },
+            explainer,
+            scratch: Scratch { fields, wanted, ..Scratch::default() },
             tally: Tally::default(),
             times: StageTimes::default(),
             plugin_cost: PluginCost::default(),
@@ -195,12 +221,15 @@ impl Line {
         let looked_up = Instant::now();
         self.decide();
         let decided = Instant::now();
+        self.explain(batch, live_from, sink)?;
+        let explained = Instant::now();
         self.send(batch, live_from, sink)?;
         self.times.decode += decoded - start;
         self.times.extract += extracted - decoded;
         self.times.lookup += looked_up - extracted;
         self.times.decide += decided - looked_up;
-        self.times.produce += decided.elapsed();
+        self.times.explain += explained - decided;
+        self.times.produce += explained.elapsed();
         Ok(())
     }
 
@@ -208,6 +237,7 @@ impl Line {
         let scratch = &mut self.scratch;
         scratch.fields.iter_mut().for_each(FieldBatch::clear);
         scratch.decoded.clear();
+        scratch.wanted.clear();
         scratch.reasons.clear();
         scratch.candidates.clear();
         for (index, record) in (0..).zip(batch.iter()) {
@@ -215,17 +245,21 @@ impl Line {
             scratch.candidates.push(candidate);
             let decoded = match record.payload() {
                 None => Err("the payload is null (a tombstone)".to_owned()),
-                Some(payload) if self.wants_payload => {
-                    // Fields of the host's own are a service where there is JSON; the payload need not be.
-                    let absent = self.projection.project(payload, &mut scratch.fields).is_err();
-                    if absent && let Some(host) = scratch.fields.get_mut(HOST_FIELDS) {
-                        (0..host.width).for_each(|_| host.push(Kind::Absent, b""));
+                Some(payload) => match self.projection.project(payload, &mut scratch.fields) {
+                    Ok(()) => {
+                        scratch.wanted.push(self.projection.spans().iter().cloned());
+                        Ok(())
                     }
-                    Ok(())
-                }
-                Some(payload) => {
-                    self.projection.project(payload, &mut scratch.fields).map_err(|error| error.to_string())
-                }
+                    // Fields of the host's own are a service where there is JSON; the payload need not be.
+                    Err(_) if self.wants_payload => {
+                        if let Some(host) = scratch.fields.get_mut(HOST_FIELDS) {
+                            (0..host.width).for_each(|_| host.push(Kind::Absent, b""));
+                        }
+                        scratch.wanted.push_opaque();
+                        Ok(())
+                    }
+                    Err(error) => Err(error.to_string()),
+                },
             };
             match decoded {
                 Ok(()) => scratch.decoded.push(index),
@@ -253,9 +287,7 @@ impl Line {
         let scratch = &mut self.scratch;
         let Some(events) = payloads.as_ref().or_else(|| scratch.fields.first()) else { return Ok(()) };
         let calls = self.extractor.extract(events, &mut scratch.extraction)?;
-        self.plugin_cost.calls += u64::from(calls.calls);
-        self.plugin_cost.failures += u64::from(calls.traps);
-        self.plugin_cost.time += calls.time;
+        self.plugin_cost.add(&calls);
         for (event, text) in calls.failed {
             let Some(record) = scratch.decoded.get(event as usize).copied() else { continue };
             if self.rules.on_plugin_failure == OnPluginFailure::Stop {
@@ -306,32 +338,60 @@ impl Line {
         self.store.stage(&scratch.decisions.writes);
     }
 
+    /// Keeps originals, and finds out about duplicates.
+    fn explain(&mut self, batch: &RecordBatch, live_from: Offset, sink: &dyn Sink) -> Result<(), LineError> {
+        let scratch = &mut self.scratch;
+        let Some(host_fields) = scratch.fields.get(HOST_FIELDS) else { return Ok(()) };
+        let batch = Explainable {
+            records: batch,
+            keys: &scratch.extraction.keys,
+            candidates: &scratch.candidates,
+            decoded: &scratch.decoded,
+            host_fields,
+            wanted: &scratch.wanted,
+            fingerprinter: &self.fingerprinter,
+            live_from,
+            wants_letters: sink.has(Lane::Duplicates),
+        };
+        self.explainer.keep(&batch, &scratch.decisions.writes, &mut self.store)?;
+        scratch.duplicates.clear();
+        let mut event = 0;
+        for (record, outcome) in (0_u32..).zip(&scratch.decisions.outcomes) {
+            if let Outcome::Duplicate { key, original } = *outcome {
+                scratch.duplicates.push(Duplicate { record, event, key, original });
+            }
+            event += u32::from(scratch.decoded.get(event as usize) == Some(&record));
+        }
+        self.explainer.explain(&batch, &scratch.duplicates, &mut self.store)
+    }
+
     fn send(&mut self, batch: &RecordBatch, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
         let scratch = &self.scratch;
         let mut reasons = scratch.reasons.iter().peekable();
-        let mut event = 0;
+        let (mut event, mut duplicate) = (0, 0);
         for (index, (record, outcome)) in (0_u32..).zip(batch.iter().zip(&scratch.decisions.outcomes)) {
             let reason = reasons.next_if(|reason| reason.record == index);
             while reasons.next_if(|reason| reason.record == index).is_some() {}
             let decoded = scratch.decoded.get(event) == Some(&index);
             let uuid = if decoded { uuid(&scratch.fields, event) } else { None };
             event += usize::from(decoded);
+            let nth = duplicate;
+            duplicate += usize::from(matches!(outcome, Outcome::Duplicate { .. }));
             if record.offset() < live_from {
                 self.tally.replayed += 1;
                 continue;
             }
-            let exit = self.exit(*outcome, reason, sink);
-            self.tally.count(*outcome, exit);
+            let told = self.explainer.told(nth).filter(|_| matches!(outcome, Outcome::Duplicate { .. }));
+            let exit = self.exit(*outcome, told, reason, sink);
+            self.tally.count(*outcome, told, exit);
             let way = Way { source: &self.source, record, uuid, reason };
             match exit {
                 None => {}
                 Some(Lane::Output) => way.pass(Lane::Output, sink)?,
                 Some(Lane::Late) => way.pass(Lane::Late, sink)?,
                 Some(Lane::Duplicates) => {
-                    if let Outcome::Duplicate { key, original } = *outcome
-                        && sink.has(Lane::Duplicates)
-                    {
-                        way.explain(self.key_text(key), original, self.wants_payload, sink)?;
+                    if let Some(letter) = self.explainer.letter(nth) {
+                        way.explain(letter, sink)?;
                     }
                 }
                 Some(Lane::DeadLetter) => way.bury(sink)?,
@@ -341,10 +401,11 @@ impl Line {
     }
 
     /// The way out of an event; `None` is none at all, by policy.
-    fn exit(&self, outcome: Outcome, reason: Option<&Reason>, sink: &dyn Sink) -> Option<Lane> {
+    fn exit(&self, outcome: Outcome, told: Option<Told>, reason: Option<&Reason>, sink: &dyn Sink) -> Option<Lane> {
         let buried = if sink.has(Lane::DeadLetter) { Lane::DeadLetter } else { Lane::Output };
         match outcome {
             Outcome::Unique => Some(Lane::Output),
+            Outcome::Duplicate { .. } if told.is_some_and(|told| told.forwarded) => Some(Lane::Output),
             Outcome::Duplicate { .. } => Some(Lane::Duplicates),
             Outcome::Late => match self.rules.late {
                 LatePolicy::Pass => Some(Lane::Output),
@@ -364,13 +425,9 @@ impl Line {
         }
     }
 
-    fn key_text(&self, key: u32) -> &[u8] {
-        self.scratch.extraction.keys.get(key as usize).unwrap_or_default()
-    }
-
     /// What was sent since the last commit is committed, up to `next_offset`. `extra` is kept with the state.
-    /// Returns the counts of what was committed.
-    pub fn commit(&mut self, next_offset: Offset, extra: Vec<u8>) -> Tally {
+    /// Returns the counts of what was committed, and what was found out about its duplicates.
+    pub fn commit(&mut self, next_offset: Offset, extra: Vec<u8>) -> (Tally, Findings) {
         self.committed_clock = self.clock;
         self.store.commit(Applied {
             next_offset,
@@ -378,13 +435,14 @@ impl Line {
             watermark: self.clock.watermark(&self.rules.window.clock),
             extra,
         });
-        std::mem::take(&mut self.tally)
+        (std::mem::take(&mut self.tally), self.explainer.take_findings())
     }
 
     /// What was sent since the last commit is not committed: the line is as it was then.
     pub fn rollback(&mut self) {
         self.clock = self.committed_clock;
         self.store.rollback();
+        self.explainer.forget_findings();
         self.tally = Tally::default();
     }
 
@@ -399,9 +457,10 @@ impl Line {
         &mut self.store
     }
 
-    /// Times and plugin costs since the last call.
-    pub fn take_costs(&mut self) -> (StageTimes, PluginCost) {
-        (std::mem::take(&mut self.times), std::mem::take(&mut self.plugin_cost))
+    /// Times, and what the extractor and the scorer cost, since the last call.
+    pub fn take_costs(&mut self) -> (StageTimes, [PluginCost; 2]) {
+        let costs = [std::mem::take(&mut self.plugin_cost), self.explainer.take_cost()];
+        (std::mem::take(&mut self.times), costs)
     }
 }
 
@@ -452,13 +511,12 @@ impl Way<'_> {
         )
     }
 
-    fn explain(&self, key: &[u8], original: Entry, opaque: bool, sink: &mut dyn Sink) -> Result<(), SinkError> {
-        let text = letters::duplicate(self.source, self.record, key, original, opaque);
+    fn explain(&self, letter: &[u8], sink: &mut dyn Sink) -> Result<(), SinkError> {
         sink.send(
             Lane::Duplicates,
             &Outgoing {
                 key: self.uuid.or(self.record.key()),
-                payload: Some(text.as_bytes()),
+                payload: Some(letter),
                 timestamp: self.record.timestamp(),
                 headers_of: None,
                 extra_headers: &[],

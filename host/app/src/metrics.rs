@@ -121,6 +121,8 @@ labels! {
         Unique = "unique",
         /// Seen before.
         Duplicate = "duplicate",
+        /// Seen before, and forwarded as too unlike the first.
+        Dissimilar = "dissimilar",
         /// Later than the allowed lateness.
         Late = "late",
         /// Without a key.
@@ -159,6 +161,8 @@ labels! {
         Lookup = "lookup",
         /// Entries to decisions.
         Decide = "decide",
+        /// Duplicates to what is known of them.
+        Explain = "explain",
         /// Outputs to the producer.
         Produce = "produce",
         /// Transaction.

@@ -4,6 +4,8 @@ use connectors::Lane;
 use engine::decide::Outcome;
 use serde::{Deserialize, Serialize};
 
+use crate::explain::Told;
+
 /// Counts by outcome and by way out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
@@ -13,6 +15,12 @@ pub struct Tally {
     pub unique: u64,
     /// Seen before.
     pub duplicate: u64,
+    /// Seen before, and less alike to the original than the operator wants to hold back: forwarded.
+    #[serde(default)]
+    pub dissimilar: u64,
+    /// The duplicates and the dissimilar by what was found, in the order of [`crate::insights::Likeness`].
+    #[serde(default)]
+    pub likeness: [u64; 5],
     /// Too late to be decided.
     pub late: u64,
     /// Without a key.
@@ -31,16 +39,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts one record.
-    pub fn count(&mut self, outcome: Outcome, exit: Option<Lane>) {
+    /// Counts one record; `told` is of a duplicate.
+    pub(crate) fn count(&mut self, outcome: Outcome, told: Option<Told>, exit: Option<Lane>) {
         self.consumed += 1;
         *match outcome {
             Outcome::Unique => &mut self.unique,
+            Outcome::Duplicate { .. } if told.is_some_and(|told| told.forwarded) => &mut self.dissimilar,
             Outcome::Duplicate { .. } => &mut self.duplicate,
             Outcome::Late => &mut self.late,
             Outcome::Keyless => &mut self.keyless,
             Outcome::DeadLetter => &mut self.dead_letter,
         } += 1;
+        if let Some(count) = told.and_then(|told| self.likeness.get_mut(told.likeness as usize)) {
+            *count += 1;
+        }
         let [output, duplicates, late, dead_letter] = &mut self.left_by;
         *match exit {
             Some(Lane::Output) => output,
@@ -56,20 +68,21 @@ impl Tally {
         self.consumed += other.consumed;
         self.unique += other.unique;
         self.duplicate += other.duplicate;
+        self.dissimilar += other.dissimilar;
         self.late += other.late;
         self.keyless += other.keyless;
         self.dead_letter += other.dead_letter;
         self.replayed += other.replayed;
         self.dropped += other.dropped;
-        for (mine, theirs) in self.left_by.iter_mut().zip(&other.left_by) {
-            *mine += theirs;
-        }
+        let (mine, theirs) =
+            (self.left_by.iter_mut().chain(&mut self.likeness), other.left_by.iter().chain(&other.likeness));
+        mine.zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
     }
 
     /// Records consumed less records decided. Anything but 0 is a bug.
     #[must_use]
     pub fn imbalance(&self) -> i64 {
-        let decided = self.unique + self.duplicate + self.late + self.keyless + self.dead_letter;
+        let decided = self.unique + self.duplicate + self.dissimilar + self.late + self.keyless + self.dead_letter;
         self.consumed.cast_signed() - decided.cast_signed()
     }
 }

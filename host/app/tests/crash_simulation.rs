@@ -1,25 +1,38 @@
-//! One partition with its real state and plugin against a simulated broker that aborts, crashes and forgets, from a
-//! seed. Whatever happens, the committed output is what a plain reading of the log gives. Not threads, not the network.
+//! One partition with its real state and plugins against a simulated broker that aborts, crashes and forgets, from a
+//! seed. Whatever happens, the committed output is what a plain reading of the log gives, and so is what is said of each
+//! duplicate. Not threads, not the network.
 
 #![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use dedup_host::line::{Line, Rules};
-use dedup_host::settings::config::{LatePolicy, OnMissingKey, OnPluginFailure};
+use dedup_host::plugins::Plugins;
+use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use engine::time::{Clock, ClockRules};
-use plugin::{Limits, Plugin, Runtime};
+use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use state::{PartitionStore, StoreIdentity, StoreOptions};
+use serde_json::Value;
+use state::{OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
-/// An event of the log: its key and its time.
-type Event = (u8, i64);
+/// An event of the log.
+#[derive(Debug, Clone)]
+struct Event {
+    key: u8,
+    time: i64,
+    uuid: u8,
+    property: u8,
+}
+
+/// What is said of a duplicate: its offset, its original's, how many there were, how many uuids, and the outcome.
+type Said = (i64, i64, u64, u64, &'static str);
 
 const WINDOW: Window = Window {
     length: Some(20_000),
@@ -59,49 +72,99 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn log() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec((0_u8..30, -8_000_i64..100), 1..500).prop_map(|raw| {
-        let drift = |(index, (key, jitter)): (usize, (u8, i64))| (key, 1_000_000 + index as i64 * 300 + jitter);
+    let event = (0_u8..30, -8_000_i64..100, 0_u8..5, 0_u8..2);
+    prop::collection::vec(event, 1..500).prop_map(|raw| {
+        let drift = |(index, (key, jitter, uuid, property)): (usize, (u8, i64, u8, u8))| Event {
+            key,
+            time: 1_000_000 + index as i64 * 300 + jitter,
+            uuid,
+            property,
+        };
         raw.into_iter().enumerate().map(drift).collect()
     })
 }
 
-/// Offsets that a plain reading forwards: first events of their window, and late ones, which pass undecided.
-fn expected(log: &[Event]) -> Vec<i64> {
-    let (mut seen, mut clock, mut forwarded) = (Vec::<(u8, i64)>::new(), Clock::default(), Vec::new());
-    for (offset, (key, time)) in log.iter().enumerate() {
-        let late = clock.watermark(&WINDOW.clock).is_some_and(|watermark| *time < watermark - WINDOW.allowed_lateness);
-        clock.observe(offset as i64, Some(*time), &WINDOW.clock);
-        let live = |(known, first): &(u8, i64)| known == key && *first >= time - 20_000;
-        if late {
-            forwarded.push(offset as i64);
-        } else if !seen.iter().any(live) {
-            seen.push((*key, *time));
-            forwarded.push(offset as i64);
+/// What a plain reading forwards, first events of their window and late ones, which pass undecided; and what it says of
+/// the others.
+fn expected(log: &[Event]) -> (Vec<i64>, Vec<Said>) {
+    let (mut first, mut clock) = (Vec::<usize>::new(), Clock::default());
+    let (mut forwarded, mut said) = (Vec::new(), Vec::new());
+    let mut repeats = BTreeMap::<usize, (u64, BTreeSet<u8>)>::new();
+    for (offset, event) in log.iter().enumerate() {
+        let oldest = clock.watermark(&WINDOW.clock).map(|watermark| watermark - WINDOW.allowed_lateness);
+        let late = oldest.is_some_and(|oldest| event.time < oldest);
+        clock.observe(offset as i64, Some(event.time), &WINDOW.clock);
+        let live = |first: &&usize| {
+            let first = log.get(**first).expect("an event");
+            first.key == event.key && first.time >= event.time - 20_000
+        };
+        match first.iter().rev().find(live).copied() {
+            _ if late => forwarded.push(offset as i64),
+            None => {
+                first.push(offset);
+                forwarded.push(offset as i64);
+            }
+            Some(at) => {
+                let original = log.get(at).expect("an event");
+                let (count, uuids) = repeats.entry(at).or_default();
+                *count += 1;
+                uuids.extend([original.uuid, event.uuid]);
+                let outcome = match (event.uuid == original.uuid, event.property == original.property) {
+                    (true, true) => "same_event",
+                    (true, false) => "same_uuid",
+                    (false, true) => "only_uuid_different",
+                    (false, false) => "content_differs",
+                };
+                said.push((offset as i64, at as i64, *count, uuids.len() as u64, outcome));
+            }
         }
     }
-    forwarded
+    (forwarded, said)
 }
 
-/// Outputs of a transaction, by the offset that stands in their timestamp's place.
+/// Outputs of a transaction: the offsets of events, which stand in their payload, and what was said of duplicates.
 #[derive(Default)]
-struct Transaction(Vec<i64>);
+struct Transaction {
+    forwarded: Vec<i64>,
+    said: Vec<Said>,
+}
+
+impl Transaction {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
 
 impl Sink for Transaction {
     fn has(&self, lane: Lane) -> bool {
-        lane == Lane::Output
+        matches!(lane, Lane::Output | Lane::Duplicates)
     }
 
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
-        assert_eq!(lane, Lane::Output);
-        let key = record.key.and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse().ok());
-        self.0.push(key.expect("the key is the offset"));
+        let json: Value = serde_json::from_slice(record.payload.expect("a payload")).expect("JSON");
+        let number = |pointer: &str| json.pointer(pointer).and_then(Value::as_i64).unwrap_or(-1);
+        match lane {
+            Lane::Output => self.forwarded.push(number("/n")),
+            Lane::Duplicates => {
+                let outcome = OUTCOMES.into_iter().find(|outcome| json["outcome"] == *outcome).unwrap_or("another");
+                let counted = |pointer| number(pointer).unsigned_abs();
+                let (count, uuids) = (counted("/count"), counted("/distinct_uuids"));
+                let exact = json["distinct_uuids_exact"].as_bool().expect("told");
+                // Estimates are the affair of their own tests.
+                let uuids = if exact { uuids } else { u64::MAX };
+                self.said.push((number("/duplicate/offset"), number("/original/offset"), count, uuids, outcome));
+            }
+            Lane::Late | Lane::DeadLetter => panic!("nobody listens to {lane:?}"),
+        }
         Ok(())
     }
 }
 
+const OUTCOMES: [&str; 4] = ["same_event", "same_uuid", "only_uuid_different", "content_differs"];
+
 struct World<'a> {
     log: &'a [Event],
-    plugin: &'a Plugin,
+    plugins: &'a Plugins,
     dir: PathBuf,
     line: Line,
     position: usize,
@@ -110,16 +173,16 @@ struct World<'a> {
     committed: usize,
     live_from: usize,
     transaction: Transaction,
-    visible: Vec<i64>,
+    visible: Transaction,
 }
 
 impl<'a> World<'a> {
-    fn new(log: &'a [Event], plugin: &'a Plugin, dir: &Path) -> Self {
-        let line = line(plugin, dir);
+    fn new(log: &'a [Event], plugins: &'a Plugins, dir: &Path) -> Self {
+        let line = line(plugins, dir);
         let (dir, transaction) = (dir.to_owned(), Transaction::default());
         Self {
             log,
-            plugin,
+            plugins,
             dir,
             line,
             position: 0,
@@ -127,7 +190,7 @@ impl<'a> World<'a> {
             committed: 0,
             live_from: 0,
             transaction,
-            visible: vec![],
+            visible: Transaction::default(),
         }
     }
 
@@ -140,7 +203,7 @@ impl<'a> World<'a> {
                 self.line.commit(self.position as i64, Vec::new());
             }
             Step::Abort => {
-                self.transaction.0.clear();
+                self.transaction.clear();
                 self.line.rollback();
                 self.position = self.applied;
             }
@@ -162,10 +225,13 @@ impl<'a> World<'a> {
     fn process(&mut self, records: usize) {
         let to = (self.position + records).min(self.log.len());
         let mut batch = RecordBatch::new();
-        for (offset, (key, time)) in self.log.iter().enumerate().take(to).skip(self.position) {
-            let (payload, name) = (format!("{{\"id\":\"{key}\"}}"), offset.to_string());
-            let (key, payload) = (Some(name.as_bytes()), Some(payload.as_bytes()));
-            batch.push(NewRecord { offset: offset as i64, timestamp: Some(*time), key, payload });
+        for (offset, event) in self.log.iter().enumerate().take(to).skip(self.position) {
+            let Event { key, time, uuid, property } = event;
+            let payload = format!(
+                "{{\"id\":\"{key}\",\"n\":{offset},\"uuid\":\"{uuid}\",\"properties\":{{\"property\":{property}}}}}"
+            );
+            let (offset, payload) = (offset as i64, Some(payload.as_bytes()));
+            batch.push(NewRecord { offset, timestamp: Some(*time), key: None, payload });
         }
         self.line.process(&batch, self.live_from as i64, &mut self.transaction).expect("processed");
         self.position = to;
@@ -173,15 +239,16 @@ impl<'a> World<'a> {
 
     fn broker_commits(&mut self) {
         self.committed = self.committed.max(self.position);
-        self.visible.append(&mut self.transaction.0);
+        self.visible.forwarded.append(&mut self.transaction.forwarded);
+        self.visible.said.append(&mut self.transaction.said);
     }
 
     /// As a start does: from what the state contains, outputs off up to what the group has committed.
     fn restart(&mut self) {
-        self.transaction.0.clear();
+        self.transaction.clear();
         let parked = tempfile::tempdir().expect("a directory");
-        self.line = line(self.plugin, parked.path());
-        self.line = line(self.plugin, &self.dir);
+        self.line = line(self.plugins, parked.path());
+        self.line = line(self.plugins, &self.dir);
         let contained = self.line.store().applied().map_or(0, |applied| applied.next_offset as usize);
         self.position = contained.min(self.committed);
         self.applied = self.position;
@@ -189,7 +256,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn line(plugin: &Plugin, dir: &Path) -> Line {
+fn line(plugins: &Plugins, dir: &Path) -> Line {
     let identity = StoreIdentity {
         topic: "simulated".to_owned(),
         topic_id: None,
@@ -199,7 +266,8 @@ fn line(plugin: &Plugin, dir: &Path) -> Line {
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
     };
-    let options = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
+    let mut options = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
+    options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
     let store = PartitionStore::open(dir, &identity, options).expect("a store");
     let rules = Rules {
         window: WINDOW,
@@ -209,22 +277,25 @@ fn line(plugin: &Plugin, dir: &Path) -> Line {
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
+        explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
     };
     let source = TopicPartition { topic: "simulated".to_owned(), partition: 0 };
-    Line::new(source, Arc::new(rules), plugin, store).expect("a line")
+    Line::new(source, Arc::new(rules), plugins, store).expect("a line")
 }
 
 #[test]
 fn whatever_fails_the_committed_output_is_that_of_a_plain_reading() {
     let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
-    let plugins = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
+    let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
     let runtime = Runtime::new(Limits::default()).expect("a runtime");
-    let file = plugins.join("composite_key.wasm");
-    let plugin = runtime.load(&file, Some("/id")).expect("run `make build` first: it leaves dist/plugins");
+    let texts = Texts { extractor: Some("/id"), scorer: Some(r#"{"ignore":["/n"]}"#) };
+    let load =
+        |name: &str| runtime.load_with(&dir.join(name), texts).expect("run `make build` first: it leaves dist/plugins");
+    let plugins = Plugins { extractor: load("composite_key.wasm"), scorer: Some(load("property_similarity.wasm")) };
     let mut runner = TestRunner::new(ProptestConfig { cases: 150, ..ProptestConfig::default() });
     let simulated = runner.run(&(log(), steps()), |(log, steps)| {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut world = World::new(&log, &plugin, &dir.path().join("store"));
+        let mut world = World::new(&log, &plugins, &dir.path().join("store"));
         for step in &steps {
             world.step(step);
         }
@@ -233,7 +304,9 @@ fn whatever_fails_the_committed_output_is_that_of_a_plain_reading() {
             world.step(&Step::Process(33));
             world.step(&Step::Commit);
         }
-        prop_assert_eq!(&world.visible, &expected(&log));
+        let (forwarded, said) = expected(&log);
+        prop_assert_eq!(&world.visible.forwarded, &forwarded);
+        prop_assert_eq!(&world.visible.said, &said);
         Ok(())
     });
     simulated.unwrap_or_else(|failure| panic!("{failure}"));

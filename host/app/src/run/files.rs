@@ -54,8 +54,8 @@ pub(super) fn run(
     let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
     let store = parts.open_store(&config.state.path, &source)?;
     let listened = lane_paths(files).map(|path| path.is_some());
-    let observer = PartitionObserver::new(observed.clone(), source.clone(), parts.extractor.name(), listened);
-    let mut line = Line::new(source, parts.rules.clone(), &parts.extractor, store)?;
+    let observer = PartitionObserver::new(observed.clone(), source.clone(), &parts.plugins, listened);
+    let mut line = Line::new(source, parts.rules.clone(), &parts.plugins, store)?;
     let (next_offset, stored) = match line.store().applied() {
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
         None => (0, None),
@@ -240,8 +240,8 @@ impl Run {
             }
         }
         let extra = serde_json::to_vec(&self.progress).map_err(|error| RunError::Other(error.to_string()))?;
-        let tally = self.line.commit(self.next_offset, extra);
-        self.observer.committed(&tally, self.next_offset);
+        let (tally, findings) = self.line.commit(self.next_offset, extra);
+        self.observer.committed(&tally, findings, self.next_offset);
         self.line.store().persist()?;
         self.observer.persisted(self.next_offset);
         self.observer.sizes(&mut self.line);

@@ -26,25 +26,24 @@ use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use plugin::{Limits, Plugin, Runtime};
 use sha2::{Digest, Sha256};
-use state::{OpenError, PartitionStore, StateError, StoreIdentity, StoreOptions};
+use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
 use crate::exit::ExitCode;
 use crate::http;
+use crate::insights::Insights;
 use crate::line::{LineError, Rules};
 use crate::metrics::Metrics;
+use crate::plugins::{Plugins, PluginsError};
 use crate::settings::config::{Config, Mode};
 use crate::status::{PluginStatus, Status};
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A plugin cannot be used.
+    /// A plugin cannot be used, or not together with another.
     #[error(transparent)]
-    Load(#[from] plugin::LoadError),
-    /// Plugins that do not fit together.
-    #[error("{0}")]
-    Roles(String),
+    Plugins(#[from] PluginsError),
     /// Kafka.
     #[error(transparent)]
     Kafka(#[from] KafkaFailure),
@@ -82,7 +81,9 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Load(_) | Self::Roles(_) | Self::Line(LineError::Load(_) | LineError::Plugin(_)) => ExitCode::Plugin,
+            Self::Plugins(_) | Self::Line(LineError::Roots(_) | LineError::Load(_) | LineError::Plugin(_)) => {
+                ExitCode::Plugin
+            }
             Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. })
             | Self::Output(_)
@@ -104,6 +105,7 @@ impl From<LineError> for RunError {
             LineError::Sink(SinkError::Kafka(error)) => Self::Kafka(error),
             LineError::State(error) => Self::State(error),
             error @ (LineError::Pointer(_)
+            | LineError::Roots(_)
             | LineError::Load(_)
             | LineError::Plugin(_)
             | LineError::PoisonRecord { .. }) => Self::Line(error),
@@ -149,13 +151,18 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
         );
     }
     let metrics = Metrics::new().map_err(|error| RunError::Other(error.to_string()))?;
-    let observed = Observed { metrics, status: Arc::new(Status::new()) };
+    let insights = Arc::new(Insights::new(config.explanation.redact));
+    metrics.show(&insights).map_err(|error| RunError::Other(error.to_string()))?;
+    let observed = Observed { metrics, status: Arc::new(Status::new()), insights };
     let _server = match &config.http {
-        Some(http) => Some(http::serve(http, Arc::clone(&observed.status), observed.metrics.clone())?),
+        Some(http) => {
+            let Observed { metrics, status, insights } = observed.clone();
+            Some(http::serve_insights(http, status, metrics, insights)?)
+        }
         None => None,
     };
     let parts = Parts::load(&config)?;
-    observed.status.set_plugins(vec![parts.plugin_status()]);
+    observed.status.set_plugins(parts.plugin_statuses());
     match &config.mode {
         Mode::Files(files) => files::run(&config, files, parts, &observed, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
@@ -168,9 +175,13 @@ const FRONT_ENTRIES_TOTAL: usize = 4_000_000;
 /// And at least so many for each.
 const FRONT_ENTRIES_MIN: usize = 65_536;
 
-/// What every partition shares: the plugin, the rules, and how its state is laid out.
+/// Bytes of originals in memory, over all partitions, and as many of counts of duplicates; and the least of one chunk.
+const ORIGINALS_MEMORY_BYTES: usize = 256 << 20;
+const ORIGINALS_CHUNK_BYTES_MIN: usize = 256 << 10;
+
+/// What every partition shares: the plugins, the rules, and how its state is laid out.
 pub(crate) struct Parts {
-    extractor: Plugin,
+    plugins: Plugins,
     rules: Arc<Rules>,
     store_options: StoreOptions,
     /// The broker's id of the input topic.
@@ -186,37 +197,21 @@ impl Parts {
             time_per_batch: config.plugin.time_limit,
             ..Limits::default()
         };
-        let runtime = Runtime::new(limits)?;
-        let mut extractors = Vec::new();
-        for path in &config.plugin.files {
-            let plugin = runtime.load(path, config.plugin.configuration.as_deref())?;
-            tracing::info!(
-                plugin = plugin.name(),
-                version = plugin.version(),
-                sha256 = plugin.sha256(),
-                "plugin loaded"
-            );
-            if plugin.roles().extracts_keys {
-                extractors.push((path.clone(), plugin));
-            }
-        }
-        let mut extractors = extractors.into_iter();
-        let (path, extractor) = extractors.next().ok_or_else(|| {
-            RunError::Roles(
-                "no plugin extracts keys: give one that does, such as --plugin composite_key.wasm".to_owned(),
-            )
-        })?;
-        if let Some((other, _)) = extractors.next() {
-            return Err(RunError::Roles(format!(
-                "both {} and {} extract keys; give one of them",
-                path.display(),
-                other.display()
-            )));
-        }
+        let runtime = Runtime::new(limits).map_err(PluginsError::Load)?;
+        let plugins = Plugins::load(&runtime, &config.plugin)?;
         let rules = Arc::new(rules(config));
+        if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
+            let none = "--forward-below-similarity is given, and no plugin scores: give one, such as \
+                        --plugin property_similarity.wasm";
+            return Err(PluginsError::Roles(none.to_owned()).into());
+        }
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
-        Ok(Self { extractor, rules, store_options, topic_id: None, _runtime: runtime })
+        if rules.explain.keep_originals {
+            let writer = OriginalsWriter::start().map_err(|error| RunError::Other(format!("no thread: {error}")))?;
+            store_options.originals = Some(OriginalsOptions::new(writer));
+        }
+        Ok(Self { plugins, rules, store_options, topic_id: None, _runtime: runtime })
     }
 
     /// Entries in memory are bounded for the process, whatever the number of partitions; tables stay large enough to
@@ -224,23 +219,29 @@ impl Parts {
     fn share_front(&mut self, partitions: usize) {
         let share = FRONT_ENTRIES_TOTAL / partitions.max(1);
         self.store_options.front_entries_max = share.clamp(FRONT_ENTRIES_MIN, self.store_options.front_entries_max);
+        if let Some(originals) = &mut self.store_options.originals {
+            let share = ORIGINALS_MEMORY_BYTES / partitions.max(1);
+            originals.chunk_bytes = (share / 8).clamp(ORIGINALS_CHUNK_BYTES_MIN, originals.chunk_bytes);
+            originals.originals_memory_bytes_max = share.min(originals.originals_memory_bytes_max);
+            originals.histories_memory_bytes_max = share.min(originals.histories_memory_bytes_max);
+        }
     }
 
-    fn plugin_status(&self) -> PluginStatus {
-        let plugin = &self.extractor;
-        PluginStatus {
+    fn plugin_statuses(&self) -> Vec<PluginStatus> {
+        let status = |plugin: &Plugin| PluginStatus {
             name: plugin.name().to_owned(),
             version: plugin.version().to_owned(),
             digest: plugin.sha256().to_owned(),
-        }
+        };
+        std::iter::once(&self.plugins.extractor).chain(&self.plugins.scorer).map(status).collect()
     }
 
     /// Digest of all that decides keys: the component, its configuration, and how numbers reach it.
     fn extractor_digest(&self) -> String {
         let mut digest = Sha256::new();
-        digest.update(self.extractor.sha256());
+        digest.update(self.plugins.extractor.sha256());
         digest.update([0]);
-        digest.update(self.extractor.config());
+        digest.update(self.plugins.extractor.extractor_config());
         digest.update([0, u8::from(self.rules.numbers == Numbers::Canonical)]);
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -251,7 +252,7 @@ impl Parts {
             topic_id: self.topic_id.clone(),
             partition: source.partition,
             extractor: self.extractor_digest(),
-            key_version: self.extractor.key_version(),
+            key_version: self.plugins.extractor.key_version(),
             window_ms: self.rules.window.length,
             allowed_lateness_ms: self.rules.window.allowed_lateness,
         };
@@ -278,5 +279,6 @@ fn rules(config: &Config) -> Rules {
         on_missing_key: config.records.on_missing_key,
         late: window.late,
         on_plugin_failure: config.plugin.on_failure,
+        explain: config.explanation,
     }
 }

@@ -10,8 +10,10 @@ use prometheus::Histogram;
 use state::FilterCounts;
 
 use super::start::Start;
+use crate::insights::{Findings, Insights, Totals};
 use crate::line::Line;
 use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage};
+use crate::plugins::Plugins;
 use crate::status::{PartitionStatus, Phase, Status};
 use crate::tally::Tally;
 
@@ -20,6 +22,7 @@ use crate::tally::Tally;
 pub(super) struct Observed {
     pub(super) metrics: Metrics,
     pub(super) status: Arc<Status>,
+    pub(super) insights: Arc<Insights>,
 }
 
 /// The observer of one partition. Its series and its status go with it.
@@ -27,7 +30,8 @@ pub(super) struct PartitionObserver {
     observed: Observed,
     source: TopicPartition,
     partition: PartitionMetrics,
-    plugin: PluginMetrics,
+    /// Of the extractor and the scorer.
+    plugins: Vec<PluginMetrics>,
     /// By [`Stage`], in the order of [`Stage::ALL`].
     stages: Vec<Histogram>,
     /// Whether somebody listens, in the order of [`Lane::ALL`].
@@ -35,28 +39,31 @@ pub(super) struct PartitionObserver {
     filters: FilterCounts,
     /// Records since the last commit.
     uncommitted: u64,
+    uncommitted_bytes: u64,
     /// Oldest record time of each batch since the last commit.
     oldest: Vec<Millis>,
     applied_at: Instant,
 }
 
 impl PartitionObserver {
-    pub(super) fn new(observed: Observed, source: TopicPartition, plugin: &str, listened: [bool; 4]) -> Self {
+    pub(super) fn new(observed: Observed, source: TopicPartition, plugins: &Plugins, listened: [bool; 4]) -> Self {
         let partition = observed.metrics.partition(&source);
         let stages = Stage::ALL.iter().map(|stage| observed.metrics.stage(*stage)).collect();
         observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
         let filters = FilterCounts { useful: 0, full_positive: 0, full_true_positive: 0, data_blocks: 0 };
-        let plugin = observed.metrics.plugin(plugin);
+        let named = std::iter::once(&plugins.extractor).chain(&plugins.scorer);
+        let plugins = named.map(|plugin| observed.metrics.plugin(plugin.name())).collect();
         let applied_at = Instant::now();
         Self {
             observed,
             source,
             partition,
-            plugin,
+            plugins,
             stages,
             listened,
             filters,
             uncommitted: 0,
+            uncommitted_bytes: 0,
             oldest: Vec::new(),
             applied_at,
         }
@@ -79,22 +86,26 @@ impl PartitionObserver {
 
     pub(super) fn batch(&mut self, batch: &RecordBatch, line: &mut Line) {
         self.uncommitted += batch.len() as u64;
+        self.uncommitted_bytes += batch.bytes() as u64;
         self.partition.consumed(batch.len() as u64, batch.bytes() as u64);
         self.observed.metrics.batch_records.observe(batch.len() as f64);
         self.observed.metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
-        let (times, plugin) = line.take_costs();
+        let (times, costs) = line.take_costs();
         for (stage, time) in [
             (Stage::Decode, times.decode),
             (Stage::Extract, times.extract),
             (Stage::Lookup, times.lookup),
             (Stage::Decide, times.decide),
+            (Stage::Explain, times.explain),
             (Stage::Produce, times.produce),
         ] {
             self.stage(stage, time);
         }
-        self.plugin.called(plugin.calls, plugin.time);
-        self.plugin.failed("call", plugin.failures);
+        for (plugin, cost) in self.plugins.iter().zip(costs) {
+            plugin.called(cost.calls, cost.time);
+            plugin.failed("call", cost.failures);
+        }
     }
 
     pub(super) fn stage(&self, stage: Stage, time: Duration) {
@@ -106,13 +117,15 @@ impl PartitionObserver {
     /// What was processed since the last commit is read again.
     pub(super) fn rolled_back(&mut self) {
         self.partition.given_back(std::mem::take(&mut self.uncommitted));
+        self.uncommitted_bytes = 0;
         self.oldest.clear();
     }
 
-    pub(super) fn committed(&mut self, tally: &Tally, next_offset: Offset) {
+    pub(super) fn committed(&mut self, tally: &Tally, findings: Findings, next_offset: Offset) {
         let outcomes = [
             (Outcome::Unique, tally.unique),
             (Outcome::Duplicate, tally.duplicate),
+            (Outcome::Dissimilar, tally.dissimilar),
             (Outcome::Late, tally.late),
             (Outcome::Keyless, tally.keyless),
             (Outcome::DeadLetter, tally.dead_letter),
@@ -124,6 +137,17 @@ impl PartitionObserver {
         self.partition.replayed.inc_by(tally.replayed);
         self.partition.given_back(tally.replayed);
         self.forwarded(tally);
+        self.observed.insights.merge(findings, now());
+        self.observed.insights.add_totals(&Totals {
+            consumed: tally.consumed,
+            unique: tally.unique,
+            duplicate: tally.duplicate,
+            dissimilar: tally.dissimilar,
+            late: tally.late,
+            keyless: tally.keyless,
+            dead_letter: tally.dead_letter,
+            bytes: std::mem::take(&mut self.uncommitted_bytes),
+        });
         self.partition.committed_offset.set(next_offset);
         let now = now();
         for oldest in self.oldest.drain(..) {
@@ -178,6 +202,7 @@ impl PartitionObserver {
 impl Drop for PartitionObserver {
     fn drop(&mut self) {
         self.observed.metrics.forget(&self.source);
+        self.observed.insights.forget(&self.source);
         self.observed.status.remove_partition(&self.source);
     }
 }

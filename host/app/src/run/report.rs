@@ -2,18 +2,24 @@
 
 use serde_json::json;
 
+use crate::insights::Likeness;
 use crate::tally::Tally;
 
 /// `events_per_second` counts the seconds of all parts of an interrupted run.
 #[must_use]
 pub(super) fn json(tally: &Tally, seconds: f64) -> String {
+    let outcomes = Likeness::ALL.into_iter().zip(tally.likeness);
+    let by_outcome: serde_json::Map<_, _> =
+        outcomes.map(|(likeness, count)| (likeness.as_str().to_owned(), count.into())).collect();
     let report = json!({
         "consumed": tally.consumed,
         "unique": tally.unique,
         "duplicate": tally.duplicate,
+        "dissimilar": tally.dissimilar,
         "late": tally.late,
         "keyless": tally.keyless,
         "dead_letter": tally.dead_letter,
+        "duplicates_by_outcome": by_outcome,
         "seconds": (seconds * 1e3).round() / 1e3,
         "events_per_second": rate(tally, seconds),
     });
@@ -26,6 +32,7 @@ pub(super) fn words(tally: &Tally, seconds: f64) -> String {
     let outcomes = [
         ("unique", tally.unique),
         ("duplicate", tally.duplicate),
+        ("dissimilar (forwarded)", tally.dissimilar),
         ("late", tally.late),
         ("keyless", tally.keyless),
         ("dead letter", tally.dead_letter),

@@ -187,10 +187,10 @@ impl Worker {
         let topics = &self.setup.topics;
         let listened = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter].map(Option::is_some);
         let observed = self.setup.observed.clone();
-        let observer = PartitionObserver::new(observed, source.clone(), parts.extractor.name(), listened);
+        let observer = PartitionObserver::new(observed, source.clone(), &parts.plugins, listened);
         observer.starts(&start);
         let mut owned = Owned {
-            line: Line::new(source, Arc::clone(&parts.rules), &parts.extractor, store)?,
+            line: Line::new(source, Arc::clone(&parts.rules), &parts.plugins, store)?,
             observer,
             epoch: flow.epoch(),
             flow,
@@ -277,9 +277,9 @@ impl Worker {
             if owned.position > owned.committed {
                 let start = Instant::now();
                 owned.committed = owned.position;
-                let tally = owned.line.commit(owned.position, Vec::new());
+                let (tally, findings) = owned.line.commit(owned.position, Vec::new());
                 owned.observer.stage(Stage::Apply, start.elapsed());
-                owned.observer.committed(&tally, owned.committed);
+                owned.observer.committed(&tally, findings, owned.committed);
             }
             owned.persist_if_due()?;
         }

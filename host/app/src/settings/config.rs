@@ -24,6 +24,8 @@ pub struct Config {
     pub window: WindowConfig,
     /// What is read of a record, and what becomes of those without a key.
     pub records: RecordsConfig,
+    /// How duplicates are explained.
+    pub explanation: ExplanationConfig,
     /// The keys seen.
     pub state: StateConfig,
     /// Copies of the state.
@@ -54,8 +56,10 @@ pub enum Mode {
 pub struct PluginConfig {
     /// The files, in the order given; empty only where the run needs none, see [`Config::require_plugin`].
     pub files: Vec<PathBuf>,
-    /// Handed to the plugins as it is; an `@file` is read already.
-    pub configuration: Option<String>,
+    /// Handed to the key extractor as it is; an `@file` is read already.
+    pub extractor_configuration: Option<String>,
+    /// Handed to the similarity scorer as it is; an `@file` is read already.
+    pub scorer_configuration: Option<String>,
     /// Longest call for 1 MiB.
     pub time_limit: Duration,
     /// Most memory of an instance.
@@ -123,6 +127,17 @@ pub enum OnMissingKey {
     DeadLetter,
     /// Counted only.
     Drop,
+}
+
+/// How duplicates are explained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExplanationConfig {
+    /// Whether originals and counts are kept beside the keys.
+    pub keep_originals: bool,
+    /// Duplicates less alike than this are forwarded; 0 to 1.
+    pub forward_below: Option<f64>,
+    /// Whether values are hidden.
+    pub redact: bool,
 }
 
 /// The keys seen.
@@ -275,6 +290,7 @@ impl Config {
             plugin: plugin(typed)?,
             window: window(typed, in_files)?,
             records: records(typed)?,
+            explanation: explanation(typed)?,
             state: state(typed)?,
             checkpoints: checkpoints(typed)?,
             limits: limits(typed)?,
@@ -359,7 +375,8 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
     }
     Ok(PluginConfig {
         files: typed.all("plugin").iter().map(PathBuf::from).collect(),
-        configuration: typed.get("plugin-config", text_or_file)?,
+        extractor_configuration: typed.get("plugin-config", text_or_file)?,
+        scorer_configuration: typed.get("scorer-config", text_or_file)?,
         time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
         memory_bytes: u64::from(memory_mib) << 20,
         on_failure: typed.need("on-plugin-failure", |text| units::one_of(text, &on_failure))?,
@@ -402,6 +419,19 @@ fn records(typed: &Typed) -> Result<RecordsConfig, SettingsError> {
             .need("numbers", |text| units::one_of(text, &[("as-written", false), ("canonical", true)]))?,
         on_missing_key: typed.need("on-missing-key", |text| units::one_of(text, &on_missing_key))?,
     })
+}
+
+fn explanation(typed: &Typed) -> Result<ExplanationConfig, SettingsError> {
+    let config = ExplanationConfig {
+        keep_originals: typed.need("keep-originals", |text| units::one_of(text, &[("on", true), ("off", false)]))?,
+        forward_below: typed.get("forward-below-similarity", units::share)?,
+        redact: typed.need("redact-values", units::switch)?,
+    };
+    if config.forward_below.is_some() && !config.keep_originals {
+        let reason = "needs the originals to compare with: leave --keep-originals on".to_owned();
+        return Err(typed.wrong("forward-below-similarity", reason));
+    }
+    Ok(config)
 }
 
 fn state(typed: &Typed) -> Result<StateConfig, SettingsError> {

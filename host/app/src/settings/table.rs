@@ -8,6 +8,8 @@ pub enum Group {
     Plugins,
     /// What a duplicate is, and for how long.
     Deduplication,
+    /// How alike a duplicate and its original are.
+    Explanation,
     /// Broker addresses, TLS, SASL, properties.
     KafkaConnection,
     /// What is read.
@@ -33,6 +35,7 @@ impl Group {
         match self {
             Self::Plugins => "Plugins",
             Self::Deduplication => "Deduplication",
+            Self::Explanation => "Explaining duplicates",
             Self::KafkaConnection => "Kafka connection",
             Self::KafkaInput => "Kafka input",
             Self::KafkaOutput => "Kafka output and delivery",
@@ -127,7 +130,8 @@ pub fn find(flag: &str) -> Option<&'static Setting> {
 }
 
 use Group::{
-    Checkpoints, Deduplication, Files, KafkaConnection, KafkaInput, KafkaOutput, Limits, Operation, Plugins, State,
+    Checkpoints, Deduplication, Explanation, Files, KafkaConnection, KafkaInput, KafkaOutput, Limits, Operation,
+    Plugins, State,
 };
 use Kind::{Many, Secret, Switch};
 
@@ -135,7 +139,8 @@ use Kind::{Many, Secret, Switch};
 pub const SETTINGS: &[Setting] = &[
     plain(Plugins, "plugin", "FILE", "A wasm component; repeat the flag to give the key extractor and the scorer apart")
         .kind(Many(',')),
-    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is handed to the plugins as it is"),
+    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is handed to the key extractor as it is"),
+    plain(Plugins, "scorer-config", "JSON|@FILE", "Configuration that is handed to the similarity scorer as it is"),
     plain(Plugins, "plugin-time-limit-ms", "MS", "Longest time of one call of a plugin, for a batch of 1 MiB or less")
         .or("1000"),
     plain(Plugins, "plugin-memory-mib", "MIB", "Most memory one plugin instance may use; there is one a partition").or("256"),
@@ -188,6 +193,32 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or("as-written"),
     plain(Deduplication, "on-missing-key", "pass|dead-letter|drop", "What becomes of a record that has no key").or("pass"),
+    plain(
+        Explanation,
+        "keep-originals",
+        "on|off",
+        "Whether originals and the counts of their duplicates are kept beside the keys\n\noff is for those who need only \
+         the decision: duplicates are then neither counted by key nor scored, and what was kept is deleted. Originals \
+         are kept only where a plugin scores, only what it asks for, and only in the room that keys leave under \
+         --max-store-capacity.",
+    )
+    .or("on"),
+    plain(
+        Explanation,
+        "forward-below-similarity",
+        "0..1",
+        "Forward duplicates that are less alike to their original than this\n\nThey go to the output as distinct events, \
+         and are counted apart. Needs a plugin that scores. A duplicate that could not be scored is not forwarded.",
+    ),
+    plain(
+        Explanation,
+        "redact-values",
+        "true|false",
+        "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts and coordinates stay; \
+         events, keys and what changed do not.",
+    )
+    .kind(Switch)
+    .or("false"),
     plain(KafkaConnection, "kafka-hosts", "HOST:PORT,...", "Bootstrap servers").or("localhost:9092"),
     plain(
         KafkaConnection,

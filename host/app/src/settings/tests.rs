@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::config::{LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure};
+use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure};
 use super::files::{FilesConfig, Stream};
 use super::generate::GenerateTarget;
 use super::kafka::{Delivery, KafkaConfig, PropertyClient, SecurityProtocol};
@@ -356,7 +356,10 @@ fn run_is_the_default_and_may_be_said() {
     let by_variable = invoke("", &[("PLUGIN", "key.wasm, score.wasm")]);
     assert!(matches!(by_variable, Ok(Invocation::Run(config)) if config.plugin.files.len() == 2));
     let repeated = run("--plugin q.wasm --plugin-config {\"fields\":[]}");
-    assert_eq!((repeated.plugin.files.len(), repeated.plugin.configuration.unwrap().as_str()), (2, "{\"fields\":[]}"));
+    assert_eq!(
+        (repeated.plugin.files.len(), repeated.plugin.extractor_configuration.unwrap().as_str()),
+        (2, "{\"fields\":[]}")
+    );
 }
 
 #[test]
@@ -428,4 +431,19 @@ fn help_names_every_setting_and_fits_a_hundred_columns() {
     assert!(longest <= 100, "{longest} columns");
     let SettingsError::CommandLine(version) = invoke("--version", &[]).unwrap_err() else { panic!() };
     assert_eq!(version.to_string().trim(), concat!("dedup-host ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn originals_are_kept_unless_the_operator_wants_only_the_decision() {
+    let config = run("");
+    assert_eq!(config.explanation, ExplanationConfig { keep_originals: true, forward_below: None, redact: false });
+    let config = run("--keep-originals off --redact-values");
+    assert_eq!(config.explanation, ExplanationConfig { keep_originals: false, forward_below: None, redact: true });
+    assert_eq!(run("--forward-below-similarity 0.5").explanation.forward_below, Some(0.5));
+    refused("--forward-below-similarity 1.5", &["forward-below-similarity", "0 to 1"]);
+    refused(
+        "--forward-below-similarity 0.5 --keep-originals off",
+        &["forward-below-similarity", "leave --keep-originals on"],
+    );
+    refused("--keep-originals maybe", &["keep-originals", "on, off"]);
 }

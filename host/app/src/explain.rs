@@ -1,0 +1,426 @@
+//! Explains the duplicates of a batch: what their originals were, how often they came, how alike they are. It decides
+//! nothing but which duplicates are too unlike their original to be held back.
+//!
+//! Counts go into the state as the batch is processed, replayed records included; scores, records and findings are for
+//! records that are live.
+
+use std::ops::Range;
+
+use engine::decide::Candidate;
+use engine::entry::{Entry, Write};
+use engine::fields::{Column, FieldBatch, Kind};
+use engine::fingerprint::Fingerprinter;
+use engine::history::History;
+use engine::properties::{Comparisons, Kept, PairBatch, Pairer, Refusal, Verdict};
+use engine::record::{Offset, RecordBatch, TopicPartition};
+use plugin::{Input, Scorer};
+use state::{Originals, PartitionStore};
+
+use crate::insights::{Explained, Findings, Likeness, uuid_similarity};
+use crate::letters::{Compared, Letter, Letters};
+use crate::line::{LineError, PluginCost, Rules};
+use crate::plugins::Plugins;
+use crate::settings::config::OnPluginFailure;
+
+/// Bytes of a call to the scorer, about; a batch of large events is compared in several.
+const COMPARE_BYTES_MAX: usize = 4 << 20;
+
+const NO_SCORER: &str = "no plugin scores";
+const NOT_KEPT: &str = "the original is not kept";
+const NOT_JSON: &str = "the payload is not JSON";
+const OTHER_FIELDS: &str = "the original was kept for a scorer that reads other fields";
+const DAMAGED: &str = "the kept original is damaged";
+const SCORER_FAILED: &str = "the scorer failed";
+
+/// A duplicate of the batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Duplicate {
+    /// Index of its record.
+    pub(crate) record: u32,
+    /// Its index among the records that were decoded.
+    pub(crate) event: u32,
+    /// Index of the key that met.
+    pub(crate) key: u32,
+    /// The event that was first.
+    pub(crate) original: Entry,
+}
+
+/// A batch, as far as explaining needs it.
+pub(crate) struct Batch<'a> {
+    pub(crate) records: &'a RecordBatch,
+    pub(crate) candidates: &'a [Candidate],
+    /// Record index of each event that could be decoded.
+    pub(crate) decoded: &'a [u32],
+    pub(crate) keys: &'a Column,
+    /// The uuid is the first field of each event.
+    pub(crate) host_fields: &'a FieldBatch,
+    pub(crate) wanted: &'a Wanted,
+    pub(crate) fingerprinter: &'a Fingerprinter,
+    /// Records before this are replayed.
+    pub(crate) live_from: Offset,
+    /// Whether somebody reads the records of duplicates.
+    pub(crate) wants_letters: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn payload(&self, record: u32) -> &'a [u8] {
+        self.records.get(record as usize).and_then(|record| record.payload()).unwrap_or_default()
+    }
+
+    fn uuid(&self, event: u32) -> Option<&'a [u8]> {
+        uuid(self.host_fields, event as usize)
+    }
+}
+
+/// The uuid of an event: a string that is not empty.
+pub(crate) fn uuid(host_fields: &FieldBatch, event: usize) -> Option<&[u8]> {
+    let field = event * host_fields.width as usize;
+    let is_text = host_fields.kinds.get(field) == Some(&(Kind::String as u8));
+    host_fields.values.get(field).filter(|uuid| is_text && !uuid.is_empty())
+}
+
+/// Where in the payloads the fields stand that the scorer asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Fields an event.
+    pub(crate) width: usize,
+    /// `width` ranges an event; empty where there is no such field.
+    pub(crate) spans: Vec<Range<u32>>,
+    /// Whether the event is JSON.
+    pub(crate) is_json: Vec<bool>,
+}
+
+impl Wanted {
+    pub(crate) fn clear(&mut self) {
+        self.spans.clear();
+        self.is_json.clear();
+    }
+
+    /// The fields of a JSON event.
+    pub(crate) fn push(&mut self, spans: impl IntoIterator<Item = Range<u32>>) {
+        self.spans.extend(spans);
+        self.is_json.push(true);
+    }
+
+    /// An event that is not JSON.
+    pub(crate) fn push_opaque(&mut self) {
+        self.spans.resize(self.spans.len() + self.width, 0..0);
+        self.is_json.push(false);
+    }
+
+    fn is_json(&self, event: u32) -> bool {
+        self.is_json.get(event as usize).copied().unwrap_or(false)
+    }
+
+    fn of(&self, event: u32) -> &[Range<u32>] {
+        let first = event as usize * self.width;
+        self.spans.get(first..first + self.width).unwrap_or_default()
+    }
+}
+
+/// What became of a duplicate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) likeness: Likeness,
+    /// Less alike than the operator wants to hold back.
+    pub(crate) forwarded: bool,
+}
+
+/// What is known of a duplicate before it is scored.
+struct Fact {
+    nth: usize,
+    pair: Result<usize, &'static str>,
+    count: Option<u64>,
+    uuids: Option<(u64, bool)>,
+    uuids_before: Option<u64>,
+}
+
+/// Explains the duplicates of one partition.
+pub(crate) struct Explainer {
+    source: TopicPartition,
+    letters: Letters,
+    scorer: Option<Scorer>,
+    pairer: Option<Pairer>,
+    roots: Vec<String>,
+    reads_payload: bool,
+    uuid_field: String,
+    forward_below: Option<f64>,
+    on_failure: OnPluginFailure,
+    /// One original on its way into the state.
+    original: Vec<u8>,
+    offsets: Vec<Offset>,
+    kept: Originals,
+    pairs: PairBatch,
+    comparisons: Comparisons,
+    facts: Vec<Fact>,
+    told: Vec<Told>,
+    /// A record for each duplicate, where somebody reads them.
+    texts: Column,
+    findings: Findings,
+    cost: PluginCost,
+}
+
+impl Explainer {
+    pub(crate) fn new(source: &TopicPartition, rules: &Rules, plugins: &Plugins) -> Result<Self, LineError> {
+        let scorer = plugins.scorer.as_ref().filter(|_| rules.explain.keep_originals);
+        let input = scorer.and_then(|scorer| scorer.scorer_input());
+        let roots = match input {
+            Some(Input::Fields(fields)) => fields.clone(),
+            Some(Input::Payload) | None => Vec::new(),
+        };
+        let reads_payload = input == Some(&Input::Payload);
+        let opaque = plugins.extractor.input() == &Input::Payload;
+        let redact = rules.explain.redact;
+        let name = scorer.map(|scorer| format!("{} {}", scorer.name(), scorer.version()));
+        Ok(Self {
+            letters: Letters::new(&plugins.extractor, scorer, roots.clone(), redact, opaque),
+            scorer: scorer.map(plugin::Plugin::scorer).transpose()?,
+            pairer: input.map(|_| Pairer::new((!reads_payload).then_some(roots.as_slice()))).transpose()?,
+            roots,
+            reads_payload,
+            uuid_field: rules.uuid_field.clone(),
+            forward_below: rules.explain.forward_below,
+            on_failure: rules.on_plugin_failure,
+            findings: Findings::new(source.clone(), name, redact),
+            source: source.clone(),
+            original: Vec::new(),
+            offsets: Vec::new(),
+            kept: Originals::default(),
+            pairs: PairBatch::default(),
+            comparisons: Comparisons::default(),
+            facts: Vec::new(),
+            told: Vec::new(),
+            texts: Column::default(),
+            cost: PluginCost::default(),
+        })
+    }
+
+    /// What the scorer reads of an event, as pointers.
+    pub(crate) fn roots(&self) -> &[String] {
+        &self.roots
+    }
+
+    /// What became of the nth duplicate of the batch.
+    pub(crate) fn told(&self, nth: usize) -> Option<Told> {
+        self.told.get(nth).copied()
+    }
+
+    /// The record of the nth duplicate of the batch.
+    pub(crate) fn letter(&self, nth: usize) -> Option<&[u8]> {
+        self.texts.get(nth)
+    }
+
+    /// What was found out since the last call.
+    pub(crate) fn take_findings(&mut self) -> Findings {
+        self.findings.take()
+    }
+
+    /// Forgets what was found out since it was taken.
+    pub(crate) fn forget_findings(&mut self) {
+        self.findings.clear();
+    }
+
+    /// What the scorer's calls cost since the last call.
+    pub(crate) fn take_cost(&mut self) -> PluginCost {
+        std::mem::take(&mut self.cost)
+    }
+
+    /// Keeps what the scorer will want of the events that are first: those for which something is written.
+    pub(crate) fn keep(
+        &mut self,
+        batch: &Batch<'_>,
+        writes: &[Write],
+        store: &mut PartitionStore,
+    ) -> Result<(), LineError> {
+        let Some(pairer) = &mut self.pairer else { return Ok(()) };
+        let mut writes = writes.iter().peekable();
+        for (event, record) in (0..).zip(batch.decoded) {
+            let Some(candidate) = batch.candidates.get(*record as usize) else { continue };
+            let mut is_first = false;
+            while writes.next_if(|write| write.entry.offset == candidate.offset).is_some() {
+                is_first = true;
+            }
+            if !is_first {
+                continue;
+            }
+            let (payload, uuid) = (batch.payload(*record), batch.uuid(event));
+            if self.reads_payload || batch.wanted.is_json(event) {
+                self.original.clear();
+                pairer.keep(uuid, payload, batch.wanted.of(event), &mut self.original);
+                store.keep(candidate.offset, &self.original)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the duplicates of a batch, compares those that are live with their originals, and writes about them.
+    pub(crate) fn explain(
+        &mut self,
+        batch: &Batch<'_>,
+        duplicates: &[Duplicate],
+        store: &mut PartitionStore,
+    ) -> Result<(), LineError> {
+        self.told.clear();
+        self.texts.clear();
+        if duplicates.is_empty() {
+            return Ok(());
+        }
+        self.offsets.clear();
+        self.offsets.extend(duplicates.iter().map(|duplicate| duplicate.original.offset));
+        store.load_histories(&self.offsets)?;
+        if self.pairer.is_some() {
+            store.originals(&self.offsets, &mut self.kept)?;
+        }
+        let mut next = 0;
+        while next < duplicates.len() {
+            self.facts.clear();
+            self.pairs.clear();
+            while bytes(&self.pairs) < COMPARE_BYTES_MAX
+                && let Some(duplicate) = duplicates.get(next)
+            {
+                self.gather(next, duplicate, batch, store)?;
+                next += 1;
+            }
+            self.compare(batch, duplicates)?;
+            self.tell(batch, duplicates);
+        }
+        Ok(())
+    }
+
+    /// Counts one duplicate, and lays it beside its original where it is to be scored.
+    fn gather(
+        &mut self,
+        nth: usize,
+        duplicate: &Duplicate,
+        batch: &Batch<'_>,
+        store: &mut PartitionStore,
+    ) -> Result<(), LineError> {
+        let offset = batch.candidates.get(duplicate.record as usize).map_or(0, |candidate| candidate.offset);
+        let kept = self.kept.get(nth).and_then(Kept::decode);
+        let hash = |uuid: &[u8]| batch.fingerprinter.fingerprint(uuid).0 as u64;
+        let mut fact = Fact { nth, pair: Err(NO_SCORER), count: None, uuids: None, uuids_before: None };
+        let original = kept.as_ref().map(|kept| kept.uuid().map(hash));
+        if let Some(history) = store.history(duplicate.original.offset, || History::of(original))? {
+            fact.uuids_before = history.distinct_uuids().map(|(distinct, _)| distinct);
+            history.count(offset, batch.uuid(duplicate.event).map(hash));
+            fact.count = Some(history.duplicates());
+            fact.uuids = history.distinct_uuids();
+        }
+        if let Some(pairer) = self.pairer.as_mut().filter(|_| offset >= batch.live_from) {
+            let spans = batch.wanted.of(duplicate.event);
+            fact.pair = match kept {
+                None => Err(NOT_KEPT),
+                Some(_) if !self.reads_payload && !batch.wanted.is_json(duplicate.event) => Err(NOT_JSON),
+                Some(kept) => match pairer.pair(&kept, batch.payload(duplicate.record), spans, &mut self.pairs) {
+                    Ok(()) => Ok(self.pairs.pairs() - 1),
+                    Err(Refusal::OtherFields) => Err(OTHER_FIELDS),
+                    Err(Refusal::Damaged) => Err(DAMAGED),
+                },
+            };
+        }
+        self.facts.push(fact);
+        Ok(())
+    }
+
+    /// Has the pairs scored.
+    fn compare(&mut self, batch: &Batch<'_>, duplicates: &[Duplicate]) -> Result<(), LineError> {
+        self.comparisons.scores.clear();
+        let Some(scorer) = self.scorer.as_mut().filter(|_| self.pairs.pairs() > 0) else { return Ok(()) };
+        let calls = scorer.compare(&self.pairs, &mut self.comparisons)?;
+        self.cost.add(&calls);
+        let Some((pair, reason)) = calls.failed.first() else { return Ok(()) };
+        let failed = self.facts.iter().find(|fact| fact.pair == Ok(*pair as usize));
+        let record = failed.and_then(|fact| duplicates.get(fact.nth)).map_or(0, |duplicate| duplicate.record);
+        let offset = batch.candidates.get(record as usize).map_or(-1, |candidate| candidate.offset);
+        if self.on_failure == OnPluginFailure::Stop {
+            return Err(LineError::PoisonRecord { partition: self.source.clone(), offset, reason: reason.clone() });
+        }
+        tracing::warn!(source = %self.source, offset, pairs = calls.failed.len(), reason, "the scorer failed");
+        Ok(())
+    }
+
+    /// Says of each duplicate gathered what it is, in findings and in the record of it.
+    fn tell(&mut self, batch: &Batch<'_>, duplicates: &[Duplicate]) {
+        let Self { facts, kept, pairs, comparisons, told, texts, .. } = self;
+        for fact in facts.iter() {
+            let Some(duplicate) = duplicates.get(fact.nth) else { continue };
+            let Some(record) = batch.records.get(duplicate.record as usize) else { continue };
+            if record.offset() < batch.live_from {
+                told.push(Told { likeness: Likeness::Unscored, forwarded: false });
+                texts.end_value();
+                continue;
+            }
+            let original = kept.get(fact.nth).and_then(Kept::decode);
+            let uuid = batch.uuid(duplicate.event);
+            let comparison = fact.pair.and_then(|pair| compared(comparisons, pairs, pair).ok_or(SCORER_FAILED));
+            let likeness = match (&comparison, &original) {
+                (Ok(compared), Some(kept)) => likeness(*compared, kept.has_uuid(uuid), &self.uuid_field),
+                _ => Likeness::Unscored,
+            };
+            let score = comparison.ok().map(|compared| compared.score);
+            let below = |bound| score.is_some_and(|score| score.similarity < bound);
+            let forwarded = self.forward_below.is_some_and(below);
+            told.push(Told { likeness, forwarded });
+
+            let original_uuid = original.as_ref().and_then(Kept::uuid);
+            let uuid_similarity = uuid.zip(original_uuid).map(|(a, b)| uuid_similarity(a, b));
+            let key = self.letters.key(batch.keys.get(duplicate.key as usize).unwrap_or_default());
+            let time = batch.candidates.get(duplicate.record as usize).and_then(|candidate| candidate.time);
+            self.findings.record(&Explained {
+                key: key.as_bytes(),
+                offset: record.offset(),
+                original_offset: duplicate.original.offset,
+                time_ms: time,
+                original_time_ms: duplicate.original.time,
+                count: fact.count,
+                distinct_uuids: fact.uuids,
+                previous_distinct_uuids: fact.uuids_before,
+                uuid_similarity,
+                likeness,
+                forwarded,
+                score,
+                rows: comparison.ok().map(Compared::to_rows),
+                remaining: duplicates.len() - 1 - fact.nth,
+            });
+            if batch.wants_letters && !forwarded {
+                let letter = Letter {
+                    source: &self.source,
+                    record,
+                    time,
+                    uuid,
+                    key: &key,
+                    original_offset: duplicate.original.offset,
+                    original_time: duplicate.original.time,
+                    original: original.as_ref(),
+                    likeness,
+                    count: fact.count,
+                    uuids: fact.uuids,
+                    uuid_similarity,
+                    comparison,
+                };
+                self.letters.write(&letter, &mut texts.data);
+            }
+            texts.end_value();
+        }
+    }
+}
+
+/// Bytes of the pairs, but for what is of the same size for each row.
+fn bytes(pairs: &PairBatch) -> usize {
+    pairs.paths.data.len() + pairs.originals.data.len() + pairs.duplicates.data.len()
+}
+
+/// What the scorer said of a pair; `None` where it failed.
+fn compared<'a>(comparisons: &'a Comparisons, pairs: &'a PairBatch, pair: usize) -> Option<Compared<'a>> {
+    let score = (*comparisons.scores.get(pair)?)?;
+    Some(Compared { score, pairs, pair, verdicts: &comparisons.verdicts })
+}
+
+/// The uuid is compared by the host, all else by the scorer; a scorer may be content with a score and no verdicts.
+fn likeness(compared: Compared<'_>, same_uuid: bool, uuid_field: &str) -> Likeness {
+    let mut changed = compared.rows(Verdict::Changed).peekable();
+    let nothing_named = changed.peek().is_none();
+    let is_uuid = |row: usize| compared.pairs.paths.get(row) == Some(uuid_field.as_bytes());
+    let other = changed.any(|row| !is_uuid(row)) || (nothing_named && compared.score.similarity < 1.0);
+    Likeness::of(same_uuid, other)
+}
