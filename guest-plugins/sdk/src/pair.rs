@@ -151,3 +151,61 @@ impl Verdicts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Harness, no_pairs, push_rows};
+    use crate::{Info, Input, SimilarityScorer};
+
+    /// Gives as many verdicts as the configuration says, whatever there is.
+    struct Fixed(u32);
+
+    impl SimilarityScorer for Fixed {
+        const INFO: Info = Info { name: "fixed", version: "1", key_version: 1 };
+
+        fn configure(config: &str) -> Result<(Self, Input), String> {
+            let verdicts = config.parse().map_err(|_| "give a number".to_owned())?;
+            Ok((Self(verdicts), Input::Fields(vec![String::new()])))
+        }
+
+        fn compare(&self, pair: &Pair<'_>, verdicts: &mut Verdicts) -> Score {
+            (0..self.0).for_each(|_| verdicts.push(Verdict::Changed));
+            let first = pair.properties().next().map_or(1.0, |property| f64::from(u8::from(property.is_same())));
+            Score { similarity: first, property_similarity: 1.0 }
+        }
+    }
+
+    const ONE: Value<'_> = Value::new(Kind::Number, "1");
+
+    #[test]
+    fn pairs_of_a_batch_keep_to_their_own_rows() {
+        let scorer = Harness::<Fixed>::new_scorer("0").unwrap();
+        let mut pairs = no_pairs();
+        push_rows(&mut pairs, [("/a", ONE, ONE), ("/b", ONE, Value::ABSENT)]);
+        push_rows(&mut pairs, []);
+        push_rows(&mut pairs, [("/c", ONE, Value::new(Kind::String, "1"))]);
+        push_rows(&mut pairs, [("/d", Value::NULL, Value::NULL)]);
+        let answer = scorer.compare(&pairs);
+        assert_eq!(answer.similarity, [1.0, 1.0, 0.0, 1.0]);
+        assert_eq!(answer.verdicts, [2, 2, 2, 2]);
+        let pointers: Vec<Vec<&str>> =
+            Pair::all(&pairs).map(|pair| pair.properties().map(|property| property.pointer()).collect()).collect();
+        assert_eq!(pointers, [vec!["/a", "/b"], vec![], vec!["/c"], vec!["/d"]]);
+    }
+
+    #[test]
+    fn properties_without_a_verdict_were_not_looked_at() {
+        let said = Harness::<Fixed>::new_scorer("1").unwrap().compare_rows(&[("/a", ONE, ONE), ("/b", ONE, ONE)]);
+        assert_eq!(
+            (said.changed.concat(), said.same.concat(), said.ignored.concat()),
+            ("/a".into(), "".into(), "/b".into())
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "the scorer gave 2 verdicts for 1 properties")]
+    fn more_verdicts_than_properties() {
+        let _ = Harness::<Fixed>::new_scorer("2").unwrap().compare_rows(&[("/a", ONE, ONE)]);
+    }
+}

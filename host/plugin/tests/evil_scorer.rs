@@ -6,8 +6,8 @@ mod common;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::{EVIL_SCORER, evil, plugin_of_module, scorer_of_module};
-use engine::fields::Kind;
+use common::{EVIL_SCORER, batch, evil, keys_by_event, plugin_of_both_roles, plugin_of_module, scorer_of_module};
+use engine::fields::{Extraction, Kind};
 use engine::properties::{Comparisons, PairBatch, Score, Verdict};
 use plugin::{Calls, Input, Limits, LoadError, PluginFailure, Roles, Runtime, Scorer};
 
@@ -226,4 +226,18 @@ fn each_role_is_given_only_by_plugins_that_have_it() {
     let extracts = plugin_of_module(dir.path(), "extracts.wasm", &evil("", ""));
     let error = runtime.load(&extracts, None).unwrap().scorer().unwrap_err();
     assert!(matches!(error, LoadError::NoRole { role: "similarity-scorer", .. }), "{error}");
+}
+
+#[test]
+fn a_plugin_of_both_roles_has_an_instance_for_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let plugin = Runtime::new(tight()).unwrap().load(&plugin_of_both_roles(dir.path(), "both.wasm"), None).unwrap();
+    assert_eq!(plugin.roles(), Roles { extracts_keys: true, scores: true });
+    let (mut extractor, mut scorer) = (plugin.extractor().unwrap(), plugin.scorer().unwrap());
+    let mut out = Extraction::default();
+    check(&mut scorer, &pairs(20, &[(3, "T")]), &[3], "unreachable");
+    assert_eq!(extractor.extract(&batch(&["a", "b"]), &mut out).unwrap().traps, 0);
+    assert_eq!(keys_by_event(&out), [vec!["a".to_owned()], vec!["b".to_owned()]]);
+    assert_eq!(extractor.extract(&batch(&["a", "T"]), &mut out).unwrap().failed.len(), 1);
+    check(&mut scorer, &pairs(20, &[]), &[], "");
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use common::shipped;
 use dedup_plugin::testing::{self, Case, Comparison, Harness, Pairs, no_pairs};
-use dedup_plugin::{SimilarityScorer, Value};
-use engine::fields::Column;
+use dedup_plugin::{Kind as GuestKind, SimilarityScorer, Value};
+use engine::fields::{Column, Kind};
 use engine::properties::{Comparisons, PairBatch};
+use engine::time::parse_event_time;
 use plugin::{Input, Limits, LoadError, Plugin, Roles, Runtime, Scorer};
 use property_similarity::PropertySimilarity;
 use string_distance::StringDistance;
@@ -114,12 +115,67 @@ fn scorers_say_who_they_are() {
     }
 }
 
+/// The plugin reads times by itself, as it can ask nobody.
+#[test]
+fn times_are_those_of_the_host() {
+    let native = Harness::<PropertySimilarity>::new_scorer("").unwrap();
+    let texts = [
+        "2024-01-01T12:00:00Z",
+        "2024-01-01t12:00:00.25+02:00",
+        "2024-02-29 23:59:60,5-0330",
+        "2024-01-01T12:00:00",
+        "2024-02-31T12:00:00Z",
+        "2024-13-01T12:00:00Z",
+        "2024-01-32T12:00:00Z",
+        "2024-01-01T24:00:00Z",
+        "2024-01-01",
+        "2024-01-01T12:00Z",
+        "2024-01-01T12:00:00+2",
+        "2024-01-01T12:00:00Zulu",
+        "2024-01-01T12:00:00.Z",
+        "",
+        "inf",
+        "nan",
+        "1704110400",
+        "1704110400123",
+        "1704110400123000",
+        "1704110400123000000",
+        "1.7041104e9",
+        "+1704110400.5",
+        "1e999",
+        "99999999999",
+        "100000000000",
+        "99999999999999",
+        "100000000000000",
+        "1e22",
+        "1_000_000_000",
+        " 1704110400",
+        "0x65",
+    ];
+    let mut times = 0;
+    for text in texts {
+        for (kind, guest_kind) in [(Kind::String, GuestKind::String), (Kind::Number, GuestKind::Number)] {
+            // Only numbers are of the kind number.
+            if kind == Kind::Number && text.parse::<f64>().is_err() {
+                continue;
+            }
+            let millis = parse_event_time(kind, text.as_bytes());
+            let nanos = format!("{}000000", millis.unwrap_or(1_704_110_400_000));
+            let row = ("/timestamp", Value::new(guest_kind, text), Value::new(GuestKind::String, &nanos));
+            let said = native.compare_rows(&[row]);
+            assert_eq!(said.changed.is_empty(), millis.is_some(), "\"{text}\" as {kind:?} is {millis:?} to the host");
+            times += usize::from(millis.is_some());
+        }
+    }
+    assert!(times > 20, "only {times} were times");
+}
+
 #[test]
 fn longest_strings_stay_far_inside_the_time_of_a_call() {
     let runtime = Runtime::new(Limits::default()).unwrap();
     let mut scorer = runtime.load(&shipped("string_distance"), None).unwrap().scorer().unwrap();
     let (left, right) = ("ab".repeat(512), "ba".repeat(512));
-    let string = |text| Value::new(dedup_plugin::Kind::String, text);
+    let string = |text| Value::new(GuestKind::String, text);
     let mut pairs = no_pairs();
     for _ in 0..1000 {
         testing::push_rows(&mut pairs, [("/a", string(&left), string(&right))]);

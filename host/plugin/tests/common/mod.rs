@@ -39,6 +39,16 @@ pub(crate) fn scorer_of_module(dir: &Path, name: &str, module: &str) -> PathBuf 
     component_of_module(dir, name, module, "similarity-plugin")
 }
 
+/// [`evil`] and [`EVIL_SCORER`] in one component of the world `dedup-plugin`.
+pub(crate) fn plugin_of_both_roles(dir: &Path, name: &str) -> PathBuf {
+    let extractor = evil("", "");
+    let extractor = extractor.trim_end().strip_suffix(')').expect("the end of the module");
+    // Up to here both have the same memory, words and allocator.
+    let scorer = EVIL_SCORER.find("  (func (export \"dedup:plugin/similarity-scorer").expect("its first function");
+    let scorer = EVIL_SCORER[scorer..].replace("$deeper", "$deeper_still");
+    component_of_module(dir, name, &format!("{extractor}{scorer}"), "dedup-plugin")
+}
+
 fn component_of_module(dir: &Path, name: &str, module: &str, world: &str) -> PathBuf {
     let mut module = wat::parse_str(module).expect("valid text");
     let mut resolve = wit_parser::Resolve::default();
