@@ -104,3 +104,72 @@ impl Heaviest {
         &self.keys
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::insights::Likeness;
+
+    fn duplicate(original_offset: Offset, count: u64) -> Explained<'static> {
+        Explained {
+            key: b"key",
+            offset: 10_000,
+            original_offset,
+            time_ms: None,
+            original_time_ms: 0,
+            count: Some(count),
+            distinct_uuids: None,
+            previous_distinct_uuids: None,
+            uuid_similarity: None,
+            likeness: Likeness::Unscored,
+            forwarded: false,
+            score: None,
+            rows: None,
+            remaining: 0,
+        }
+    }
+
+    #[test]
+    fn keys_that_overtake_each_other_within_a_commit_are_all_weighed() {
+        let mut keys = LineKeys::default();
+        // All grow side by side, the later ones for longer: each is at times among the lightest.
+        for count in 1..=50 {
+            (0..1000)
+                .filter(|key| key / 20 >= count - 1)
+                .for_each(|key| keys.record(&duplicate(key, count.unsigned_abs())));
+            assert!(keys.held.len() <= HELD_MAX);
+        }
+        let mut counts: Vec<_> = keys.take().map(|key| key.duplicates).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let wanted: Vec<_> = (46..=50).rev().flat_map(|count| [count; 20]).collect();
+        assert_eq!(counts.get(..KEYS_MAX), Some(wanted.as_slice()));
+    }
+
+    #[test]
+    fn a_key_that_has_one_more_than_the_lightest_is_weighed() {
+        let mut keys = LineKeys::default();
+        (0..300).for_each(|key| keys.record(&duplicate(key, 1)));
+        (1000..1100).for_each(|key| keys.record(&duplicate(key, 2)));
+        assert_eq!(keys.take().filter(|key| key.duplicates == 2).count(), KEYS_MAX);
+    }
+
+    #[test]
+    fn what_is_told_twice_of_an_original_counts_once() {
+        let source = Arc::new(TopicPartition { topic: "events".into(), partition: 0 });
+        let seen = |duplicates| SeenKey {
+            source: Arc::clone(&source),
+            key: HeavyKey {
+                key: Box::from(*b"key"),
+                original_offset: 7,
+                duplicates,
+                distinct_uuids: None,
+                last_offset: 9,
+            },
+            last_seen_ms: 1,
+        };
+        let mut heaviest = Heaviest::default();
+        heaviest.merge([seen(3)].into_iter());
+        heaviest.merge([seen(2), seen(5)].into_iter());
+        assert_eq!(heaviest.keys().iter().map(|seen| seen.key.duplicates).collect::<Vec<_>>(), [5]);
+    }
+}

@@ -202,6 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn a_place_changes_hands_only_for_more_than_twice_the_changes() {
+        let mut names = Names::default();
+        let held = (0..NAMES_SHOWN_MAX).map(|number| changed(format!("/{number:03}"), 10)).collect();
+        names.merge(held, &PropertyCounts::default());
+        let shows = |names: &Names, label: &str| names.shown().iter().any(|(shown, _)| *shown == label);
+        names.merge(vec![changed("/new", 20)], &PropertyCounts::default());
+        assert!(!shows(&names, "/new"));
+        names.merge(vec![changed("/new", 1)], &PropertyCounts::default());
+        assert!(shows(&names, "/new") && !shows(&names, "/000"));
+        // What left has its changes still, and needs as many more as anybody.
+        names.merge(vec![changed("/000", 10)], &PropertyCounts::default());
+        assert!(!shows(&names, "/000"));
+        names.merge(vec![changed("/000", 1)], &PropertyCounts::default());
+        assert!(shows(&names, "/000"));
+    }
+
+    #[test]
     fn a_name_that_never_changes_makes_room_for_one_that_does() {
         let mut names = Names::default();
         let same = |label: String| (label, PropertyCounts { same: 9, ..PropertyCounts::default() });

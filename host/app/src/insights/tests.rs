@@ -230,7 +230,7 @@ fn partitions_may_commit_in_any_order() {
 #[test]
 fn the_latest_are_the_last_of_a_batch_newest_first_and_differences_first() {
     let insights = Insights::new(false);
-    let told = duplicates(8, 90);
+    let told = duplicates(8, 92);
     let mut findings = Findings::new(source(2), Some("scorer 1".into()), false);
     for part in told.chunks(3) {
         record(&mut findings, part);
