@@ -16,10 +16,14 @@ pub(super) const NONE: u32 = u32::MAX;
 const NODES_MAX: usize = 4096;
 /// Bytes of pointers kept from pair to pair.
 const PATHS_BYTES_MAX: usize = 1 << 20;
+/// Members left out before a name is looked up in the table.
+const HOPS_MAX: usize = 4;
 /// Visits before their count is started anew, to fit 32 bits.
 const VISITS_MAX: u32 = 1 << 31;
 
+/// As large as a line of the processor's cache, and placed like one.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 struct Node {
     /// The first eight bytes of the name as a little-endian word, and which of its bits count.
     head: u64,
@@ -108,29 +112,53 @@ impl Atlas {
         Some(node)
     }
 
-    /// The node of the member `text[start..end]`, a name without escapes, of `parent`. `before` is the member that
-    /// stood before it. `None`: its pointer would be too long.
-    #[inline]
-    pub(super) fn member(&mut self, parent: u32, before: u32, text: &[u8], start: usize, end: usize) -> Option<u32> {
+    /// Visits the member `text[start..end]`, a name without escapes, of `parent`: its node, and its visit before this
+    /// one. `before` is the member that stood before it. `None`: its pointer would be too long.
+    #[inline(always)]
+    pub(super) fn member(
+        &mut self,
+        parent: u32,
+        before: u32,
+        text: &[u8],
+        start: usize,
+        end: usize,
+    ) -> Option<(u32, u32)> {
         let above = self.nodes.get((if before == NONE { parent } else { before }) as usize)?;
         let guess = if before == NONE { above.child } else { above.next };
-        if let Some(node) = self.nodes.get(guess as usize) {
+        if let Some(node) = self.nodes.get_mut(guess as usize) {
             let length = end - start;
             if node.name_bytes as usize == length
                 && word(text, start) & node.mask == node.head
                 && (length <= 8 || word(text, end - 8) == node.tail)
-                && (length <= 16 || text.get(start..end) == Some(self.name(node)))
+                && (length <= 16
+                    || text.get(start..end)
+                        == self.names.get(node.name_start as usize..node.name_start as usize + length))
             {
-                return Some(guess);
+                self.visits += 1;
+                return Some((guess, std::mem::replace(&mut node.visit, self.visits)));
             }
         }
-        let found = self.search(parent, text.get(start..end)?, PATH_BYTES_MAX)?;
+        self.unexpected(parent, before, guess, text.get(start..end)?)
+    }
+
+    /// The same for a member that did not follow there last time.
+    #[inline(never)]
+    fn unexpected(&mut self, parent: u32, before: u32, mut guess: u32, name: &[u8]) -> Option<(u32, u32)> {
+        // Most often a few members are left out that stood there. They are remembered for when they come again.
+        for _ in 0..HOPS_MAX {
+            guess = self.nodes.get(guess as usize).map_or(NONE, |node| node.next);
+            let Some(node) = self.nodes.get(guess as usize) else { break };
+            if self.name(node) == name {
+                return Some((guess, self.visit(guess)));
+            }
+        }
+        let found = self.search(parent, name, PATH_BYTES_MAX)?;
         if before == NONE {
             self.nodes.get_mut(parent as usize)?.child = found;
         } else {
             self.nodes.get_mut(before as usize)?.next = found;
         }
-        Some(found)
+        Some((found, self.visit(found)))
     }
 
     fn name(&self, node: &Node) -> &[u8] {
@@ -138,7 +166,6 @@ impl Atlas {
         self.names.get(start..start + node.name_bytes as usize).unwrap_or_default()
     }
 
-    #[inline(never)]
     fn search(&mut self, parent: u32, name: &[u8], path_bytes_max: usize) -> Option<u32> {
         let above = *self.nodes.get(parent as usize)?;
         let escapes = name.iter().filter(|byte| matches!(byte, b'~' | b'/')).count();
@@ -249,6 +276,12 @@ impl Atlas {
     #[inline]
     pub(super) fn order(&self) -> &[u32] {
         &self.order
+    }
+
+    /// Bytes of all pointers.
+    #[cfg(test)]
+    pub(super) fn paths_bytes(&self) -> usize {
+        self.paths.capacity()
     }
 
     /// Gives the nodes that are new their places.

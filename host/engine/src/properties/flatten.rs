@@ -120,9 +120,10 @@ impl<'a> Flatten<'a> {
         self.scratch.frames.clear();
         let text = self.text;
         let mut node = Some(root);
+        self.atlas.visit(root);
         loop {
             if let Some(here) = node {
-                let (first, visit) = (text.byte(token), self.visit(here));
+                let (first, visit) = (text.byte(token), self.atlas.visits());
                 let deep = self.scratch.frames.len() >= self.depth;
                 if first == b'{' && !deep && text.byte(token + 1) != b'}' {
                     let leaves = self.leaves.len();
@@ -153,12 +154,6 @@ impl<'a> Flatten<'a> {
     }
 
     #[inline]
-    fn visit(&mut self, node: u32) -> u32 {
-        self.repeated |= self.atlas.visit(node) > self.base;
-        self.atlas.visits()
-    }
-
-    #[inline]
     fn leaf(&mut self, node: u32, token: usize, first: u8, visit: u32) -> Result<usize, Stop> {
         let next = self.text.skip(token, first, &mut self.scratch.nesting).map_err(|_| Stop::NotJson)?;
         self.leaves.push(Leaf { node, first: token as u32, last: next as u32 - 1, byte: first, visit });
@@ -166,7 +161,7 @@ impl<'a> Flatten<'a> {
     }
 
     /// The member whose name stands at `token`, and the token of its value; `None` where its pointer is too long.
-    #[inline]
+    #[inline(always)]
     fn name(&mut self, token: usize) -> Result<(usize, Option<u32>), Stop> {
         let text = self.text;
         text.check_name(token).map_err(|_| Stop::NotJson)?;
@@ -187,10 +182,10 @@ impl<'a> Flatten<'a> {
         } else {
             self.atlas.member(frame.node, frame.before, text.json, start, end)
         };
-        if let Some(node) = node {
-            frame.before = node;
-        }
-        Ok((token + 2, node))
+        let Some((node, visited)) = node else { return Ok((token + 2, None)) };
+        frame.before = node;
+        self.repeated |= visited > self.base;
+        Ok((token + 2, Some(node)))
     }
 
     /// Of repeated members the last counts: drops what stands in one that was met again later.

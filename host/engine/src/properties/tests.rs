@@ -275,6 +275,23 @@ fn a_hundred_thousand_members_are_one_property() {
     }
 }
 
+/// Names never seen before, pair after pair, until the memory of pointers starts anew.
+#[test]
+fn pointers_that_never_come_again() {
+    let mut bench = Bench::new(&["", "/m"]);
+    for round in 0..100 {
+        let event = |more: &str| {
+            let list: Vec<String> =
+                (0..200).map(|at| format!(r#""{}{at}":{round}"#, at * 7919 % 311 + round * 1000)).collect();
+            format!(r#"{{"m":{{{}}}{more}}}"#, list.join(","))
+        };
+        let rows = bench.pair(&event(""), &event(r#","z":1"#));
+        assert_eq!(rows.len(), 201);
+        assert!(rows.iter().all(|row| (row.1 == row.2) == (row.0 != "/z")));
+    }
+    assert!(bench.pairer.paths_bytes() < 4 << 20);
+}
+
 #[test]
 fn repeated_members_do_not_count_as_properties() {
     let mut bench = Bench::new(&[""]);
@@ -293,6 +310,8 @@ fn long_pointers_to_many_members_stay_within_memory() {
     let mut bench = Bench::new(&[""]);
     let rows = bench.same(&event, &event);
     assert_eq!(paths(&rows), [format!("/{long}").as_str(), "/x"]);
+    let bytes = bench.pairer.paths_bytes();
+    assert!(bytes < 16 << 20, "{bytes} bytes of pointers");
 }
 
 #[test]
