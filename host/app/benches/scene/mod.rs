@@ -14,12 +14,12 @@ use engine::time::ClockRules;
 use plugin::{Plugin, Runtime};
 use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
 
-pub const BATCH_RECORDS: usize = 1_024;
+pub(crate) const BATCH_RECORDS: usize = 1_024;
 
 /// As often as transactions are committed at a million events a second and the default interval.
-pub const BATCHES_PER_COMMIT: usize = 100;
+pub(crate) const BATCHES_PER_COMMIT: usize = 100;
 
-pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 const WINDOW: Window = Window {
     length: Some(DAY_MS),
@@ -29,8 +29,8 @@ const WINDOW: Window = Window {
 
 /// Somebody who listens to the output and the duplicates and keeps nothing.
 #[derive(Default)]
-pub struct Nowhere {
-    pub bytes: u64,
+pub(crate) struct Nowhere {
+    pub(crate) bytes: u64,
 }
 
 impl Sink for Nowhere {
@@ -44,17 +44,17 @@ impl Sink for Nowhere {
     }
 }
 
-pub fn load(runtime: &Runtime, name: &str) -> Plugin {
+pub(crate) fn load(runtime: &Runtime, name: &str) -> Plugin {
     let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
     let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
     runtime.load(&dir.join(name).with_extension("wasm"), None).expect("make build leaves it in dist/plugins")
 }
 
-pub fn plugins(runtime: &Runtime, scorer: Option<&str>) -> Plugins {
+pub(crate) fn plugins(runtime: &Runtime, scorer: Option<&str>) -> Plugins {
     Plugins { extractor: load(runtime, "composite_key"), scorer: scorer.map(|name| load(runtime, name)) }
 }
 
-pub fn rules(keep_originals: bool) -> Rules {
+pub(crate) fn rules(keep_originals: bool) -> Rules {
     Rules {
         window: WINDOW,
         uuid_field: "/uuid".to_owned(),
@@ -67,7 +67,7 @@ pub fn rules(keep_originals: bool) -> Rules {
     }
 }
 
-pub fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> PartitionStore {
+pub(crate) fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> PartitionStore {
     let identity = StoreIdentity {
         topic: "bench".to_owned(),
         topic_id: None,
@@ -83,7 +83,7 @@ pub fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> PartitionSto
 }
 
 /// Keys nobody will ask for, over the whole of the window, as a day of events leaves them.
-pub fn fill(store: &mut PartitionStore, keys: u64) {
+pub(crate) fn fill(store: &mut PartitionStore, keys: u64) {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         random ^= random << 13;
