@@ -32,19 +32,18 @@ feed() {
 }
 
 mkfifo "$work/events"
-# Opened both ways, so that nobody waits for the other.
-exec 3<>"$work/events"
-feed >&3 &
+# Opened for writing only: it ends when the host is gone.
+feed >"$work/events" &
 started+=($!)
 "$host" --log-level warn --plugin "$plugins/composite_key.wasm" --event-time /timestamp --store-path "$work/store" \
-  --input "$work/events" --output /dev/null --bind-host 127.0.0.1 --bind-port "$host_port" 3>&- &
+  --input "$work/events" --output /dev/null --bind-host 127.0.0.1 --bind-port "$host_port" &
 host_pid=$!
 started+=("$host_pid")
 
 sed "s/localhost:8080/localhost:$host_port/; s/15s/5s/" "$root/examples/monitoring/prometheus.yaml" >"$work/prometheus.yaml"
 cp "$root/examples/monitoring/alerts.yaml" "$work"
 prometheus --log.level=warn --config.file="$work/prometheus.yaml" --storage.tsdb.path="$work/data" \
-  --web.listen-address="localhost:$prometheus_port" 3>&- &
+  --web.listen-address="localhost:$prometheus_port" &
 started+=($!)
 
 echo "host:       http://localhost:$host_port/ and /metrics"
