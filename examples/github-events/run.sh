@@ -17,12 +17,14 @@ cat >"$work/events.ndjson" <<'EVENTS'
 {"id":"101","type":"PushEvent","actor":{"login":"ada"},"repo":{"name":"ada/engine"},"created_at":"2026-01-01T12:00:00Z"}
 EVENTS
 
-deduplicate() { # name of the store, key: prints the ids that stay, then which event repeats which
+deduplicate() { # name of the store, key: prints the ids that stay, then which event repeats which, and what differs
   echo "by $2:"
-  "$host" --log-level warn --plugin "$plugins/composite_key.wasm" --plugin-config "$2" --store-path "$work/$1" \
+  "$host" --log-level warn --plugin "$plugins/composite_key.wasm" --plugin-config "$2" \
+    --plugin "$plugins/property_similarity.wasm" --uuid-field /id --store-path "$work/$1" \
     --input "$work/events.ndjson" --output "$work/unique.ndjson" --duplicates "$work/duplicates.ndjson" 2>/dev/null
   echo "  unique ids: $(sed -E 's/^\{"id":"([0-9]+)".*/\1/' "$work/unique.ndjson" | paste -sd ' ' -)"
-  sed -E 's/^.*"offset":([0-9]+),"original_offset":([0-9]+).*"id":"([0-9]+)".*/  line \1 (id \3) repeats line \2/' "$work/duplicates.ndjson"
+  sed -E 's/^.*"outcome":"([a-z_]+)".*"similarity":([0-9.]+),"prop.*"changed":\[(.*)\],"same".*"original":\{[^}]*"offset":([0-9]+).*"duplicate":\{[^}]*"offset":([0-9]+).*"uuid":"([0-9]+)","event".*/  line \5 (id \6) repeats line \4: \1, \2 alike\3/
+    s/,?\{"path":"([^"]*)"[^}]*\}/, \1 differs/g' "$work/duplicates.ndjson"
 }
 
 deduplicate by-id /id
