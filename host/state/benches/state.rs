@@ -1,7 +1,10 @@
 //! Nanoseconds a key: the store against plain RocksDB, in one run, on unseen keys. Not a test of correctness.
 //!
 //! `cargo bench -p state -- --keys 20000000 --buckets 8 --duplicates 0.1 --dir /somewhere`
-#![expect(clippy::unwrap_used, reason = "a benchmark may stop")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop")]
+
+#[path = "state/originals.rs"]
+mod originals;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,6 +33,7 @@ fn main() {
         settings.keys, settings.buckets, settings.duplicates
     );
     store(&settings);
+    originals::originals(&settings);
     if settings.baseline {
         plain(&settings);
     }
@@ -65,9 +69,8 @@ fn key_number(n: u64, duplicates: f64) -> u64 {
     if (roll % 1000) as f64 >= duplicates * 1000.0 || n == 0 { n } else { (roll >> 10) % n }
 }
 
-fn store(settings: &Settings) {
-    let dir = tempfile::tempdir_in(&settings.dir).unwrap();
-    let identity = StoreIdentity {
+fn identity() -> StoreIdentity {
+    StoreIdentity {
         topic: "bench".into(),
         topic_id: None,
         partition: 0,
@@ -75,9 +78,13 @@ fn store(settings: &Settings) {
         key_version: 1,
         window_ms: Some(8_000_000),
         allowed_lateness_ms: 0,
-    };
+    }
+}
+
+fn store(settings: &Settings) {
+    let dir = tempfile::tempdir_in(&settings.dir).unwrap();
     let options = StoreOptions { front_entries_max: settings.front, ..StoreOptions::for_window(Some(8_000_000), 0) };
-    let mut store = PartitionStore::open(dir.path(), &identity, options.clone()).unwrap();
+    let mut store = PartitionStore::open(dir.path(), &identity(), options.clone()).unwrap();
     let (mut lookup, mut stage, mut persist) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let (mut keys, mut writes, mut found) = (Vec::new(), Vec::new(), Vec::new());
     let start = Instant::now();
@@ -120,7 +127,7 @@ fn store(settings: &Settings) {
     println!("  {sizes:?}\n  {:.1} bytes a key on disk", sizes.bytes_on_disk as f64 / sizes.keys_estimate as f64);
     drop(store);
     let begun = Instant::now();
-    drop(PartitionStore::open(dir.path(), &identity, options).unwrap());
+    drop(PartitionStore::open(dir.path(), &identity(), options).unwrap());
     println!("  opened again in {:?}", begun.elapsed());
 }
 

@@ -2,6 +2,8 @@
 
 use rocksdb::Cache;
 
+use crate::writer::OriginalsWriter;
+
 /// Buckets that a retention is cut into: fewer keep dead keys longer, more cost a probe each for every key.
 const BUCKETS_PER_RETENTION: i64 = 8;
 
@@ -38,10 +40,41 @@ pub struct StoreOptions {
     /// Bits of filter a key in the tables' own filters. They see only what the filter in memory lets through: 15 bits in
     /// place of 10 read 1 in 100 fewer blocks and took a fifth more memory.
     pub filter_bits_per_key: f64,
-    /// Bytes on disk above which the oldest bucket goes early; `None` is no bound.
+    /// Bytes on disk, of keys, originals and histories together, above which the oldest originals go early, and when
+    /// none is left the oldest bucket of keys; `None` is no bound.
     pub capacity_bytes_max: Option<u64>,
     /// Memory for data blocks, to be shared between stores.
     pub block_cache: BlockCache,
+    /// How first-seen events and the counts of their duplicates are kept. `None` keeps neither, and deletes those that
+    /// an earlier run kept: without all of a window they would explain and count wrongly when switched on again.
+    pub originals: Option<OriginalsOptions>,
+}
+
+/// How originals and histories are kept.
+#[derive(Debug, Clone)]
+pub struct OriginalsOptions {
+    /// The thread that writes tables, to be shared between stores.
+    pub writer: OriginalsWriter,
+    /// Bytes of events that become one table together. An event that does not fit is not kept.
+    pub chunk_bytes: usize,
+    /// Memory of originals, in bytes: those not yet in tables and, as far as it reaches, the latest that are. Never less
+    /// than two chunks.
+    pub originals_memory_bytes_max: usize,
+    /// Memory of histories, in bytes, at which [`crate::PartitionStore::should_persist`] says so.
+    pub histories_memory_bytes_max: usize,
+}
+
+impl OriginalsOptions {
+    /// Chunks of 8 MiB; 64 MiB of memory for originals and as much for histories.
+    #[must_use]
+    pub fn new(writer: OriginalsWriter) -> Self {
+        Self {
+            writer,
+            chunk_bytes: 8 << 20,
+            originals_memory_bytes_max: 64 << 20,
+            histories_memory_bytes_max: 64 << 20,
+        }
+    }
 }
 
 impl StoreOptions {
@@ -56,6 +89,7 @@ impl StoreOptions {
             filter_bits_per_key: 10.0,
             capacity_bytes_max: None,
             block_cache: BlockCache::new(32 << 20),
+            originals: None,
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Key: the fingerprint, 16 bytes, big end first, so that bytes sort as numbers do. Value: the offset, then the time
 //! relative to the bucket's start, both as variable-length integers (LEB128, the time zigzag), 6 to 10 bytes together
-//! where 16 would be fixed.
+//! where 16 would be fixed. Originals and histories have the offset of the original as their key.
 
 use std::cmp::Reverse;
 
 use engine::entry::Entry;
 use engine::fingerprint::Fingerprint;
+use engine::record::Offset;
 
 /// Longest value: two 64-bit integers of 7 bits a byte.
 const VALUE_BYTES_MAX: usize = 20;
@@ -37,6 +38,16 @@ pub(crate) fn key(fingerprint: Fingerprint) -> [u8; 16] {
 /// The fingerprint of a key; `None` for a key that is not 16 bytes long.
 pub(crate) fn fingerprint(key: &[u8]) -> Option<Fingerprint> {
     key.try_into().ok().map(|bytes| Fingerprint(u128::from_be_bytes(bytes)))
+}
+
+/// The key of an offset, in tables of originals and of histories.
+pub(crate) fn offset_key(offset: Offset) -> [u8; 8] {
+    offset.cast_unsigned().to_be_bytes()
+}
+
+/// The offset of a key; `None` for a key that is not 8 bytes long.
+pub(crate) fn offset(key: &[u8]) -> Option<Offset> {
+    key.try_into().ok().map(|bytes| u64::from_be_bytes(bytes).cast_signed())
 }
 
 /// A value under construction.

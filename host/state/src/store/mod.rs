@@ -1,6 +1,10 @@
 //! The state of one partition: look up, stage, commit, persist. Not thread-safe, and not the rule of what is a duplicate.
 
+mod expiry;
+mod histories;
+mod kept;
 mod opening;
+mod originals;
 mod sizes;
 
 use std::collections::BTreeMap;
@@ -20,6 +24,9 @@ use crate::options::StoreOptions;
 use crate::rocks;
 use crate::table::{self, Row};
 
+use self::expiry::Mark;
+use self::kept::Kept;
+pub use self::originals::Originals;
 pub use self::sizes::{FilterCounts, StoreSizes};
 
 /// Key of the progress in the default column family.
@@ -63,6 +70,18 @@ struct Progress {
     far_turns: u64,
     #[serde(default)]
     far_since: Option<Millis>,
+    /// Which offsets had come when the watermark was where: oldest first.
+    #[serde(default)]
+    marks: Vec<Mark>,
+    /// Originals and histories of offsets below these are gone, or about to go.
+    #[serde(default)]
+    originals_from: Offset,
+    #[serde(default)]
+    histories_from: Offset,
+    #[serde(default)]
+    originals_dropped_early: u64,
+    #[serde(default)]
+    originals_dropped_early_bytes: u64,
 }
 
 struct Bucket {
@@ -83,6 +102,8 @@ pub struct PartitionStore {
     front: Front,
     buckets: BTreeMap<i64, Bucket>,
     progress: Progress,
+    /// Originals and histories, where they are kept.
+    kept: Option<Kept>,
     /// Whether a commit came after what is on disk.
     changed: bool,
     /// The first failed durable write.
@@ -100,7 +121,7 @@ impl PartitionStore {
     pub fn open(dir: &Path, identity: &StoreIdentity, options: StoreOptions) -> Result<Self, OpenError> {
         let database_options = rocks::database();
         let bucket_options = rocks::bucket(&options);
-        let (mut db, bucket_names) = opening::open_database(dir, &database_options, &bucket_options)?;
+        let (mut db, bucket_names) = opening::open_database(dir, &database_options, &options)?;
         let incoming = dir.join(INCOMING);
         // What lies here is of a persist that did not finish.
         let _ = std::fs::remove_dir_all(&incoming);
@@ -108,6 +129,7 @@ impl PartitionStore {
         let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
         let progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
         let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress)?;
+        let kept = opening::open_kept(dir, &mut db, &options)?;
         Ok(Self {
             dir: dir.to_owned(),
             options,
@@ -119,6 +141,7 @@ impl PartitionStore {
             front: Front::default(),
             buckets,
             progress,
+            kept,
             changed: false,
             failed: None,
             asked: Vec::new(),
@@ -200,29 +223,37 @@ impl PartitionStore {
     /// Makes what is staged part of the truth, in memory.
     pub fn commit(&mut self, applied: Applied) {
         self.front.commit();
+        if let Some(kept) = &mut self.kept {
+            kept.histories.commit();
+        }
         self.progress.applied = Some(applied);
         self.changed = true;
     }
 
-    /// Takes back what was staged since the last commit.
+    /// Takes back what was staged since the last commit, and the changes of histories. Originals stay: they are what
+    /// their offsets hold, whatever becomes of the batch.
     pub fn rollback(&mut self) {
         self.front.rollback();
+        if let Some(kept) = &mut self.kept {
+            kept.histories.rollback();
+        }
     }
 
-    /// Whether the front is large enough to become tables.
+    /// Whether memory holds enough to become tables.
     #[must_use]
     pub fn should_persist(&self) -> bool {
-        self.front.len() >= self.options.front_entries_max
+        self.front.len() >= self.options.front_entries_max || self.kept.as_ref().is_some_and(Kept::is_persist_due)
     }
 
-    /// Writes what is committed to disk: entries first, then, in a durable step of its own, how far they reach; last,
-    /// expired buckets go. Killed at any point, the store opens with an `applied` whose entries are all there.
+    /// Writes what is committed to disk: entries, originals and histories first, then, in a durable step of its own, how
+    /// far they reach; last, what is expired goes. Killed at any point, the store opens with an `applied` below which
+    /// nothing is missing.
     ///
     /// # Errors
     /// [`StateError::Uncommitted`] while writes are staged. After any other error the store refuses further work.
     pub fn persist(&mut self) -> Result<(), StateError> {
         self.refuse_after_failure()?;
-        let writes = self.front.staged();
+        let writes = self.front.staged() + self.kept.as_ref().map_or(0, |kept| kept.histories.staged());
         if writes > 0 {
             return Err(StateError::Uncommitted { dir: self.dir.clone(), writes });
         }
@@ -230,13 +261,14 @@ impl PartitionStore {
             return Ok(());
         }
         let written = self.persist_steps();
-        if let Err(error) = &written {
-            self.failed = Some(error.to_string());
-        }
-        written
+        self.fail_with(written)
     }
 
     fn persist_steps(&mut self) -> Result<(), StateError> {
+        if let Some(kept) = &mut self.kept {
+            // The writer works on these while this thread writes the keys.
+            kept.seal(&self.dir);
+        }
         let mut rows: Vec<Row> = self.front.rows().collect();
         let floor = self.floor();
         self.turn_far();
@@ -244,33 +276,18 @@ impl PartitionStore {
         for rows in rows.chunk_by(|a, b| a.bucket == b.bucket) {
             self.ingest(rows)?;
         }
-        let floor = self.floor_within_capacity();
-        self.progress.floor = (floor > i64::MIN).then_some(floor);
+        if let Some(kept) = &mut self.kept {
+            kept.settle(&self.db, &self.dir)?;
+        }
+        self.write_histories()?;
+        self.raise_floors();
         self.write_progress()?;
         self.front.clear();
+        if let Some(kept) = &mut self.kept {
+            kept.persisted();
+        }
         self.changed = false;
-        self.drop_below(floor)?;
-        match self.buckets.remove(&self.far(1)) {
-            Some(stale) => self.drop_family(&stale),
-            None => Ok(()),
-        }
-    }
-
-    /// Entries too far ahead for a bucket of time are kept for one to two retentions of event time after they came, as
-    /// nobody knows whether the clock jumped or was wrong: three places take turns, the next but one being emptied.
-    fn turn_far(&mut self) {
-        let (Some(watermark), Some(retention)) = (self.watermark(), self.options.retention_ms) else { return };
-        let since = *self.progress.far_since.get_or_insert(watermark);
-        if watermark.saturating_sub(since) >= retention {
-            self.progress.far_since = Some(watermark);
-            self.progress.far_turns += 1;
-        }
-    }
-
-    /// The place for entries far ahead, so many turns from now.
-    fn far(&self, turns: u64) -> i64 {
-        let turn = (self.progress.far_turns + turns) % FAR_PLACES.unsigned_abs();
-        FAR_FIRST.saturating_add(turn.cast_signed())
+        self.delete_below_floors()
     }
 
     /// Writes one table of one bucket and hands it over to RocksDB.
@@ -306,16 +323,12 @@ impl PartitionStore {
         opening::write(&self.db, PROGRESS_KEY, &bytes).map_err(|error| StateError::rocks(&self.dir, &error))
     }
 
-    fn drop_below(&mut self, floor: i64) -> Result<(), StateError> {
-        let kept = self.buckets.split_off(&floor);
-        for bucket in std::mem::replace(&mut self.buckets, kept).into_values() {
-            self.drop_family(&bucket)?;
+    /// Remembers a failed durable write.
+    fn fail_with(&mut self, done: Result<(), StateError>) -> Result<(), StateError> {
+        if let Err(error) = &done {
+            self.failed = Some(error.to_string());
         }
-        Ok(())
-    }
-
-    fn drop_family(&mut self, bucket: &Bucket) -> Result<(), StateError> {
-        self.db.drop_cf(&bucket.name).map_err(|error| StateError::rocks(&self.dir, &error))
+        done
     }
 
     fn refuse_after_failure(&self) -> Result<(), StateError> {
@@ -323,50 +336,6 @@ impl PartitionStore {
             Some(cause) => Err(StateError::Refused { dir: self.dir.clone(), cause: cause.clone() }),
             None => Ok(()),
         }
-    }
-
-    /// The bucket of a time. Only when it is written is it kept from being gone already or too far ahead: then the
-    /// watermark is known that goes with it.
-    fn bucket_of(&self, time: Millis) -> i64 {
-        self.options.retention_ms.map_or(0, |_| time.div_euclid(self.options.bucket_ms.max(1)))
-    }
-
-    fn watermark(&self) -> Option<Millis> {
-        self.applied().and_then(|applied| applied.watermark)
-    }
-
-    /// The last bucket of time. Before there is a watermark nothing tells times from wrong ones.
-    fn ceiling(&self) -> i64 {
-        if self.options.retention_ms.is_none() {
-            return i64::MAX;
-        }
-        self.watermark().map_or(i64::MIN, |watermark| self.bucket_of(watermark).saturating_add(BUCKETS_AHEAD_MAX))
-    }
-
-    /// The first bucket that is neither gone nor expired: one whose end and the retention are after the watermark.
-    fn floor(&self) -> i64 {
-        let gone = self.progress.floor.unwrap_or(i64::MIN);
-        let (Some(watermark), Some(retention)) = (self.watermark(), self.options.retention_ms) else { return gone };
-        gone.max(self.bucket_of(watermark.saturating_sub(retention)))
-    }
-
-    /// The floor, raised bucket by bucket until the rest fits the capacity. The newest bucket always stays.
-    fn floor_within_capacity(&mut self) -> i64 {
-        let mut floor = self.floor();
-        let Some(capacity) = self.options.capacity_bytes_max else { return floor };
-        let sizes: Vec<(i64, u64)> =
-            self.buckets.range(floor..FAR_FIRST).map(|(index, bucket)| (*index, self.bucket_bytes(bucket))).collect();
-        let mut total: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();
-        for pair in sizes.windows(2) {
-            let [(_, bytes), (next, _)] = pair else { break };
-            if total <= capacity {
-                break;
-            }
-            total -= bytes;
-            floor = *next;
-            self.progress.buckets_dropped_early += 1;
-        }
-        floor
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rocksdb::{ColumnFamilyDescriptor, DB, IteratorMode, Options, WriteBatch, WriteOptions, properties};
 use serde::Deserialize;
 
+use super::histories::HISTORIES;
+use super::kept::{Kept, ORIGINALS};
 use super::{BUCKET_PREFIX, Bucket, Progress};
 use crate::error::OpenError;
 use crate::filter::KeyFilter;
@@ -17,7 +19,11 @@ use crate::{rocks, table};
 const DESCRIPTION_KEY: &[u8] = b"description";
 
 /// Opens the database, and names its buckets.
-pub(super) fn open_database(dir: &Path, database: &Options, bucket: &Options) -> Result<(DB, Vec<String>), OpenError> {
+pub(super) fn open_database(
+    dir: &Path,
+    database: &Options,
+    options: &StoreOptions,
+) -> Result<(DB, Vec<String>), OpenError> {
     std::fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
     let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
     let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
@@ -27,11 +33,33 @@ pub(super) fn open_database(dir: &Path, database: &Options, bucket: &Options) ->
     }
     let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
     let names = if exists { DB::list_cf(database, dir).map_err(failed)? } else { vec!["default".into()] };
-    let (buckets, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.starts_with(BUCKET_PREFIX));
-    let others = others.iter().map(|name| ColumnFamilyDescriptor::new(name, rocks::plain()));
-    let families = others.chain(buckets.iter().map(|name| ColumnFamilyDescriptor::new(name, bucket.clone())));
+    let families = names.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options(name, options)));
     let db = DB::open_cf_descriptors(database, dir, families).map_err(failed)?;
-    Ok((db, buckets))
+    Ok((db, names.into_iter().filter(|name| name.starts_with(BUCKET_PREFIX)).collect()))
+}
+
+/// Settings of a column family by its name.
+fn family_options(name: &str, options: &StoreOptions) -> Options {
+    match name {
+        ORIGINALS => rocks::originals(options),
+        HISTORIES => rocks::histories(options),
+        bucket if bucket.starts_with(BUCKET_PREFIX) => rocks::bucket(options),
+        _ => rocks::plain(),
+    }
+}
+
+/// Makes the column families of originals and histories where they are missing, or drops them where none are to be kept.
+pub(super) fn open_kept(dir: &Path, db: &mut DB, options: &StoreOptions) -> Result<Option<Kept>, OpenError> {
+    let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    for name in [ORIGINALS, HISTORIES] {
+        match (options.originals.is_some(), db.cf_handle(name).is_some()) {
+            (true, false) => db.create_cf(name, &family_options(name, options)).map_err(failed)?,
+            (false, true) => db.drop_cf(name).map_err(failed)?,
+            (true, true) | (false, false) => {}
+        }
+    }
+    let Some(originals) = &options.originals else { return Ok(None) };
+    Ok(Some(Kept::new(originals, options, super::kept::tables(db).map_err(failed)?)))
 }
 
 /// Compares the stored description with the wanted one, or writes it to a store that has none.

@@ -1,9 +1,11 @@
 //! How large a store is, and how well its filters work. It changes nothing.
 
-use engine::record::Millis;
+use engine::record::{Millis, Offset};
 use rocksdb::properties;
 use rocksdb::statistics::Ticker;
 
+use super::histories::HISTORIES;
+use super::kept::Kept;
 use super::{Bucket, PartitionStore};
 
 /// How large a store is.
@@ -13,7 +15,7 @@ pub struct StoreSizes {
     pub keys_estimate: u64,
     /// Entries in memory that are not yet in a table.
     pub front_entries: usize,
-    /// Bytes of live tables.
+    /// Bytes of live tables of keys.
     pub bytes_on_disk: u64,
     /// Buckets that have tables.
     pub buckets: usize,
@@ -26,6 +28,24 @@ pub struct StoreSizes {
     pub buckets_dropped_early: u64,
     /// Memory of filters and indexes, the front's own not counted.
     pub filter_bytes: u64,
+    /// Bytes of live tables of originals.
+    pub originals_bytes: u64,
+    /// Tables of originals.
+    pub originals_tables: usize,
+    /// Bytes of memory that originals take: those not yet in tables, and the latest that are.
+    pub originals_memory_bytes: usize,
+    /// Offset of the oldest original that can be read; with none, of the next that could.
+    pub oldest_original: Offset,
+    /// Originals that went before their time since the store was made, as the disk's share was used up.
+    pub originals_dropped_early: u64,
+    /// Bytes of the tables that they were in.
+    pub originals_dropped_early_bytes: u64,
+    /// Events too long to be kept, since the store was opened.
+    pub originals_too_long: u64,
+    /// Bytes of live tables of histories.
+    pub histories_bytes: u64,
+    /// Histories in memory, those included that are known to be none.
+    pub histories_in_memory: usize,
 }
 
 /// How well the filters of tables worked since the store was opened.
@@ -46,8 +66,16 @@ impl PartitionStore {
         self.property(bucket, properties::LIVE_SST_FILES_SIZE)
     }
 
+    pub(super) fn histories_bytes(&self) -> u64 {
+        self.family_property(HISTORIES, properties::LIVE_SST_FILES_SIZE)
+    }
+
     fn property(&self, bucket: &Bucket, name: &properties::PropName) -> u64 {
-        let family = self.db.cf_handle(&bucket.name);
+        self.family_property(&bucket.name, name)
+    }
+
+    fn family_property(&self, family: &str, name: &properties::PropName) -> u64 {
+        let family = self.db.cf_handle(family);
         family.and_then(|family| self.db.property_int_value_cf(family, name).ok().flatten()).unwrap_or(0)
     }
 
@@ -58,6 +86,7 @@ impl PartitionStore {
         let readers: u64 =
             self.buckets.values().map(|b| self.property(b, properties::ESTIMATE_TABLE_READERS_MEM)).sum();
         let filters: usize = self.buckets.values().map(|bucket| bucket.filter.bytes()).sum();
+        let kept = self.kept.as_ref();
         StoreSizes {
             keys_estimate: keys + self.front.len() as u64,
             front_entries: self.front.len(),
@@ -67,6 +96,15 @@ impl PartitionStore {
             effective_window_ms: self.effective_window_ms(),
             buckets_dropped_early: self.progress.buckets_dropped_early,
             filter_bytes: readers + filters as u64,
+            originals_bytes: kept.map_or(0, Kept::table_bytes),
+            originals_tables: kept.map_or(0, |kept| kept.tables.len()),
+            originals_memory_bytes: kept.map_or(0, Kept::memory_bytes),
+            oldest_original: self.progress.originals_from.max(kept.and_then(Kept::first).unwrap_or(0)),
+            originals_dropped_early: self.progress.originals_dropped_early,
+            originals_dropped_early_bytes: self.progress.originals_dropped_early_bytes,
+            originals_too_long: kept.map_or(0, Kept::too_long),
+            histories_bytes: self.histories_bytes(),
+            histories_in_memory: kept.map_or(0, |kept| kept.histories.len()),
         }
     }
 

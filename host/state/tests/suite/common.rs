@@ -1,10 +1,11 @@
 //! Stores and writes for the tests of this crate. No assertions.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use engine::entry::{Entry, Found, Write};
 use engine::fingerprint::Fingerprint;
-use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
+use state::{Applied, Originals, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 pub(crate) fn identity() -> StoreIdentity {
     StoreIdentity {
@@ -21,6 +22,48 @@ pub(crate) fn identity() -> StoreIdentity {
 /// Buckets of 10 s, kept for 80 s.
 pub(crate) fn options() -> StoreOptions {
     StoreOptions::for_window(Some(80_000), 0)
+}
+
+/// The same with originals, in small chunks, so that there are many tables.
+pub(crate) fn keeping(chunk_bytes: usize, originals_memory_bytes_max: usize) -> StoreOptions {
+    static WRITER: LazyLock<OriginalsWriter> = LazyLock::new(|| OriginalsWriter::start().unwrap());
+    let originals =
+        OriginalsOptions { chunk_bytes, originals_memory_bytes_max, ..OriginalsOptions::new(WRITER.clone()) };
+    StoreOptions { originals: Some(originals), ..options() }
+}
+
+pub(crate) fn open_with(dir: &Path, options: &StoreOptions) -> PartitionStore {
+    PartitionStore::open(dir, &identity(), options.clone()).unwrap()
+}
+
+/// The event at an offset: 100 to 299 bytes of which most are the offset's own.
+pub(crate) fn event(offset: i64) -> Vec<u8> {
+    let length = 100 + (key(offset.unsigned_abs()).0 % 200) as usize;
+    (0..).flat_map(|n| key(offset.unsigned_abs() << 8 | n).0.to_le_bytes()).take(length).collect()
+}
+
+/// Keeps, commits and persists the events of `range`, each with an entry.
+pub(crate) fn keep(store: &mut PartitionStore, range: std::ops::Range<i64>, time: i64) {
+    for offset in range.clone() {
+        store.keep(offset, &event(offset)).unwrap();
+    }
+    store.stage(&range.clone().map(|offset| write(offset.unsigned_abs(), offset, time)).collect::<Vec<_>>());
+    store.commit(applied(range.end, Some(time)));
+    store.persist().unwrap();
+}
+
+/// Which of the offsets have an original; it must be the right one.
+pub(crate) fn kept(store: &mut PartitionStore, offsets: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let offsets: Vec<i64> = offsets.into_iter().collect();
+    let mut out = Originals::default();
+    store.originals(&offsets, &mut out).unwrap();
+    assert_eq!(out.len(), offsets.len());
+    let kept = (0..).zip(offsets).filter_map(|(index, offset)| {
+        let original = out.get(index)?;
+        assert_eq!(original, event(offset), "the original of {offset}");
+        Some(offset)
+    });
+    kept.collect()
 }
 
 pub(crate) fn open(dir: &Path) -> PartitionStore {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{applied, fill, identity, lookup, open, options, write};
+use crate::common::{applied, event, fill, identity, keep, keeping, kept, lookup, open, open_with, options, write};
 use state::{OpenError, PartitionStore, StateError};
 
 /// A memory file system of so many bytes, unmounted at the end.
@@ -56,6 +56,32 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
     assert_eq!(store.applied().unwrap().next_offset, next as i64);
     assert_eq!(lookup(&mut store, &(0..next).collect::<Vec<_>>(), i64::MAX).len() as u64, next);
     fill(&mut store, next..next + 10, 0);
+}
+
+#[test]
+fn a_disk_that_originals_fill_stops_the_store_and_loses_nothing() {
+    let Some(disk) = Disk::mount("full-disk test of originals", 6 << 20) else { return };
+    let options = keeping(1 << 18, 1 << 20);
+    let mut store = open_with(disk.0.path(), &options);
+    keep(&mut store, 0..5_000, 0);
+    let mut offset = 5_000;
+    let error = loop {
+        match store.keep(offset, &event(offset)) {
+            Ok(()) => offset += 1,
+            Err(error) => break error,
+        }
+        assert!(offset < 100_000, "the disk never became full");
+    };
+    assert!(matches!(error, StateError::Full { .. }), "{error:?}");
+    assert!(matches!(store.keep(offset, b"x"), Err(StateError::Refused { .. })));
+    assert!(matches!(store.persist(), Err(StateError::Refused { .. })));
+    drop(store);
+    assert!(mount(&["-o", "remount,size=64m"], disk.0.path()));
+    let mut store = open_with(disk.0.path(), &options);
+    assert_eq!(store.applied().unwrap().next_offset, 5_000);
+    assert_eq!(kept(&mut store, 0..5_000).len(), 5_000);
+    keep(&mut store, 5_000..20_000, 0);
+    assert_eq!(kept(&mut store, 0..20_000).len(), 20_000);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod common;
 mod disks;
+mod kept_model;
 mod kill;
 mod model;
+mod originals;
 mod situations;

@@ -1,0 +1,124 @@
+//! Originals of a partition as the caller keeps and reads them. Not where they are: that is `kept`; nor when they go:
+//! that is `expiry`.
+
+use engine::fields::Column;
+use engine::record::Offset;
+
+use super::PartitionStore;
+use super::kept::ORIGINALS;
+use crate::chunk::Remembered;
+use crate::error::StateError;
+use crate::table;
+
+/// Bytes that one batch of originals may have. What is beyond is not found.
+const BATCH_BYTES_MAX: usize = 256 << 20;
+
+/// Originals, in the order in which they were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Originals {
+    /// Each original once, ascending by offset.
+    values: Column,
+    /// For each offset asked for, its value.
+    places: Vec<Option<u32>>,
+}
+
+impl Originals {
+    /// The original at the index of the question; `None` if it is not kept, or not kept any more.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        let place = (*self.places.get(index)?)?;
+        self.values.get(usize::try_from(place).ok()?)
+    }
+
+    /// Number of offsets asked for.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.places.clear();
+    }
+
+    fn push(&mut self, value: &[u8]) -> Option<u32> {
+        if self.values.data.len() + value.len() > BATCH_BYTES_MAX {
+            return None;
+        }
+        self.values.push(value);
+        u32::try_from(self.values.len() - 1).ok()
+    }
+}
+
+impl PartitionStore {
+    /// Keeps the bytes of the first-seen event at `offset`. An offset that is not after the one kept last is being read
+    /// again and is skipped: what an offset holds never changes. It needs no commit, and `rollback` does not take it
+    /// back. An event too long for a chunk is not kept, but counted. Waits while the disk is slower than the caller.
+    ///
+    /// # Errors
+    /// When the writer cannot write, or RocksDB not take over; then, as after every failed write, the store refuses
+    /// further work.
+    pub fn keep(&mut self, offset: Offset, bytes: &[u8]) -> Result<(), StateError> {
+        self.refuse_after_failure()?;
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        match kept.keep(&self.db, &self.dir, offset, bytes) {
+            Ok(()) => Ok(()),
+            failed => self.fail_with(failed),
+        }
+    }
+
+    /// Replaces `out` by the originals at `offsets`, in their order; offsets may come in any order and more than once.
+    /// At most 256 MiB are found at once; what is beyond is as if it were not kept.
+    ///
+    /// # Errors
+    /// When tables cannot be read or are damaged, or after a durable write has failed.
+    pub fn originals(&mut self, offsets: &[Offset], out: &mut Originals) -> Result<(), StateError> {
+        self.refuse_after_failure()?;
+        out.clear();
+        let Some(kept) = &self.kept else {
+            out.places.resize(offsets.len(), None);
+            return Ok(());
+        };
+        let from = self.progress.originals_from;
+        let mut asked: Vec<Offset> = offsets.iter().copied().filter(|offset| *offset >= from).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut places = Vec::with_capacity(asked.len());
+        // Memory has the latest offsets: what is left to the tables comes first.
+        let earlier = asked.partition_point(|offset| matches!(kept.recent(*offset), Remembered::Earlier));
+        let (in_tables, in_memory) = asked.split_at(earlier);
+        for value in self.read(ORIGINALS, in_tables) {
+            let value = value.map_err(|error| StateError::rocks(&self.dir, &error))?;
+            places.push(value.and_then(|value| out.push(&value)));
+        }
+        for offset in in_memory {
+            places.push(match kept.recent(*offset) {
+                Remembered::Here(bytes) => out.push(bytes),
+                Remembered::Absent | Remembered::Earlier => None,
+            });
+        }
+        let place = |offset| asked.binary_search(offset).ok().and_then(|at| places.get(at).copied().flatten());
+        out.places.extend(offsets.iter().map(place));
+        Ok(())
+    }
+
+    /// Values by offset, which must ascend.
+    pub(super) fn read(
+        &self,
+        family: &str,
+        offsets: &[Offset],
+    ) -> Vec<Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>> {
+        if offsets.is_empty() {
+            return Vec::new();
+        }
+        let Some(family) = self.db.cf_handle(family) else { return offsets.iter().map(|_| Ok(None)).collect() };
+        let keys: Vec<[u8; 8]> = offsets.iter().map(|offset| table::offset_key(*offset)).collect();
+        self.db.batched_multi_get_cf(family, &keys, true)
+    }
+}

@@ -1,0 +1,155 @@
+//! Any sequence of steps with originals and histories against what follows from the log alone. Not about keys: see
+//! `model`; not about time and capacity: see `originals`.
+
+use std::collections::BTreeSet;
+
+use engine::history::History;
+use proptest::prelude::*;
+use state::{PartitionStore, StoreOptions};
+
+use crate::common::{applied, event, keeping, kept, open_with};
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Reads so many more events of the log.
+    Read(i64),
+    Commit,
+    Rollback,
+    Persist,
+    /// A crash: memory is lost, and reading goes on from the applied offset.
+    Reopen,
+    /// Reading goes on from so many events before, with the state ahead.
+    Rewind(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => (1..60i64).prop_map(Step::Read),
+        3 => Just(Step::Commit),
+        1 => Just(Step::Rollback),
+        2 => Just(Step::Persist),
+        1 => Just(Step::Reopen),
+        1 => (0..80i64).prop_map(Step::Rewind),
+    ]
+}
+
+/// The original of which the event at `offset` is a duplicate: one of few for some, so that they are hot.
+fn original_of(offset: i64) -> Option<i64> {
+    match offset % 7 {
+        1 => Some(0),
+        3 => Some(offset - 3),
+        5 => Some(offset - offset % 70),
+        _ => None,
+    }
+}
+
+fn uuid(offset: i64) -> Option<u64> {
+    (offset % 5 != 0).then(|| offset.unsigned_abs() % 11)
+}
+
+/// A reader of the log, and how far it is.
+struct Reader {
+    store: PartitionStore,
+    /// The next offset, and the same at the last commit.
+    position: i64,
+    committed: i64,
+    /// Histories know of all duplicates below this; more than of those below `committed` after a rewind.
+    counted: i64,
+    /// `committed` and `counted` at the last persist.
+    persisted: (i64, i64),
+}
+
+impl Reader {
+    fn read(&mut self, events: i64) {
+        let offsets = self.position..self.position + events;
+        let originals: Vec<i64> = offsets.clone().filter_map(original_of).collect();
+        self.store.load_histories(&originals).unwrap();
+        for offset in offsets {
+            match original_of(offset) {
+                None => self.store.keep(offset, &event(offset)).unwrap(),
+                Some(original) => {
+                    let make = || History::of(Some(uuid(original)));
+                    self.store.history(original, make).unwrap().unwrap().count(offset, uuid(offset));
+                }
+            }
+        }
+        self.position += events;
+    }
+
+    fn commit(&mut self) {
+        self.store.commit(applied(self.position, Some(0)));
+        self.committed = self.position;
+        self.counted = self.counted.max(self.position);
+    }
+
+    fn check_originals(&mut self) {
+        let firsts: Vec<i64> = (0..self.position).filter(|offset| original_of(*offset).is_none()).collect();
+        assert_eq!(kept(&mut self.store, (0..self.position).rev()).into_iter().rev().collect::<Vec<_>>(), firsts);
+        // What lies ahead may be there or not, but only where it belongs, and as it is.
+        let ahead = kept(&mut self.store, self.position..self.position + 300);
+        assert!(ahead.iter().all(|offset| original_of(*offset).is_none()));
+    }
+
+    fn check_histories(&mut self) {
+        let seen = self.position.max(self.counted);
+        for original in (0..seen).filter(|offset| original_of(*offset).is_none()) {
+            let duplicates: Vec<i64> = (0..seen).filter(|offset| original_of(*offset) == Some(original)).collect();
+            let history = self.store.history(original, || History::of(Some(uuid(original)))).unwrap().unwrap();
+            assert_eq!(history.duplicates(), duplicates.len() as u64, "duplicates of {original}");
+            assert_eq!(history.last_offset(), duplicates.last().copied());
+            let uuids: BTreeSet<u64> =
+                duplicates.iter().chain([&original]).filter_map(|offset| uuid(*offset)).collect();
+            assert_eq!(history.distinct_uuids(), Some((uuids.len() as u64, true)));
+        }
+    }
+}
+
+fn check(steps: Vec<Step>, options: &StoreOptions) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), options);
+    let mut reader = Reader { store, position: 0, committed: 0, counted: 0, persisted: (0, 0) };
+    for step in steps {
+        match step {
+            Step::Read(events) => reader.read(events),
+            Step::Commit => reader.commit(),
+            Step::Rollback => {
+                reader.store.rollback();
+                reader.position = reader.committed;
+            }
+            Step::Persist => {
+                reader.commit();
+                reader.store.persist().unwrap();
+                reader.persisted = (reader.committed, reader.counted);
+            }
+            Step::Reopen => {
+                drop(reader.store);
+                let store = open_with(dir.path(), options);
+                let position = store.applied().map_or(0, |applied| applied.next_offset);
+                assert_eq!(position, reader.persisted.0);
+                let persisted = reader.persisted;
+                reader = Reader { store, position, committed: position, counted: persisted.1, persisted };
+            }
+            Step::Rewind(events) => {
+                reader.store.rollback();
+                reader.position = (reader.committed - events).max(0);
+                reader.commit();
+            }
+        }
+        reader.check_originals();
+    }
+    reader.commit();
+    reader.check_histories();
+    reader.store.rollback();
+    reader.store.persist().unwrap();
+    reader.check_histories();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_sequence_of_steps_keeps_and_counts_what_the_log_says(
+        steps in proptest::collection::vec(step(), 1..30), chunk_bytes in 400..6_000_usize, memory in 1..20_000_usize,
+    ) {
+        check(steps, &keeping(chunk_bytes, memory));
+    }
+}
