@@ -1,4 +1,4 @@
-//! The HTTP server: status, readiness, liveness, metrics. It only reads; nothing about the host can be changed here.
+//! The HTTP server: live page, status, readiness, liveness, metrics. It only reads; nothing about the host can be changed here.
 //!
 //! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers.
 
@@ -6,7 +6,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,9 +17,12 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use crate::insights::Insights;
 use crate::metrics::Metrics;
 use crate::settings::config::HttpConfig;
 use crate::status::{Snapshot, Status};
+
+pub mod page;
 
 /// A line that has not turned for this long is not alive. Longer than any one step it takes: a transaction may wait for
 /// the broker until its timeout, 15 s by default.
@@ -27,12 +30,6 @@ pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for requests that are under way.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
-
-const STYLE: &str = include_str!("http/status.css");
-
-/// Nothing but our own style sheet: no script, no frame, no form, nothing from elsewhere.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +62,7 @@ pub struct HttpServer {
 struct Shared {
     status: Arc<Status>,
     metrics: Metrics,
+    insights: Arc<Insights>,
     heartbeat_age_max: Duration,
 }
 
@@ -72,8 +70,13 @@ struct Shared {
 ///
 /// # Errors
 /// If the address cannot be had.
-pub fn serve(config: &HttpConfig, status: Arc<Status>, metrics: Metrics) -> Result<HttpServer, HttpError> {
-    serve_with(config, Shared { status, metrics, heartbeat_age_max: HEARTBEAT_AGE_MAX })
+pub fn serve_insights(
+    config: &HttpConfig,
+    status: Arc<Status>,
+    metrics: Metrics,
+    insights: Arc<Insights>,
+) -> Result<HttpServer, HttpError> {
+    serve_with(config, Shared { status, metrics, insights, heartbeat_age_max: HEARTBEAT_AGE_MAX })
 }
 
 fn serve_with(config: &HttpConfig, shared: Shared) -> Result<HttpServer, HttpError> {
@@ -146,38 +149,51 @@ impl Drop for HttpServer {
 }
 
 fn router(shared: Shared) -> Router {
-    Router::new()
+    let mut router = Router::new()
         .route("/", get(index))
         .route("/_readiness", get(readiness))
         .route("/_liveness", get(liveness))
         .route("/metrics", get(metrics))
-        .route("/status.css", get(async || ([(header::CONTENT_TYPE, "text/css")], STYLE)))
+        .route("/api/status", get(async |State(shared): State<Shared>| Json(shared.status.snapshot())))
+        .route("/api/duplicates", get(async |State(shared): State<Shared>| Json(shared.insights.duplicates(now_ms()))))
+        .route("/api/keys", get(async |State(shared): State<Shared>| Json(shared.insights.keys())))
+        .route("/api/latest", get(async |State(shared): State<Shared>| Json(shared.insights.latest())));
+    for file in page::FILES {
+        router = router.route(file.path, get(async || page_file(file)));
+    }
+    router
         .fallback(async || {
-            refuse(StatusCode::NOT_FOUND, "there is no such page: try /, /_readiness, /_liveness or /metrics")
+            refuse(
+                StatusCode::NOT_FOUND,
+                "there is no such page: try /, /_readiness, /_liveness, /metrics or /api/status",
+            )
         })
         .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered"))
         .layer(middleware::from_fn_with_state(shared.clone(), counted))
         .with_state(shared)
 }
 
+fn page_file(file: &'static page::PageFile) -> Response {
+    let headers = [(header::CONTENT_TYPE, file.content_type), (header::CACHE_CONTROL, page::CACHE_CONTROL)];
+    (headers, file.text).into_response()
+}
+
+/// The paths that have a series of their own; everything else is `other`, so that nobody can make series.
+const COUNTED: [&str; 8] =
+    ["/", "/_readiness", "/_liveness", "/metrics", "/api/status", "/api/duplicates", "/api/keys", "/api/latest"];
+
 async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let path = match request.uri().path() {
-        "/" => "/",
-        "/_readiness" => "/_readiness",
-        "/_liveness" => "/_liveness",
-        "/metrics" => "/metrics",
-        _ => "other",
-    };
+    let path = COUNTED.into_iter().find(|path| *path == request.uri().path()).unwrap_or("other");
     let mut response = next.run(request).await;
     shared.metrics.http_request(path, response.status().as_u16());
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, header::HeaderValue::from_static(value));
+        headers.entry(name).or_insert(header::HeaderValue::from_static(value));
     }
     response
 }
@@ -190,7 +206,7 @@ async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let snapshot = shared.status.snapshot();
     if accept.contains("text/html") {
-        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page(&snapshot)).into_response()
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page::index(&snapshot)).into_response()
     } else if accept.contains("application/json") {
         Json(snapshot).into_response()
     } else {
@@ -217,6 +233,11 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
+}
+
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -254,41 +275,13 @@ fn plain(snapshot: &Snapshot) -> String {
     let plugin = |plugin: &crate::status::PluginStatus| {
         format!("plugin {} {} sha256:{}", plugin.name, plugin.version, plugin.digest)
     };
-    lines.extend(snapshot.plugins.iter().map(plugin));
+    lines.extend(snapshot.plugins.iter().map(|loaded| plugin(&loaded.status)));
     for row in rows(snapshot) {
         let cells = COLUMNS.iter().zip(&row).skip(1).filter(|(_, cell)| !cell.is_empty());
         let cells = cells.map(|(column, cell)| format!(" {column}={cell}")).collect::<String>();
         lines.push(format!("{}{cells}", row.first().map(String::as_str).unwrap_or_default()));
     }
     lines.join("\n") + "\n"
-}
-
-fn page(snapshot: &Snapshot) -> String {
-    let line = |cells: &[String], tag: &str| {
-        let cells = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let plugins = snapshot
-        .plugins
-        .iter()
-        .map(|plugin| line(&[plugin.name.clone(), plugin.version.clone(), format!("sha256:{}", plugin.digest)], "td"));
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>dedup-host</title>\
-         <meta http-equiv=\"refresh\" content=\"5\"><link rel=\"stylesheet\" href=\"/status.css\"></head>\n\
-         <body><h1>dedup-host</h1>\n<p>{}</p>\n<h2>Partitions</h2>\n<table>{}{}</table>\n<h2>Plugins</h2>\n\
-         <table>{}{}</table>\n<p><a href=\"/metrics\">metrics</a> <a href=\"/_readiness\">readiness</a> \
-         <a href=\"/_liveness\">liveness</a></p></body></html>\n",
-        escape(&headline(snapshot)),
-        line(&COLUMNS.map(str::to_owned), "th"),
-        rows(snapshot).iter().map(|row| line(row, "td")).collect::<String>(),
-        line(&["name", "version", "digest"].map(str::to_owned), "th"),
-        plugins.collect::<String>(),
-    )
-}
-
-/// Text that means itself inside an element.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

@@ -51,13 +51,29 @@ pub struct PartitionStatus {
     pub applied: Option<Offset>,
     /// Records between the position and the end of the log.
     pub lag: Option<i64>,
+    /// How large the state is; left out of answers where it is not known.
+    #[serde(flatten)]
+    pub size: Option<StateSize>,
+}
+
+/// What a partition's state takes, and how far back it reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StateSize {
+    /// Keys remembered.
+    pub keys: u64,
+    /// Bytes on disk.
+    pub state_bytes: u64,
+    /// Bytes on disk of the originals that are kept for comparison.
+    pub originals_bytes: u64,
+    /// The window that is really in force; `None` has no bound.
+    pub window_seconds: Option<u64>,
 }
 
 impl PartitionStatus {
     /// In this phase, nothing else known.
     #[must_use]
     pub fn new(phase: Phase) -> Self {
-        Self { phase, reason: String::new(), position: None, committed: None, applied: None, lag: None }
+        Self { phase, reason: String::new(), position: None, committed: None, applied: None, lag: None, size: None }
     }
 }
 
@@ -72,6 +88,21 @@ pub struct PluginStatus {
     pub digest: String,
 }
 
+/// What one component is used for, and what it cost since the process began.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PluginUse {
+    /// Its roles, such as `key-extractor`.
+    pub roles: Vec<String>,
+    /// Calls.
+    pub calls: u64,
+    /// Calls that failed.
+    pub failures: u64,
+    /// Time in calls.
+    pub seconds: f64,
+    /// Events in calls.
+    pub events: u64,
+}
+
 /// What the host is doing; shared by reference.
 #[derive(Debug)]
 pub struct Status {
@@ -82,6 +113,8 @@ pub struct Status {
     stopping: AtomicBool,
     partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
     plugins: Mutex<Vec<PluginStatus>>,
+    /// By digest.
+    uses: Mutex<BTreeMap<String, PluginUse>>,
 }
 
 /// A copy of the status at one moment, as it is sent.
@@ -100,7 +133,7 @@ pub struct Snapshot {
     /// Why it is not ready; empty when it is.
     pub reasons: Vec<String>,
     /// Loaded components.
-    pub plugins: Vec<PluginStatus>,
+    pub plugins: Vec<LoadedPlugin>,
     /// Owned partitions, by topic and number.
     pub partitions: Vec<OwnedPartition>,
 }
@@ -115,6 +148,17 @@ pub struct OwnedPartition {
     /// Where it is.
     #[serde(flatten)]
     pub status: PartitionStatus,
+}
+
+/// A component in a [`Snapshot`].
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadedPlugin {
+    /// What it is.
+    #[serde(flatten)]
+    pub status: PluginStatus,
+    /// What it does; left out of answers where it is not known.
+    #[serde(flatten)]
+    pub used: Option<PluginUse>,
 }
 
 impl Default for Status {
@@ -136,6 +180,7 @@ impl Status {
             stopping: AtomicBool::new(false),
             partitions: Mutex::default(),
             plugins: Mutex::default(),
+            uses: Mutex::default(),
         }
     }
 
@@ -164,6 +209,11 @@ impl Status {
     /// Names the components.
     pub fn set_plugins(&self, plugins: Vec<PluginStatus>) {
         *lock(&self.plugins) = plugins;
+    }
+
+    /// Sets what the component of this digest was used for so far.
+    pub fn set_plugin_use(&self, digest: &str, used: PluginUse) {
+        lock(&self.uses).insert(digest.to_owned(), used);
     }
 
     /// Sets a partition, owned from now on.
@@ -200,9 +250,16 @@ impl Status {
             heartbeat_age_ms: u64::try_from(self.heartbeat_age().as_millis()).unwrap_or(u64::MAX),
             ready: reasons.is_empty(),
             reasons,
-            plugins: lock(&self.plugins).clone(),
+            plugins: self.plugins(),
             partitions,
         }
+    }
+
+    fn plugins(&self) -> Vec<LoadedPlugin> {
+        let uses = lock(&self.uses);
+        let loaded =
+            |status: &PluginStatus| LoadedPlugin { status: status.clone(), used: uses.get(&status.digest).cloned() };
+        lock(&self.plugins).iter().map(loaded).collect()
     }
 
     fn reasons(&self, partitions: &[OwnedPartition]) -> Vec<String> {
@@ -234,6 +291,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_known_is_left_out_and_a_window_without_a_bound_is_null() {
+        let status = Status::new();
+        let partition = TopicPartition { topic: "events".into(), partition: 0 };
+        status.set_partition(partition.clone(), PartitionStatus::new(Phase::Live));
+        let plugin = PluginStatus { name: "key".into(), version: "1.0.0".into(), digest: "ab".into() };
+        status.set_plugins(vec![plugin]);
+        let answer = serde_json::to_value(status.snapshot()).unwrap();
+        assert_eq!((answer["partitions"][0].get("keys"), answer["plugins"][0].get("calls")), (None, None));
+        let size = StateSize { keys: 3, state_bytes: 4, originals_bytes: 5, window_seconds: None };
+        status.update_partition(&partition, |status| status.size = Some(size));
+        let roles = vec!["key-extractor".to_owned()];
+        status.set_plugin_use("ab", PluginUse { roles, calls: 7, failures: 1, seconds: 0.5, events: 700 });
+        let answer = serde_json::to_value(status.snapshot()).unwrap();
+        assert_eq!(answer["partitions"][0]["window_seconds"], serde_json::Value::Null);
+        assert_eq!((&answer["partitions"][0]["keys"], &answer["plugins"][0]["calls"]), (&3.into(), &7.into()));
+    }
 
     #[test]
     fn ready_only_once_assigned_and_while_every_partition_is_live() {

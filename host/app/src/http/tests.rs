@@ -12,8 +12,12 @@ fn config(port: u16) -> HttpConfig {
     HttpConfig { host: "127.0.0.1".into(), port }
 }
 
+fn serve(config: HttpConfig, status: Arc<Status>) -> Result<HttpServer, HttpError> {
+    serve_insights(&config, status, Metrics::new().unwrap(), Arc::new(Insights::new(false)))
+}
+
 fn start(status: &Arc<Status>) -> HttpServer {
-    serve(&config(0), Arc::clone(status), Metrics::new().unwrap()).unwrap()
+    serve(config(0), Arc::clone(status)).unwrap()
 }
 
 /// The status code and everything after it.
@@ -51,6 +55,7 @@ fn liveness_is_the_heartbeat_and_nothing_else() {
     let shared = Shared {
         status: Arc::clone(&status),
         metrics: Metrics::new().unwrap(),
+        insights: Arc::new(Insights::new(false)),
         heartbeat_age_max: Duration::from_millis(300),
     };
     let server = serve_with(&config(0), shared).unwrap();
@@ -72,14 +77,55 @@ fn the_status_is_a_page_json_or_text_as_the_client_accepts() {
     let server = start(&status);
     let (_, page) = ask(&server, "GET", "/", "Accept: text/html,application/xhtml+xml\r\n");
     assert!(page.contains("text/html") && page.contains("<td>events[0]</td><td>live</td>"), "{page}");
-    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;") && !page.contains("<script"), "{page}");
-    assert!(page.contains("content-security-policy: default-src 'none'; style-src 'self'"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;") && !page.contains("<script>"), "{page}");
+    assert!(
+        page.contains("content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'"),
+        "{page}"
+    );
     let (_, json) = ask(&server, "GET", "/", "Accept: application/json\r\n");
     let body: serde_json::Value = serde_json::from_str(json.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!((&body["partitions"][0]["lag"], &body["plugins"][0]["name"]), (&7.into(), &name.into()));
     let (_, text) = ask(&server, "GET", "/", "Accept: */*\r\n");
     assert!(text.contains("events[0] phase=live lag=7\n") && text.contains("plugin <script>"), "{text}");
-    assert_eq!(ask(&server, "GET", "/status.css", "").0, 200);
+    let (code, status) = ask(&server, "GET", "/api/status", "");
+    assert!(code == 200 && status.contains("\"lag\":7"), "{status}");
+}
+
+#[test]
+fn the_page_asks_for_nothing_that_is_not_served_and_everything_is_what_it_says() {
+    let server = start(&Arc::new(Status::new()));
+    let (_, index) = ask(&server, "GET", "/", "Accept: text/html\r\n");
+    let asked = |text: &str, before: &str| {
+        text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut paths = [asked(&index, "src=\""), asked(&index, "rel=\"stylesheet\" href=\"")].concat();
+    for file in page::FILES {
+        paths.extend(asked(file.text, "from \"./").iter().map(|name| format!("page/{name}")));
+        let text = file.text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains("://") && !text.contains("innerHTML"), "{}", file.path);
+    }
+    assert!(paths.len() >= page::FILES.len(), "{paths:?}");
+    for path in paths {
+        let (code, answer) = ask(&server, "GET", &format!("/{path}"), "");
+        let kind = if path.ends_with(".js") { "text/javascript" } else { "text/css" };
+        assert!(code == 200 && answer.contains(&format!("content-type: {kind}; charset=utf-8")), "{path}: {answer}");
+        assert!(answer.contains("cache-control: no-cache\r\n"), "{path}: {answer}");
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{path}: {answer}");
+        let (code, answer) = ask(&server, "HEAD", &format!("/{path}"), "");
+        assert!(code == 200 && answer.ends_with("\r\n\r\n"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn what_is_known_of_duplicates_is_json() {
+    let insights = Arc::new(Insights::new(true));
+    let server = serve_insights(&config(0), Arc::new(Status::new()), Metrics::new().unwrap(), insights).unwrap();
+    for (path, member) in [("/api/duplicates", "outcomes"), ("/api/keys", "keys"), ("/api/latest", "duplicates")] {
+        let (code, answer) = ask(&server, "GET", path, "");
+        let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        assert!(code == 200 && !body[member].is_null() && answer.contains("cache-control: no-store"), "{answer}");
+    }
+    assert!(ask(&server, "GET", "/api/latest", "").1.contains("\"redacted\":true"));
 }
 
 #[test]
@@ -105,12 +151,12 @@ fn only_get_and_head_of_known_pages_are_answered() {
 #[test]
 fn an_address_in_use_is_said_before_anything_runs() {
     let server = start(&Arc::new(Status::new()));
-    let again = serve(&config(server.address().port()), Arc::new(Status::new()), Metrics::new().unwrap());
+    let again = serve(config(server.address().port()), Arc::new(Status::new()));
     let error = again.unwrap_err();
     assert!(matches!(error, HttpError::AddressInUse(_)), "{error}");
     assert!(error.to_string().contains("--bind-port"), "{error}");
     let nowhere = HttpConfig { host: "192.0.2.1".into(), port: 0 };
-    let error = serve(&nowhere, Arc::new(Status::new()), Metrics::new().unwrap()).unwrap_err();
+    let error = serve(nowhere, Arc::new(Status::new())).unwrap_err();
     assert!(matches!(error, HttpError::Bind { .. }), "{error}");
 }
 
