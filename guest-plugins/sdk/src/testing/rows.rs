@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Number, Value as Json};
 
 use crate::bindings::types::{Column, Comparisons, Pairs};
-use crate::{Kind, Pair, Pointers, Score, Value, Verdict};
+use crate::pointers::{check, covers};
+use crate::{Kind, Pair, Score, Value, Verdict};
 
 /// What a scorer said of one pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,10 +87,10 @@ fn push(column: &mut Column, value: &[u8]) {
 /// # Errors
 /// A text is no JSON, or a root no pointer.
 pub fn push_events(pairs: &mut Pairs, original: &str, duplicate: &str, roots: &[String]) -> Result<(), String> {
-    let roots = Pointers::new(roots)?;
+    roots.iter().try_for_each(|root| check(root))?;
     let (originals, duplicates) = (properties(original)?, properties(duplicate)?);
     let paths: BTreeSet<&String> = originals.keys().chain(duplicates.keys()).collect();
-    let paths = paths.into_iter().filter(|path| roots.covers(path.as_bytes()));
+    let paths = paths.into_iter().filter(|path| roots.iter().any(|root| covers(root.as_bytes(), path.as_bytes())));
     push_rows(pairs, paths.map(|path| (path.as_str(), value_at(&originals, path), value_at(&duplicates, path))));
     Ok(())
 }
