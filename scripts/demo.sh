@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 host=dist/dedup-host
 plugin=dist/plugins/composite_key.wasm
+scorer=dist/plugins/property_similarity.wasm
 events=${EVENTS:-200000}
 wrong=0
 
@@ -37,7 +38,7 @@ check() { # what, wanted, got
 
 deduplicate() { # name: reads name.ndjson; writes name.unique, name.duplicates, name.report
   rm -rf "$work/$1.store"
-  "$host" --plugin "$plugin" --input "$work/$1.ndjson" --output "$work/$1.unique" \
+  "$host" --plugin "$plugin" --plugin "$scorer" --input "$work/$1.ndjson" --output "$work/$1.unique" \
     --duplicates "$work/$1.duplicates" --store-path "$work/$1.store" --report "$work/$1.report"
 }
 

@@ -35,7 +35,8 @@ mkfifo "$work/events"
 # Opened for writing only: it ends when the host is gone.
 feed >"$work/events" &
 started+=($!)
-"$host" --log-level warn --plugin "$plugins/composite_key.wasm" --event-time /timestamp --store-path "$work/store" \
+"$host" --log-level warn --plugin "$plugins/composite_key.wasm" \
+  --plugin "$plugins/property_similarity.wasm" --event-time /timestamp --store-path "$work/store" \
   --input "$work/events" --output /dev/null --bind-host 127.0.0.1 --bind-port "$host_port" &
 host_pid=$!
 started+=("$host_pid")

@@ -13,7 +13,7 @@ use dedup_host_tests::program::{Running, command, free_port, plugin, run};
 use dedup_host_tests::scene::{PATIENCE, Scene};
 
 /// What the hosts run: the key and the scorer, so that duplicates are explained.
-const PLUGINS: &[&str] = &["composite_key"];
+const PLUGINS: &[&str] = &["composite_key", "property_similarity"];
 
 /// The files of the plugins.
 pub(crate) fn plugins() -> Vec<String> {

@@ -160,6 +160,8 @@ impl Worker {
                     self.close(&partitions, lost)?;
                     let _gone = reply.send(());
                 }
+                // Only what is committed may go to disk: a commit that is due comes first, and persists by itself.
+                Err(RecvTimeoutError::Timeout) if self.uncommitted_since.is_some() => {}
                 Err(RecvTimeoutError::Timeout) => self.owned.values_mut().try_for_each(Owned::persist_if_due)?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
