@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
+#[path = "broker/explained.rs"]
+mod explained;
 #[path = "broker/github.rs"]
 mod github;
 #[path = "broker/operation.rs"]
@@ -19,8 +21,8 @@ use std::process::ExitCode;
 use dedup_host_tests::{Group, run_with_broker};
 
 fn main() -> ExitCode {
-    let plain =
-        Group { tests: [output::TESTS, runs::TESTS, refusals::TESTS, operation::TESTS].concat(), missing: None };
+    let tests = [output::TESTS, explained::TESTS, runs::TESTS, refusals::TESTS, operation::TESTS].concat();
+    let plain = Group { tests, missing: None };
     let no_tls = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
     let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), missing: no_tls };
     run_with_broker(&[plain, encrypted], 2).exit_code()

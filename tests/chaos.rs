@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
 
+#[path = "chaos/explained.rs"]
+mod explained;
 #[path = "chaos/own_broker.rs"]
 mod own_broker;
 
@@ -28,7 +30,7 @@ const TESTS: &[Test] = &[
 const BROKER_TESTS: &[Test] = &[("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back)];
 
 fn main() -> ExitCode {
-    let all = Group { tests: TESTS.to_vec(), missing: None };
+    let all = Group { tests: [TESTS, explained::TESTS].concat(), missing: None };
     let broker = Group { tests: BROKER_TESTS.to_vec(), missing: own_broker::missing() };
     // One at a time: what a test shows depends on how far the host gets between two faults.
     run_with_broker(&[all, broker], 1).exit_code()

@@ -14,6 +14,7 @@ mod files {
     pub(crate) mod desk;
     pub(crate) mod disks;
     pub(crate) mod examples;
+    pub(crate) mod explained;
     pub(crate) mod interrupted;
     pub(crate) mod model;
     pub(crate) mod ordinary;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         files::disks::TESTS,
         files::settings::TESTS,
         files::model::TESTS,
+        files::explained::TESTS,
         files::examples::TESTS,
     ]
     .concat();

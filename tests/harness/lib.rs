@@ -9,6 +9,7 @@
 )]
 
 pub mod broker;
+pub mod explained;
 pub mod generated;
 pub mod program;
 pub mod scene;
