@@ -38,8 +38,10 @@ export function setAttribute(node, name, value) {
 
 /** Text as it is, apart from its surroundings in direction, with what cannot be seen spelled out. */
 export function literal(text) {
-  const nodes = pieces(text).map((piece) => (piece.named ? el("span", { class: "named" }, piece.text) : piece.text));
-  return el("bdi", { class: "literal" }, ...nodes);
+  const node = el("bdi", { class: "literal" });
+  // One by one: a call with an argument for each of many pieces would overflow the stack.
+  for (const piece of pieces(text)) node.append(piece.named ? el("span", { class: "named" }, piece.text) : piece.text);
+  return node;
 }
 
 /** Text of any length: its beginning, or what is around its `difference`, and a button that shows the rest. */

@@ -1,0 +1,41 @@
+//! The page of a host that really runs: [`check`] is what must be true of it, whatever it has read.
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+
+/// Opens the page of the host at `url` (with a `/` at its end), which owns `topic` and has found duplicates, and checks
+/// that it shows what the host answers.
+#[expect(dead_code, reason = "for the test that starts the program")]
+pub(crate) fn check(url: &str, topic: &str) {
+    let page = Browser::open_sized(360, 740);
+    page.go_live(url);
+    page.wait_for_polls(3);
+    let text = page.text("main");
+    for word in ["NaN", "undefined", "[object", "not available", "not kept by this host"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    assert!(page.text("#partitions").contains(&format!("{topic}[0]live")), "{text}");
+    assert_ne!(page.text("#count-duplicate .number"), "0", "{text}");
+    assert_ne!(page.see("document.querySelectorAll('#plugins tbody tr').length"), json!(0), "{text}");
+    page.click("#duplicates summary");
+    page.wait("document.querySelector('.comparison') !== null");
+    assert_eq!(page.see("document.documentElement.scrollWidth"), json!(360));
+    let fields =
+        "fetch('api/duplicates').then((answer) => answer.json()).then((answer) => { window.answered = answer })";
+    page.run(fields);
+    page.wait("window.answered !== undefined");
+    let histograms = [
+        "similarity",
+        "property_similarity",
+        "uuid_similarity",
+        "duplicates_per_key",
+        "distinct_uuids_per_key",
+        "gap_seconds",
+    ];
+    for name in histograms {
+        let counts = page.see(&format!("window.answered.{name}.counts.length - window.answered.{name}.bounds.length"));
+        assert_eq!(counts, Value::from(1), "{name}: a count for each bound and one above");
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
