@@ -1,13 +1,15 @@
 //! What explaining duplicates costs the line: its speed with scoring off and on, by share of duplicates; ten million
 //! duplicates of one key; a million names of properties. Events are made outside of the time that is measured.
 //!
-//! `cargo bench -p dedup-host --bench explain -- [EVENTS] [ROUNDS]`; by default a million events, three rounds.
+//! `cargo bench -p dedup-host --bench explain -- [EVENTS] [ROUNDS] [shares] [one-key] [many-names]`; by default a million
+//! events, three rounds, all three.
 //!
 //! Off is the line that decides only (`--keep-originals off`); counted keeps counts of duplicates by key; scored also
 //! keeps originals and compares. Rounds take turns, and the ratio is of medians.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and stops where it cannot go on")]
 
+#[expect(dead_code, reason = "shared with a benchmark that fills stores")]
 mod scene;
 
 use std::fmt::Write as _;
@@ -33,6 +35,8 @@ enum Mode {
 
 const MODES: [Mode; 3] = [Mode::Off, Mode::Counted, Mode::Scored];
 
+const PARTS_OF_IT: [&str; 3] = ["shares", "one-key", "many-names"];
+
 /// Parts of a long run that are compared with one another.
 const PARTS: u64 = 10;
 
@@ -45,6 +49,7 @@ struct Run {
     line: Line,
     insights: Insights,
     processed: Duration,
+    busy: Duration,
     times: StageTimes,
     next_offset: i64,
     batches: usize,
@@ -61,25 +66,34 @@ fn main() {
     println!(
         "{events} generated events, batches of {BATCH_RECORDS}, one thread and the writer of originals; {rounds} rounds"
     );
-    for duplicates in [0.01, 0.1, 0.5] {
-        bench.compare(events, duplicates, rounds);
+    let named: Vec<String> = std::env::args().filter(|name| PARTS_OF_IT.contains(&name.as_str())).collect();
+    let wanted = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
+    if wanted("shares") {
+        [0.01, 0.1, 0.5].into_iter().for_each(|duplicates| bench.compare(events, duplicates, rounds));
     }
-    bench.one_key(events.saturating_mul(10));
-    bench.many_names(events);
+    if wanted("one-key") {
+        bench.one_key(events.saturating_mul(10));
+    }
+    if wanted("many-names") {
+        bench.many_names(events);
+    }
 }
 
 impl Bench {
     /// The line in each mode, taking turns.
     fn compare(&self, events: u64, duplicates: f64, rounds: u64) {
         let mut nanos: [Vec<f64>; 3] = Default::default();
+        let mut busy: [Vec<f64>; 3] = Default::default();
         for round in 0..rounds {
-            for (mode, nanos) in MODES.into_iter().zip(&mut nanos) {
+            for ((mode, nanos), busy) in MODES.into_iter().zip(&mut nanos).zip(&mut busy) {
                 let spec = Spec { events, duplicates, seed: 11 + round, ..Spec::default() };
                 let mut generator = Generator::new(spec).expect("a generator");
                 let mut run = self.start(mode);
                 run.take(events, |payload| drop(generator.next(payload)));
                 let times = run.times;
-                nanos.push(run.finish(events));
+                let (wall, processor) = run.finish(events);
+                nanos.push(wall);
+                busy.push(processor);
                 if mode == Mode::Scored && round + 1 == rounds {
                     let each = |time: Duration| time.as_nanos() as f64 / events as f64;
                     println!(
@@ -94,16 +108,18 @@ impl Bench {
                 }
             }
         }
-        let [off, counted, scored] = nanos.map(|mut nanos| {
-            nanos.sort_by(f64::total_cmp);
-            nanos.get(nanos.len() / 2).copied().unwrap_or(f64::NAN)
-        });
+        let [off, counted, scored] = nanos.map(median);
         println!(
             "{:>4.0} % duplicates: off {off:.0} ns an event, counted {counted:.0}, scored {scored:.0}; speed with scoring \
              {:.2} of that without ({:.2} for counts alone)",
             duplicates * 100.0,
             off / scored,
             off / counted
+        );
+        let [off, counted, scored] = busy.map(median);
+        println!(
+            "       processor time of the line's thread: off {off:.0}, counted {counted:.0}, scored {scored:.0}; {:.2}",
+            off / scored
         );
     }
 
@@ -165,7 +181,10 @@ impl Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let store = scene::open(dir.path(), |options| {
             if mode != Mode::Off {
-                options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
+                // As a host with one partition.
+                let mut originals = OriginalsOptions::new(OriginalsWriter::start().expect("a thread"));
+                originals.originals_memory_bytes_max = 256 << 20;
+                options.originals = Some(originals);
             }
         });
         let plugins: Plugins = scene::plugins(&self.runtime, (mode == Mode::Scored).then_some("property_similarity"));
@@ -175,6 +194,7 @@ impl Bench {
             line: Line::new(source, rules, &plugins, store).expect("a line"),
             insights: Insights::new(false),
             processed: Duration::ZERO,
+            busy: Duration::ZERO,
             times: StageTimes::default(),
             next_offset: 0,
             batches: 0,
@@ -198,13 +218,14 @@ impl Run {
                 self.batch.push(NewRecord { offset, timestamp: Some(DAY_MS), key: None, payload: Some(payload) });
                 self.next_offset += 1;
             }
-            let start = Instant::now();
+            let (start, busy) = (Instant::now(), processor_time());
             self.line.process(&self.batch, 0, &mut sink).expect("processed");
             self.batches += 1;
             if self.batches.is_multiple_of(BATCHES_PER_COMMIT) {
                 self.commit();
             }
             self.processed += start.elapsed();
+            self.busy += processor_time().saturating_sub(busy);
         }
         self.times = self.line.take_costs().0;
     }
@@ -217,17 +238,29 @@ impl Run {
         }
     }
 
-    /// Nanoseconds an event, all that was begun included.
-    fn finish(mut self, events: u64) -> f64 {
-        let start = Instant::now();
+    /// Nanoseconds an event by the clock and of the thread's processor, all that was begun included.
+    fn finish(mut self, events: u64) -> (f64, f64) {
+        let (start, busy) = (Instant::now(), processor_time());
         self.commit();
         self.line.store().persist().expect("persisted");
-        (self.processed + start.elapsed()).as_nanos() as f64 / events as f64
+        let each = |time: Duration| time.as_nanos() as f64 / events as f64;
+        (each(self.processed + start.elapsed()), each(self.busy + processor_time().saturating_sub(busy)))
     }
 
     fn series(&self) -> usize {
         self.insights.duplicates(0).properties.len()
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Processor time of this thread by Linux' count, which holds on a machine that does other things too; 0 elsewhere.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }
 
 /// Memory of the process by the system's count; 0 where it does not say.

@@ -1,9 +1,11 @@
 //! Records that the host writes itself: the explanation of a duplicate, version 1 of `schema/duplicate-v1.json`. Not the
 //! events, which are never rewritten.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use engine::fields::Kind;
+use engine::projection::quote;
 use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
 use engine::record::{Millis, Offset, Record, TopicPartition};
 use plugin::Plugin;
@@ -69,14 +71,15 @@ impl Letters {
     }
 
     /// A key as it is shown: as text, or only its digest where values are hidden.
-    pub(crate) fn key(&self, key: &[u8]) -> String {
-        if self.redact {
-            return Sha256::digest(key).iter().fold("sha256:".to_owned(), |mut text, byte| {
-                let _infallible = write!(text, "{byte:02x}");
-                text
-            });
+    pub(crate) fn key<'a>(&self, key: &'a [u8]) -> Cow<'a, str> {
+        if !self.redact {
+            return String::from_utf8_lossy(key);
         }
-        String::from_utf8_lossy(key).into_owned()
+        let text = Sha256::digest(key).iter().fold("sha256:".to_owned(), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        });
+        Cow::Owned(text)
     }
 
     /// Appends the record of a duplicate: one JSON object.
@@ -123,7 +126,7 @@ impl Letters {
         for row in compared.rows(Verdict::Same) {
             out.extend_from_slice(separator);
             separator = b",";
-            push_bytes(out, compared.pairs.paths.get(row).unwrap_or_default());
+            quote(compared.pairs.paths.get(row).unwrap_or_default(), out);
         }
         out.push(b']');
     }
@@ -133,7 +136,7 @@ impl Letters {
         let (original, duplicate) = (kind(&pairs.original_kinds), kind(&pairs.duplicate_kinds));
         let absent = Kind::Absent as u8;
         out.extend_from_slice(b"{\"path\":");
-        push_bytes(out, pairs.paths.get(row).unwrap_or_default());
+        quote(pairs.paths.get(row).unwrap_or_default(), out);
         out.extend_from_slice(b",\"change\":");
         out.extend_from_slice(match (original == absent, duplicate == absent) {
             (true, _) => b"\"added\"",
@@ -171,7 +174,12 @@ impl Letters {
         push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, letter.uuid);
         if !self.redact {
             out.extend_from_slice(b",\"event\":");
-            push_payload(out, letter.record.payload().unwrap_or_default(), self.opaque);
+            let payload = letter.record.payload().unwrap_or_default();
+            if self.opaque {
+                push_opaque(out, payload);
+            } else {
+                out.extend_from_slice(payload);
+            }
         }
         out.push(b'}');
     }
@@ -208,15 +216,14 @@ fn push_coordinates(
     push_number(out, "time", time);
     out.extend_from_slice(b",\"uuid\":");
     match uuid {
-        Some(uuid) => push_bytes(out, uuid),
+        Some(uuid) => quote(uuid, out),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-/// JSON as it is; what is not JSON as a string, or in hexadecimal where it is not UTF-8.
-fn push_payload(out: &mut Vec<u8>, payload: &[u8], opaque: bool) {
+/// What need not be JSON: a string, or hexadecimal where it is not UTF-8.
+fn push_opaque(out: &mut Vec<u8>, payload: &[u8]) {
     match std::str::from_utf8(payload) {
-        Ok(_) if !opaque => out.extend_from_slice(payload),
         Ok(text) => push_text(out, text),
         Err(_) => {
             out.extend_from_slice(b"{\"hex\":\"");
@@ -233,11 +240,11 @@ fn push_value(out: &mut Vec<u8>, kind: u8, value: &[u8]) {
     const STRING: u8 = Kind::String as u8;
     const BYTES: u8 = Kind::Bytes as u8;
     match (kind, value.last()) {
-        (STRING, _) => push_bytes(out, value),
-        (BYTES, _) => push_payload(out, value, true),
+        (STRING, _) => quote(value, out),
+        (BYTES, _) => push_opaque(out, value),
         (_, None) => out.extend_from_slice(b"null"),
         // A number or an array that was cut to its beginning ends with the mark.
-        (_, Some(b')')) => push_bytes(out, value),
+        (_, Some(b')')) => quote(value, out),
         _ => out.extend_from_slice(value),
     }
 }
@@ -267,10 +274,6 @@ fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-fn push_bytes(out: &mut Vec<u8>, text: &[u8]) {
-    push_text(out, &String::from_utf8_lossy(text));
-}
-
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    let _infallible = serde_json::to_writer(out, text);
+    quote(text.as_bytes(), out);
 }

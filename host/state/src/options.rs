@@ -65,12 +65,12 @@ pub struct OriginalsOptions {
 }
 
 impl OriginalsOptions {
-    /// Chunks of 8 MiB; 64 MiB of memory for originals and as much for histories.
+    /// Chunks of 16 MiB; 64 MiB of memory for originals and as much for histories.
     #[must_use]
     pub fn new(writer: OriginalsWriter) -> Self {
         Self {
             writer,
-            chunk_bytes: 8 << 20,
+            chunk_bytes: 16 << 20,
             originals_memory_bytes_max: 64 << 20,
             histories_memory_bytes_max: 64 << 20,
         }

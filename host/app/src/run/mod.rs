@@ -221,8 +221,8 @@ impl Parts {
         self.store_options.front_entries_max = share.clamp(FRONT_ENTRIES_MIN, self.store_options.front_entries_max);
         if let Some(originals) = &mut self.store_options.originals {
             let share = ORIGINALS_MEMORY_BYTES / partitions.max(1);
-            originals.chunk_bytes = (share / 8).clamp(ORIGINALS_CHUNK_BYTES_MIN, originals.chunk_bytes);
-            originals.originals_memory_bytes_max = share.min(originals.originals_memory_bytes_max);
+            originals.chunk_bytes = (share / 16).clamp(ORIGINALS_CHUNK_BYTES_MIN, originals.chunk_bytes);
+            originals.originals_memory_bytes_max = share;
             originals.histories_memory_bytes_max = share.min(originals.histories_memory_bytes_max);
         }
     }

@@ -73,11 +73,11 @@ fn character(raw: &[u8], at: usize) -> (char, usize) {
     (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
 }
 
-/// Appends a string in quotes with the fewest escapes (RFC 8785, section 3.2.2.2).
-pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
+/// Appends a string, UTF-8, in quotes and with the fewest escapes (RFC 8785, section 3.2.2.2).
+pub fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\') {
+    while let Some(at) = first_escaped(rest) {
         let (plain, after) = rest.split_at(at);
         out.extend_from_slice(plain);
         let Some((byte, after)) = after.split_first() else { break };
@@ -86,6 +86,15 @@ pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// The first byte that cannot stand in a string as it is. Most strings have none, which is found out sixteen at a time.
+fn first_escaped(text: &[u8]) -> Option<usize> {
+    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let (blocks, _) = text.as_chunks::<16>();
+    let plain = blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | escaped(byte))).count();
+    let rest = text.get(plain * 16..).unwrap_or_default();
+    rest.iter().position(escaped).map(|at| plain * 16 + at)
 }
 
 /// Appends the escape of a quote, a backslash or a control character.
