@@ -17,7 +17,9 @@ mod files {
     pub(crate) mod explained;
     pub(crate) mod interrupted;
     pub(crate) mod model;
+    pub(crate) mod oddities;
     pub(crate) mod ordinary;
+    pub(crate) mod originals;
     pub(crate) mod plugins;
     pub(crate) mod settings;
     pub(crate) mod stores;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         files::settings::TESTS,
         files::model::TESTS,
         files::explained::TESTS,
+        files::oddities::TESTS,
+        files::originals::TESTS,
         files::examples::TESTS,
     ]
     .concat();

@@ -131,11 +131,7 @@ fn contents(output: &[Seen]) -> BTreeSet<Content> {
 fn duplicates_unlike_their_original_are_forwarded() {
     // All have their own uuid, so that each can be told in the output.
     let stream = stream("dissimilar", 43, &FEWER.replace("--same-uuid 0.3", "--same-uuid 0"));
-    let mut similarities: Vec<f64> = stream.explained.iter().map(|duplicate| duplicate.similarity).collect();
-    similarities.sort_unstable_by(f64::total_cmp);
-    let third = similarities[similarities.len() / 3];
-    let next = similarities.iter().find(|similarity| **similarity > third + 1e-6).expect("they differ");
-    let bound = f64::midpoint(third, *next);
+    let bound = stream.bound(0.33);
     let (below, above): (Vec<_>, Vec<_>) =
         stream.explained.iter().cloned().partition(|duplicate| duplicate.similarity < bound);
     assert!(below.len() > 500 && above.len() > 500, "{} below {bound}, {} above", below.len(), above.len());

@@ -1,5 +1,5 @@
-//! Duplicates explained, over files: the same model as on Kafka, events that nobody expects, scorers that fail, and what
-//! is refused.
+//! Duplicates explained, over files: the same model as on Kafka, scorers that fail, and what is refused. Events that
+//! nobody expects are in `oddities`, what is kept from run to run in `originals`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,13 +21,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("generated_duplicates_are_explained", generated_duplicates_are_explained),
     ("explained_the_same_after_kills_and_resumes", explained_the_same_after_kills_and_resumes),
     ("a_key_with_200000_duplicates", a_key_with_200000_duplicates),
-    ("events_spelled_and_shaped_oddly", events_spelled_and_shaped_oddly),
-    ("values_that_differ_though_they_look_alike", values_that_differ_though_they_look_alike),
-    ("events_too_large_to_be_kept_whole", events_too_large_to_be_kept_whole),
     ("the_uuid_may_be_elsewhere", the_uuid_may_be_elsewhere),
     ("an_event_without_a_time_is_told_to_have_none", an_event_without_a_time_is_told_to_have_none),
     ("counts_begin_anew_with_the_next_window", counts_begin_anew_with_the_next_window),
-    ("payloads_that_are_not_json_are_compared_whole", payloads_that_are_not_json_are_compared_whole),
     ("a_scorer_that_fails_on_some_pairs", a_scorer_that_fails_on_some_pairs),
     ("a_scorer_that_never_comes_back", a_scorer_that_never_comes_back),
     ("a_failing_scorer_may_stop_the_run", a_failing_scorer_may_stop_the_run),
@@ -36,29 +32,29 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const SOON: Duration = Duration::from_secs(60);
-const FILES: &str = "(files)";
-const RUN: &str = "--input in --output out --duplicates duplicates --report report";
+pub(super) const FILES: &str = "(files)";
+pub(super) const RUN: &str = "--input in --output out --duplicates duplicates --report report";
 
 /// A run with `composite_key` and this scorer.
-fn scored_by(desk: &Desk, scorer: PathBuf, words: &str) -> Command {
+pub(super) fn scored_by(desk: &Desk, scorer: PathBuf, words: &str) -> Command {
     let mut command = desk.dedup(words);
     command.arg("--plugin").arg(scorer);
     command
 }
 
-fn scored(desk: &Desk, words: &str) -> Command {
+pub(super) fn scored(desk: &Desk, words: &str) -> Command {
     scored_by(desk, plugin("property_similarity"), words)
 }
 
 /// The records of duplicates, each as the schema says.
-fn records(desk: &Desk) -> Vec<Value> {
+pub(super) fn records(desk: &Desk) -> Vec<Value> {
     let records = desk.json_lines("duplicates");
     records.iter().for_each(schema::check);
     records
 }
 
 /// Lines as the host reads them; `timed` is where their time is.
-fn events(lines: &[impl AsRef<[u8]>], timed: Option<&str>) -> Vec<Event> {
+pub(super) fn events(lines: &[impl AsRef<[u8]>], timed: Option<&str>) -> Vec<Event> {
     let event = |(offset, line): (i64, &[u8])| {
         let time = timed.and_then(|pointer| instant(serde_json::from_slice::<Value>(line).ok()?.pointer(pointer)?));
         Event { partition: 0, offset, time, payload: line.to_vec() }
@@ -67,7 +63,7 @@ fn events(lines: &[impl AsRef<[u8]>], timed: Option<&str>) -> Vec<Event> {
 }
 
 /// Generates events into `in`; what is to be said of them, by model and generator.
-fn generated(desk: &Desk, words: &str) -> (Vec<Event>, Vec<Explained>) {
+pub(super) fn generated(desk: &Desk, words: &str) -> (Vec<Event>, Vec<Explained>) {
     let _ok = end(desk.command(&format!("generate --output in --truth truth {words}"))).ok();
     let text = desk.text("in");
     let events = events(&text.lines().collect::<Vec<_>>(), Some("/timestamp"));
@@ -155,147 +151,6 @@ fn a_key_with_200000_duplicates() {
     assert_eq!(number, DUPLICATES);
 }
 
-/// Runs over pairs of events that share their `/id`, given without it. `duplicates` has the records in the order of the
-/// pairs then.
-fn run_pairs(desk: &Desk, pairs: &[(String, String)]) -> Vec<Event> {
-    let with_id = |number: usize, event: &str| {
-        let rest = event.trim_start().strip_prefix('{').expect("an object");
-        let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-        format!("{{\"id\":\"{number}\"{comma}{rest}")
-    };
-    let lines: Vec<String> = pairs
-        .iter()
-        .enumerate()
-        .flat_map(|(number, (original, duplicate))| [with_id(number, original), with_id(number, duplicate)])
-        .collect();
-    desk.write("in", lines.join("\n"));
-    let _ok = end(scored(desk, &format!("{RUN} --plugin-config /id"))).ok();
-    assert_eq!(desk.report(), counts(pairs.len() as u64, pairs.len() as u64));
-    events(&lines, None)
-}
-
-/// Pairs that the model understands, though no generator makes them.
-const ODD: &[(&str, &str)] = &[
-    ("{}", "{}"),
-    (r#"{"a":1,"b":[1,2],"c":{}}"#, r#"{ "c" : { } , "b" :[ 1.0, 2e0 ],"a":1.00 }"#),
-    (r#"{"a":1}"#, r#"{"a":"1"}"#),
-    (r#"{"a":null}"#, r#"{}"#),
-    (r#"{"a":{}}"#, r#"{"a":{"b":null}}"#),
-    (r#"{"a":[1,2]}"#, r#"{"a":[2,1]}"#),
-    (r#"{"a":[{"x":1,"y":2}]}"#, r#"{"a":[{"y":2,"x":1.0}]}"#),
-    (r#"{"a":[]}"#, r#"{"a":{}}"#),
-    (r#"{"a":true}"#, r#"{"a":"true"}"#),
-    (r#"{"a":0}"#, r#"{"a":-0.0}"#),
-    (r#"{"caf\u00e9":"\ud83d\ude00\/"}"#, r#"{"café":"😀/"}"#),
-    (r#"{"a/b":1,"m~n":2,"":3," ":4}"#, r#"{"a/b":1,"m~n":5,"":6," ":4}"#),
-    (r#"{"a":{"":{"":1}},"~1":2}"#, r#"{"a":{"":{"":2}},"~1":2}"#),
-    (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
-    (r#"{"a":{"x":1},"a":{"y":1}}"#, r#"{"a":{"x":1}}"#),
-    (r#"{"a":"x\u0000y"}"#, r#"{"a":"x\u0000z"}"#),
-    (r#"{"properties":{"a":1}}"#, r#"{"properties":{"a":1,"b":2}}"#),
-    (r#"{"properties":{"a":{"b":{"c":1}}}}"#, r#"{"properties":{"a":{"b":2}}}"#),
-    (r#"{"properties":[1,2,3]}"#, r#"{"properties":[1,2]}"#),
-    (r#"{"properties":null,"propertiesx":1}"#, r#"{"properties":"none","propertiesx":2}"#),
-    (r#"{"timestamp":"2026-01-01T12:00:00Z"}"#, r#"{"timestamp":"2026-01-01T13:30:00.000+01:30"}"#),
-    (r#"{"timestamp":"2026-01-01T12:00:00Z"}"#, r#"{"timestamp":"2026-01-01T12:00:00.001Z"}"#),
-    (r#"{"timestamp":"2026-03-01T00:00:00+01:00"}"#, r#"{"timestamp":"2026-02-28T23:00:00Z"}"#),
-    (r#"{"at":"2026-01-01T12:00:00Z"}"#, r#"{"at":"2026-01-01T13:00:00+01:00"}"#),
-    (r#"{"uuid":"a-b-c"}"#, r#"{"uuid":"ABC"}"#),
-    (r#"{"uuid":"abcd","x":1}"#, r#"{"uuid":"abcd","x":2}"#),
-    (r#"{"uuid":"abcd"}"#, r#"{"x":1}"#),
-    (r#"{"x":1}"#, r#"{"uuid":"abcd","x":1}"#),
-    (r#"{"uuid":"hello"}"#, r#"{"uuid":"HELLO!"}"#),
-    (r#"{"uuid":"0123456789abcdef"}"#, r#"{"uuid":"01234567"}"#),
-];
-
-fn events_spelled_and_shaped_oddly() {
-    let deep = |levels: usize, leaf: &str| format!("{}{leaf}{}", r#"{"d":"#.repeat(levels), "}".repeat(levels));
-    let mut pairs: Vec<(String, String)> = ODD.iter().map(|(one, other)| ((*one).into(), (*other).into())).collect();
-    for levels in [14, 15, 16, 17, 40] {
-        pairs.push((deep(levels, "1"), deep(levels, "2")));
-        pairs.push((deep(levels, "{}"), deep(levels, r#"{"x":1}"#)));
-    }
-    let desk = Desk::new();
-    let events = run_pairs(&desk, &pairs);
-    let rules = Rules { key: &["/id"], ..RULES };
-    let explained = explain(&events, &rules);
-    assert_eq!(explained.len(), pairs.len());
-    check_records(&explained, &events, &records(&desk), FILES);
-}
-
-fn values_that_differ_though_they_look_alike() {
-    let alike = [
-        ("9007199254740993", "9007199254740992", false),
-        ("12345678901234567890123", "12345678901234567890124", false),
-        ("12345678901234567890123", "12345678901234567890123.0", true),
-        ("0.1", "0.10000000000000000001", false),
-        ("1e2", "100", true),
-        ("1e300", "1e301", false),
-        ("0.1e1", "1", true),
-        (r#"["x","1"]"#, r#"["x",1]"#, false),
-        (r#"[1,[2,{"b":1,"a":2.0}]]"#, r#"[1.0,[2,{"a":2,"b":1}]]"#, true),
-        (r#""a""#, r#""a ""#, false),
-        (r#""é""#, "\"e\u{301}\"", false),
-        (r#""\u0041""#, r#""A""#, true),
-        ("\"\u{7f}\"", "\"\"", false),
-    ];
-    let event = |value: &str| format!("{{\"properties\":{{\"a\":{value}}}}}");
-    let pairs: Vec<_> = alike.iter().map(|(one, other, _)| (event(one), event(other))).collect();
-    let desk = Desk::new();
-    let _events = run_pairs(&desk, &pairs);
-    let records = records(&desk);
-    assert_eq!(records.len(), alike.len());
-    for (record, (one, other, same)) in records.iter().zip(alike) {
-        assert_eq!(record["outcome"], if same { "same_event" } else { "same_uuid" }, "{one} {other}: {record}");
-        assert_eq!(record["property_similarity"], f64::from(u8::from(same)), "{one} {other}: {record}");
-        assert_eq!(record["changed"].as_array().map(Vec::len), Some(usize::from(!same)), "{record}");
-    }
-}
-
-/// A large event by its kind and what is special about it; events of one kind differ where that does.
-fn large(kind: &str, last: &str) -> String {
-    match kind {
-        "blob" => format!("{{\"properties\":{{\"blob\":\"{}{last}\",\"n\":1}}}}", "x".repeat(1 << 20)),
-        "names" => {
-            let members: String = (0..5_000).map(|number| format!("\"m{number}\":{number},")).collect();
-            format!("{{\"properties\":{{{members}\"last\":\"{last}\"}}}}")
-        }
-        "values" => {
-            let members: String = (0..40).map(|number| format!("\"m{number}\":\"{}\",", "v".repeat(3_500))).collect();
-            format!("{{\"properties\":{{{members}\"last\":\"{last}\"}}}}")
-        }
-        "path" => format!("{{\"properties\":{{\"{}\":\"{last}\"}}}}", "p".repeat(70_000)),
-        "arrays" => format!("{{\"a\":{}\"{last}\"{}}}", "[".repeat(100_000), "]".repeat(100_000)),
-        "objects" => format!("{}\"{last}\"{}", "{\"o\":".repeat(50_000), "}".repeat(50_000)),
-        other => panic!("no kind: {other}"),
-    }
-}
-
-fn events_too_large_to_be_kept_whole() {
-    let kinds = ["blob", "names", "values", "path", "arrays", "objects"];
-    let cases: Vec<_> = kinds.iter().flat_map(|kind| [(*kind, true), (*kind, false)]).collect();
-    let pairs: Vec<_> =
-        cases.iter().map(|(kind, same)| (large(kind, "a"), large(kind, if *same { "a" } else { "b" }))).collect();
-    let desk = Desk::new();
-    let events = run_pairs(&desk, &pairs);
-    let lines = desk.text("duplicates");
-    assert_eq!(lines.lines().count(), cases.len());
-    for (number, ((kind, same), line)) in cases.into_iter().zip(lines.lines()).enumerate() {
-        // The duplicate itself comes last; it is nested more deeply than this parser goes.
-        let (record, event) = line.rsplit_once(",\"event\":").expect("the duplicate is in it");
-        let payload = std::str::from_utf8(&events[2 * number + 1].payload).expect("UTF-8");
-        assert!(event.strip_suffix("}}") == Some(payload), "{kind}: the duplicate is not what it was");
-        let record: Value = serde_json::from_str(&format!("{record}}}}}")).expect("JSON");
-        schema::check(&record);
-        let beginning: String = record.to_string().chars().take(600).collect();
-        assert_eq!(record["duplicate"]["offset"], 2 * number + 1, "{kind}: {beginning}");
-        assert_eq!(record["outcome"], if same { "same_event" } else { "same_uuid" }, "{kind}: {beginning}");
-        assert_eq!(record["similarity"] == 1.0, same, "{kind}: {beginning}");
-        assert_eq!(record["changed"].as_array().map(Vec::is_empty), Some(same), "{kind}: {beginning}");
-        assert_eq!(record["count"], 1, "{kind}: {beginning}");
-    }
-}
-
 fn the_uuid_may_be_elsewhere() {
     let desk = Desk::new();
     let lines = [
@@ -351,7 +206,7 @@ fn counts_begin_anew_with_the_next_window() {
 }
 
 /// A plugin of its text, for one of the worlds of the contract.
-fn component(desk: &Desk, name: &str, text: &str, world: &str) -> PathBuf {
+pub(super) fn component(desk: &Desk, name: &str, text: &str, world: &str) -> PathBuf {
     let mut module = wat::parse_str(text).expect("valid text");
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).expect("the contract");
@@ -363,43 +218,10 @@ fn component(desk: &Desk, name: &str, text: &str, world: &str) -> PathBuf {
 
 /// It reads `/x`, and its similarity is the length of the original's in 64ths; it traps where the duplicate's begins
 /// with T. See the comments in its text.
-const EVIL_SCORER: &str = include_str!("../../host/plugin/tests/common/evil_scorer.wat");
-const EVIL: &str = include_str!("../../host/plugin/tests/common/evil.wat");
+pub(super) const EVIL_SCORER: &str = include_str!("../../host/plugin/tests/common/evil_scorer.wat");
 
 fn evil_scorer(desk: &Desk) -> PathBuf {
     component(desk, "evil_scorer.wasm", EVIL_SCORER, "similarity-plugin")
-}
-
-/// The same plugin, but it asks for the payload.
-fn of_payloads(text: &str) -> String {
-    let fields = r#""\00\00\00\00\01\00\00\00\40\00\00\00\01\00\00\00""#;
-    assert!(text.contains(fields), "the plugin's text has changed");
-    text.replace(fields, r#""\00\00\00\00\00\00\00\00\40\00\00\00\01\00\00\00""#)
-}
-
-fn payloads_that_are_not_json_are_compared_whole() {
-    let desk = Desk::new();
-    let extractor = component(&desk, "keys.wasm", &of_payloads(EVIL), "key-plugin");
-    let scorer = component(&desk, "scores.wasm", &of_payloads(EVIL_SCORER), "similarity-plugin");
-    let lines: [&[u8]; 4] = [b"plain words", b"\xff\xfe bytes", b"{\"a\":1}", b"caf\xc3\xa9 \"quoted\""];
-    desk.write("in", [lines, lines].concat().join(&b'\n'));
-    let mut command = desk.command(&format!("--store-path store {RUN}"));
-    let _ok = end({
-        command.arg("--plugin").arg(extractor).arg("--plugin").arg(scorer);
-        command
-    })
-    .ok();
-    assert_eq!(desk.report(), counts(4, 4));
-    let records = records(&desk);
-    let hex: String = lines[1].iter().map(|byte| format!("{byte:02x}")).collect();
-    let shown = [json!("plain words"), json!({"hex": hex}), json!("{\"a\":1}"), json!("café \"quoted\"")];
-    for ((record, line), shown) in records.iter().zip(lines).zip(shown) {
-        assert_eq!(record["outcome"], "same_uuid", "{record}");
-        assert_eq!(record["similarity"], line.len() as f64 / 64.0, "{record}");
-        assert_eq!((&record["duplicate"]["event"], &record["original"]["event"]), (&shown, &shown), "{record}");
-        assert_eq!((&record["same"], record["changed"].as_array().map(Vec::len)), (&json!([""]), Some(0)), "{record}");
-        assert!(record["duplicate"]["uuid"].is_null() && record["distinct_uuids"] == 0, "{record}");
-    }
 }
 
 const TRIPLES: usize = 1_000;

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::equal;
+
 /// The schema that the project ships.
 #[must_use]
 pub fn of_duplicates() -> &'static Value {
@@ -91,8 +93,8 @@ fn list(says: &Value) -> &[Value] {
 fn is_right(word: &str, says: &Value, value: &Value) -> bool {
     let number = |value: &Value| value.as_f64();
     match word {
-        "const" => value == says,
-        "enum" => list(says).contains(value),
+        "const" => equal(value, says),
+        "enum" => list(says).iter().any(|says| equal(value, says)),
         "type" if says.is_array() => list(says).iter().any(|kind| is_of_type(kind, value)),
         "type" => is_of_type(says, value),
         "required" => value

@@ -73,6 +73,16 @@ impl Stream {
         Self { scene, events, explained, truth }
     }
 
+    /// A similarity that no duplicate is near to, with about this share of them below.
+    #[must_use]
+    pub fn bound(&self, share: f64) -> f64 {
+        let mut found: Vec<f64> = self.explained.iter().map(|duplicate| duplicate.similarity).collect();
+        found.sort_unstable_by(f64::total_cmp);
+        let below = found[(found.len() as f64 * share) as usize];
+        let above = found.iter().find(|similarity| **similarity > below + 1e-6).expect("they differ");
+        f64::midpoint(below, *above)
+    }
+
     /// Runs a host over all of it, as a group with outputs of its own; further arguments win.
     #[must_use]
     pub fn run(&self, name: &str, extra: &[String]) -> Outcome {
