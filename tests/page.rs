@@ -1,4 +1,4 @@
-//! The live page in a real browser, against made-up answers: what it shows, what it must never do with text of others,
+//! The live page in a real browser, against made-up answers and a real host: what it shows, what it must never do with text of others,
 //! what it says of a host that is gone, and who can read it. Needs Chromium and chromedriver.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
@@ -22,9 +22,12 @@ mod rendering;
 
 use std::process::ExitCode;
 
-use dedup_host_tests::run_needing;
+use dedup_host_tests::{Group, broker, run_groups};
 
 fn main() -> ExitCode {
     let tests = [rendering::TESTS, hostile::TESTS, absent::TESTS, look::TESTS].concat();
-    run_needing(&[], &tests, browser::missing()).exit_code()
+    let no_broker = broker::hosts().is_none().then_some("KAFKA_HOSTS is not set");
+    let made_up = Group { tests, missing: browser::missing() };
+    let real = Group { tests: program::TESTS.to_vec(), missing: browser::missing().or(no_broker) };
+    run_groups(&[made_up, real]).exit_code()
 }

@@ -25,6 +25,11 @@ pub fn run_needing(tests: &[Test], needing: &[Test], missing: Option<&'static st
     libtest_mimic::run(&Arguments::from_args(), trials_of(&groups, None))
 }
 
+/// Runs a suite whose groups say each what they lack.
+pub fn run_groups(groups: &[Group]) -> Conclusion {
+    libtest_mimic::run(&Arguments::from_args(), trials_of(groups, None))
+}
+
 /// Tests that need the same of their surroundings, beside the broker.
 pub struct Group {
     /// The tests.

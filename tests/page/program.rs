@@ -1,13 +1,31 @@
 //! The page of a host that really runs: [`check`] is what must be true of it, whatever it has read.
 
+use dedup_host_tests::Test;
+use dedup_host_tests::generated::generate;
+use dedup_host_tests::program::plugin;
+use dedup_host_tests::scene::{LANES, Scene};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
 
+pub(crate) const TESTS: &[Test] = &[("the_page_of_a_host_on_kafka", the_page_of_a_host_on_kafka)];
+
+fn the_page_of_a_host_on_kafka() {
+    let scene = Scene::new("page", 2);
+    let (unique, duplicates) = generate(&scene, 20_000, 7).counts();
+    assert!(unique > 10_000 && duplicates > 1_000, "the scene shows something");
+    let (extractor, scorer) = (plugin("composite_key"), plugin("property_similarity"));
+    let (extractor, scorer) = (extractor.display().to_string(), scorer.display().to_string());
+    let mut host = scene.start_member("", LANES, &["--plugin", &extractor, "--plugin", &scorer]);
+    scene.drain(&mut [&mut host]);
+    let _settled = host.settled();
+    check(&format!("http://127.0.0.1:{}/", host.port), &scene.input);
+    let _ended = host.stop();
+}
+
 /// Opens the page of the host at `url` (with a `/` at its end), which owns `topic` and has found duplicates, and checks
 /// that it shows what the host answers.
-#[expect(dead_code, reason = "for the test that starts the program")]
-pub(crate) fn check(url: &str, topic: &str) {
+fn check(url: &str, topic: &str) {
     let page = Browser::open_sized(360, 740);
     page.go_live(url);
     page.wait_for_polls(3);

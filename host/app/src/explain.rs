@@ -327,7 +327,7 @@ impl Explainer {
         self.comparisons.scores.clear();
         let Some(scorer) = self.scorer.as_mut().filter(|_| self.pairs.pairs() > 0) else { return Ok(()) };
         let calls = scorer.compare(&self.pairs, &mut self.comparisons)?;
-        self.cost.add(&calls);
+        self.cost.add(&calls, self.pairs.pairs());
         let Some((pair, reason)) = calls.failed.first() else { return Ok(()) };
         let failed = self.facts.iter().find(|fact| fact.pair == Ok(*pair as usize));
         let record = failed.and_then(|fact| duplicates.get(fact.nth)).map_or(0, |duplicate| duplicate.record);

@@ -70,7 +70,7 @@ struct Shared {
 ///
 /// # Errors
 /// If the address cannot be had.
-pub fn serve_insights(
+pub fn serve(
     config: &HttpConfig,
     status: Arc<Status>,
     metrics: Metrics,
@@ -275,7 +275,7 @@ fn plain(snapshot: &Snapshot) -> String {
     let plugin = |plugin: &crate::status::PluginStatus| {
         format!("plugin {} {} sha256:{}", plugin.name, plugin.version, plugin.digest)
     };
-    lines.extend(snapshot.plugins.iter().map(|loaded| plugin(&loaded.status)));
+    lines.extend(snapshot.plugins.iter().map(plugin));
     for row in rows(snapshot) {
         let cells = COLUMNS.iter().zip(&row).skip(1).filter(|(_, cell)| !cell.is_empty());
         let cells = cells.map(|(column, cell)| format!(" {column}={cell}")).collect::<String>();

@@ -105,10 +105,13 @@ pub struct PluginCost {
     pub failures: u64,
     /// Time in calls.
     pub time: Duration,
+    /// Events in calls; pairs of events where it scores.
+    pub events: u64,
 }
 
 impl PluginCost {
-    pub(crate) fn add(&mut self, calls: &Calls) {
+    pub(crate) fn add(&mut self, calls: &Calls, events: usize) {
+        self.events += events as u64;
         self.calls += u64::from(calls.calls);
         self.failures += u64::from(calls.traps);
         self.time += calls.time;
@@ -287,7 +290,7 @@ impl Line {
         let scratch = &mut self.scratch;
         let Some(events) = payloads.as_ref().or_else(|| scratch.fields.first()) else { return Ok(()) };
         let calls = self.extractor.extract(events, &mut scratch.extraction)?;
-        self.plugin_cost.add(&calls);
+        self.plugin_cost.add(&calls, events.events());
         for (event, text) in calls.failed {
             let Some(record) = scratch.decoded.get(event as usize).copied() else { continue };
             if self.rules.on_plugin_failure == OnPluginFailure::Stop {

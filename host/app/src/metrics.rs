@@ -46,6 +46,10 @@ pub mod names {
     pub const STORE_KEYS: &str = "dedup_host_store_keys";
     /// Bytes of the state on disk.
     pub const STORE_BYTES: &str = "dedup_host_store_bytes";
+    /// Bytes of originals on disk.
+    pub const STORE_ORIGINALS_BYTES: &str = "dedup_host_store_originals_bytes";
+    /// Bytes of originals that went before their keys, for want of room.
+    pub const STORE_ORIGINALS_DROPPED_BYTES: &str = "dedup_host_store_originals_dropped_bytes";
     /// Time buckets of the state.
     pub const STORE_BUCKETS: &str = "dedup_host_store_buckets";
     /// Keys in memory that are not on disk yet.
@@ -239,6 +243,8 @@ struct Partitions {
     applied_age_seconds: GaugeVec,
     store_keys: IntGaugeVec,
     store_bytes: IntGaugeVec,
+    store_originals_bytes: IntGaugeVec,
+    store_originals_dropped_bytes: IntGaugeVec,
     store_buckets: IntGaugeVec,
     store_front_keys: IntGaugeVec,
     effective_window_seconds: GaugeVec,
@@ -267,6 +273,10 @@ pub struct PartitionMetrics {
     pub store_keys: IntGauge,
     /// Bytes on disk.
     pub store_bytes: IntGauge,
+    /// Bytes of originals on disk.
+    pub store_originals_bytes: IntGauge,
+    /// Bytes of originals that went early.
+    pub store_originals_dropped_bytes: IntGauge,
     /// Time buckets.
     pub store_buckets: IntGauge,
     /// Keys not on disk yet.
@@ -458,7 +468,13 @@ impl Partitions {
             applied_offset: new.int_gauges(names::APPLIED_OFFSET, "offset up to which the state is on disk", BY)?,
             applied_age_seconds: new.gauges(names::APPLIED_AGE_SECONDS, "time since the state was persisted", BY)?,
             store_keys: new.int_gauges(names::STORE_KEYS, "keys remembered", BY)?,
-            store_bytes: new.int_gauges(names::STORE_BYTES, "bytes of the state on disk", BY)?,
+            store_bytes: new.int_gauges(names::STORE_BYTES, "bytes of keys on disk", BY)?,
+            store_originals_bytes: new.int_gauges(names::STORE_ORIGINALS_BYTES, "bytes of originals on disk", BY)?,
+            store_originals_dropped_bytes: new.int_gauges(
+                names::STORE_ORIGINALS_DROPPED_BYTES,
+                "bytes of originals that went before their keys since the state was made, for want of room",
+                BY,
+            )?,
             store_buckets: new.int_gauges(names::STORE_BUCKETS, "time buckets of the state", BY)?,
             store_front_keys: new.int_gauges(names::STORE_FRONT_KEYS, "keys in memory, not yet on disk", BY)?,
             effective_window_seconds: new.gauges(names::EFFECTIVE_WINDOW_SECONDS, "window really in force", BY)?,
@@ -483,6 +499,8 @@ impl Partitions {
             applied_age_seconds: self.applied_age_seconds.with_label_values(by),
             store_keys: self.store_keys.with_label_values(by),
             store_bytes: self.store_bytes.with_label_values(by),
+            store_originals_bytes: self.store_originals_bytes.with_label_values(by),
+            store_originals_dropped_bytes: self.store_originals_dropped_bytes.with_label_values(by),
             store_buckets: self.store_buckets.with_label_values(by),
             store_front_keys: self.store_front_keys.with_label_values(by),
             effective_window_seconds: self.effective_window_seconds.with_label_values(by),
@@ -505,6 +523,8 @@ impl Partitions {
             &self.applied_offset,
             &self.store_keys,
             &self.store_bytes,
+            &self.store_originals_bytes,
+            &self.store_originals_dropped_bytes,
             &self.store_buckets,
             &self.store_front_keys,
         ];
@@ -622,7 +642,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 38, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 40, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));
         assert!(text.contains(concat!("dedup_host_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));

@@ -77,8 +77,8 @@ impl PartitionStatus {
     }
 }
 
-/// One loaded component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One loaded component, and what it cost since the process began.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PluginStatus {
     /// As the component describes itself.
     pub name: String,
@@ -86,20 +86,23 @@ pub struct PluginStatus {
     pub version: String,
     /// SHA-256 of the file, in hex.
     pub digest: String,
+    /// Its roles: `key-extractor`, `similarity-scorer`.
+    pub roles: Vec<&'static str>,
+    /// What it cost.
+    #[serde(flatten)]
+    pub used: PluginUse,
 }
 
-/// What one component is used for, and what it cost since the process began.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What calls of a component come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PluginUse {
-    /// Its roles, such as `key-extractor`.
-    pub roles: Vec<String>,
     /// Calls.
     pub calls: u64,
     /// Calls that failed.
     pub failures: u64,
     /// Time in calls.
     pub seconds: f64,
-    /// Events in calls.
+    /// Events in calls; pairs of events where it scores.
     pub events: u64,
 }
 
@@ -113,8 +116,6 @@ pub struct Status {
     stopping: AtomicBool,
     partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
     plugins: Mutex<Vec<PluginStatus>>,
-    /// By digest.
-    uses: Mutex<BTreeMap<String, PluginUse>>,
 }
 
 /// A copy of the status at one moment, as it is sent.
@@ -133,7 +134,7 @@ pub struct Snapshot {
     /// Why it is not ready; empty when it is.
     pub reasons: Vec<String>,
     /// Loaded components.
-    pub plugins: Vec<LoadedPlugin>,
+    pub plugins: Vec<PluginStatus>,
     /// Owned partitions, by topic and number.
     pub partitions: Vec<OwnedPartition>,
 }
@@ -148,17 +149,6 @@ pub struct OwnedPartition {
     /// Where it is.
     #[serde(flatten)]
     pub status: PartitionStatus,
-}
-
-/// A component in a [`Snapshot`].
-#[derive(Debug, Clone, Serialize)]
-pub struct LoadedPlugin {
-    /// What it is.
-    #[serde(flatten)]
-    pub status: PluginStatus,
-    /// What it does; left out of answers where it is not known.
-    #[serde(flatten)]
-    pub used: Option<PluginUse>,
 }
 
 impl Default for Status {
@@ -180,7 +170,6 @@ impl Status {
             stopping: AtomicBool::new(false),
             partitions: Mutex::default(),
             plugins: Mutex::default(),
-            uses: Mutex::default(),
         }
     }
 
@@ -211,9 +200,14 @@ impl Status {
         *lock(&self.plugins) = plugins;
     }
 
-    /// Sets what the component of this digest was used for so far.
-    pub fn set_plugin_use(&self, digest: &str, used: PluginUse) {
-        lock(&self.uses).insert(digest.to_owned(), used);
+    /// The component of this digest was used.
+    pub fn plugin_used(&self, digest: &str, used: PluginUse) {
+        for plugin in lock(&self.plugins).iter_mut().filter(|plugin| plugin.digest == digest) {
+            plugin.used.calls += used.calls;
+            plugin.used.failures += used.failures;
+            plugin.used.seconds += used.seconds;
+            plugin.used.events += used.events;
+        }
     }
 
     /// Sets a partition, owned from now on.
@@ -250,16 +244,9 @@ impl Status {
             heartbeat_age_ms: u64::try_from(self.heartbeat_age().as_millis()).unwrap_or(u64::MAX),
             ready: reasons.is_empty(),
             reasons,
-            plugins: self.plugins(),
+            plugins: lock(&self.plugins).clone(),
             partitions,
         }
-    }
-
-    fn plugins(&self) -> Vec<LoadedPlugin> {
-        let uses = lock(&self.uses);
-        let loaded =
-            |status: &PluginStatus| LoadedPlugin { status: status.clone(), used: uses.get(&status.digest).cloned() };
-        lock(&self.plugins).iter().map(loaded).collect()
     }
 
     fn reasons(&self, partitions: &[OwnedPartition]) -> Vec<String> {
@@ -297,14 +284,16 @@ mod tests {
         let status = Status::new();
         let partition = TopicPartition { topic: "events".into(), partition: 0 };
         status.set_partition(partition.clone(), PartitionStatus::new(Phase::Live));
-        let plugin = PluginStatus { name: "key".into(), version: "1.0.0".into(), digest: "ab".into() };
-        status.set_plugins(vec![plugin]);
+        let (roles, used) = (vec!["key-extractor"], PluginUse::default());
+        let (name, version, digest) = ("key".into(), "1.0.0".into(), "ab".into());
+        status.set_plugins(vec![PluginStatus { name, version, digest, roles, used }]);
         let answer = serde_json::to_value(status.snapshot()).unwrap();
-        assert_eq!((answer["partitions"][0].get("keys"), answer["plugins"][0].get("calls")), (None, None));
+        assert_eq!(answer["partitions"][0].get("keys"), None);
         let size = StateSize { keys: 3, state_bytes: 4, originals_bytes: 5, window_seconds: None };
         status.update_partition(&partition, |status| status.size = Some(size));
-        let roles = vec!["key-extractor".to_owned()];
-        status.set_plugin_use("ab", PluginUse { roles, calls: 7, failures: 1, seconds: 0.5, events: 700 });
+        for calls in [3, 4] {
+            status.plugin_used("ab", PluginUse { calls, failures: 1, seconds: 0.5, events: 700 });
+        }
         let answer = serde_json::to_value(status.snapshot()).unwrap();
         assert_eq!(answer["partitions"][0]["window_seconds"], serde_json::Value::Null);
         assert_eq!((&answer["partitions"][0]["keys"], &answer["plugins"][0]["calls"]), (&3.into(), &7.into()));

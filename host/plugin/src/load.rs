@@ -37,6 +37,15 @@ pub struct Roles {
     pub scores: bool,
 }
 
+impl Roles {
+    /// The roles by the names of the interfaces they are exported as.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        let roles = [(self.extracts_keys, "key-extractor"), (self.scores, "similarity-scorer")];
+        roles.into_iter().filter(|(plays, _)| *plays).map(|(_, name)| name).collect()
+    }
+}
+
 /// The role that an instance is started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {

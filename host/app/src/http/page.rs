@@ -62,7 +62,7 @@ fn status(snapshot: &Snapshot) -> String {
     let plugin = |plugin: &PluginStatus| {
         line(&[plugin.name.clone(), plugin.version.clone(), format!("sha256:{}", plugin.digest)], "td")
     };
-    let plugins = snapshot.plugins.iter().map(|loaded| plugin(&loaded.status));
+    let plugins = snapshot.plugins.iter().map(plugin);
     format!(
         "<p>{}</p>\n<h2>Partitions</h2>\n<table>{}{}</table>\n<h2>Plugins</h2>\n<table>{}{}</table>\n\
          <p><a href=\"metrics\">metrics</a> <a href=\"_readiness\">readiness</a> <a href=\"_liveness\">liveness</a> \

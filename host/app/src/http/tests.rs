@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use engine::record::TopicPartition;
 
 use super::*;
-use crate::status::{PartitionStatus, Phase, PluginStatus};
+use crate::status::{PartitionStatus, Phase, PluginStatus, PluginUse};
 
 fn config(port: u16) -> HttpConfig {
     HttpConfig { host: "127.0.0.1".into(), port }
 }
 
 fn serve(config: HttpConfig, status: Arc<Status>) -> Result<HttpServer, HttpError> {
-    serve_insights(&config, status, Metrics::new().unwrap(), Arc::new(Insights::new(false)))
+    super::serve(&config, status, Metrics::new().unwrap(), Arc::new(Insights::new(false)))
 }
 
 fn start(status: &Arc<Status>) -> HttpServer {
@@ -73,7 +73,13 @@ fn the_status_is_a_page_json_or_text_as_the_client_accepts() {
     let status = Arc::new(Status::new());
     own(&status, "events", Phase::Live);
     let name = "<script>alert(1)</script>&\"";
-    status.set_plugins(vec![PluginStatus { name: name.into(), version: "1.0.0".into(), digest: "ab".into() }]);
+    status.set_plugins(vec![PluginStatus {
+        name: name.into(),
+        version: "1.0.0".into(),
+        digest: "ab".into(),
+        roles: vec!["key-extractor"],
+        used: PluginUse::default(),
+    }]);
     let server = start(&status);
     let (_, page) = ask(&server, "GET", "/", "Accept: text/html,application/xhtml+xml\r\n");
     assert!(page.contains("text/html") && page.contains("<td>events[0]</td><td>live</td>"), "{page}");
@@ -119,7 +125,7 @@ fn the_page_asks_for_nothing_that_is_not_served_and_everything_is_what_it_says()
 #[test]
 fn what_is_known_of_duplicates_is_json() {
     let insights = Arc::new(Insights::new(true));
-    let server = serve_insights(&config(0), Arc::new(Status::new()), Metrics::new().unwrap(), insights).unwrap();
+    let server = super::serve(&config(0), Arc::new(Status::new()), Metrics::new().unwrap(), insights).unwrap();
     for (path, member) in [("/api/duplicates", "outcomes"), ("/api/keys", "keys"), ("/api/latest", "duplicates")] {
         let (code, answer) = ask(&server, "GET", path, "");
         let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();

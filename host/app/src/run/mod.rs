@@ -36,7 +36,7 @@ use crate::line::{LineError, Rules};
 use crate::metrics::Metrics;
 use crate::plugins::{Plugins, PluginsError};
 use crate::settings::config::{Config, Mode};
-use crate::status::{PluginStatus, Status};
+use crate::status::{PluginStatus, PluginUse, Status};
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +157,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let _server = match &config.http {
         Some(http) => {
             let Observed { metrics, status, insights } = observed.clone();
-            Some(http::serve_insights(http, status, metrics, insights)?)
+            Some(http::serve(http, status, metrics, insights)?)
         }
         None => None,
     };
@@ -232,8 +232,14 @@ impl Parts {
             name: plugin.name().to_owned(),
             version: plugin.version().to_owned(),
             digest: plugin.sha256().to_owned(),
+            roles: plugin.roles().names(),
+            used: PluginUse::default(),
         };
-        std::iter::once(&self.plugins.extractor).chain(&self.plugins.scorer).map(status).collect()
+        let mut statuses: Vec<_> =
+            std::iter::once(&self.plugins.extractor).chain(&self.plugins.scorer).map(status).collect();
+        // One component may play both roles.
+        statuses.dedup_by(|one, other| one.digest == other.digest);
+        statuses
     }
 
     /// Digest of all that decides keys: the component, its configuration, and how numbers reach it.

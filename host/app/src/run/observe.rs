@@ -11,10 +11,10 @@ use state::FilterCounts;
 
 use super::start::Start;
 use crate::insights::{Findings, Insights, Totals};
-use crate::line::Line;
+use crate::line::{Line, PluginCost};
 use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage};
 use crate::plugins::Plugins;
-use crate::status::{PartitionStatus, Phase, Status};
+use crate::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
 use crate::tally::Tally;
 
 /// Metrics and status of the process.
@@ -30,8 +30,8 @@ pub(super) struct PartitionObserver {
     observed: Observed,
     source: TopicPartition,
     partition: PartitionMetrics,
-    /// Of the extractor and the scorer.
-    plugins: Vec<PluginMetrics>,
+    /// Of the extractor and the scorer, with their digests.
+    plugins: Vec<(PluginMetrics, String)>,
     /// By [`Stage`], in the order of [`Stage::ALL`].
     stages: Vec<Histogram>,
     /// Whether somebody listens, in the order of [`Lane::ALL`].
@@ -52,7 +52,8 @@ impl PartitionObserver {
         observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
         let filters = FilterCounts { useful: 0, full_positive: 0, full_true_positive: 0, data_blocks: 0 };
         let named = std::iter::once(&plugins.extractor).chain(&plugins.scorer);
-        let plugins = named.map(|plugin| observed.metrics.plugin(plugin.name())).collect();
+        let plugins =
+            named.map(|plugin| (observed.metrics.plugin(plugin.name()), plugin.sha256().to_owned())).collect();
         let applied_at = Instant::now();
         Self {
             observed,
@@ -102,9 +103,13 @@ impl PartitionObserver {
         ] {
             self.stage(stage, time);
         }
-        for (plugin, cost) in self.plugins.iter().zip(costs) {
+        for ((plugin, digest), cost) in self.plugins.iter().zip(costs) {
             plugin.called(cost.calls, cost.time);
             plugin.failed("call", cost.failures);
+            let PluginCost { calls, failures, time, events } = cost;
+            self.observed
+                .status
+                .plugin_used(digest, PluginUse { calls, failures, seconds: time.as_secs_f64(), events });
         }
     }
 
@@ -186,11 +191,21 @@ impl PartitionObserver {
         let (sizes, filters) = (store.sizes(), store.filter_counts());
         self.partition.store_keys.set(sizes.keys_estimate.cast_signed());
         self.partition.store_bytes.set(sizes.bytes_on_disk.cast_signed());
+        self.partition.store_originals_bytes.set(sizes.originals_bytes.cast_signed());
+        self.partition.store_originals_dropped_bytes.set(sizes.originals_dropped_early_bytes.cast_signed());
         self.partition.store_buckets.set(sizes.buckets.try_into().unwrap_or(i64::MAX));
         self.partition.store_front_keys.set(sizes.front_entries.try_into().unwrap_or(i64::MAX));
         let window = sizes.effective_window_ms.map_or(f64::INFINITY, |millis| millis as f64 / 1e3);
         self.partition.effective_window_seconds.set(window);
         self.partition.applied_age_seconds.set(self.applied_at.elapsed().as_secs_f64());
+        self.observed.status.update_partition(&self.source, |status| {
+            status.size = Some(StateSize {
+                keys: sizes.keys_estimate,
+                state_bytes: sizes.bytes_on_disk,
+                originals_bytes: sizes.originals_bytes,
+                window_seconds: sizes.effective_window_ms.map(|millis| millis.unsigned_abs() / 1_000),
+            });
+        });
         let checked = |counts: &FilterCounts| counts.useful + counts.full_positive;
         let metrics = &self.observed.metrics;
         metrics.store_filter_checked.inc_by(checked(&filters).saturating_sub(checked(&self.filters)));
