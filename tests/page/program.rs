@@ -38,7 +38,12 @@ fn check(url: &str, topic: &str) {
     assert_ne!(page.see("document.querySelectorAll('#plugins tbody tr').length"), json!(0), "{text}");
     page.click("#duplicates summary");
     page.wait("document.querySelector('.comparison') !== null");
-    assert_eq!(page.see("document.documentElement.scrollWidth"), json!(360));
+    let wide = page.see(
+        "[...document.querySelectorAll('body *')].filter((node) => !node.closest('.scroll') && \
+         node.getBoundingClientRect().right > 360).map((node) => `${node.tagName}.${node.className} \
+         ${node.textContent.slice(0, 60)}`).slice(0, 4)",
+    );
+    assert_eq!(page.see("document.documentElement.scrollWidth"), json!(360), "too wide: {wide}");
     let fields =
         "fetch('api/duplicates').then((answer) => answer.json()).then((answer) => { window.answered = answer })";
     page.run(fields);
