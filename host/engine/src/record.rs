@@ -126,6 +126,29 @@ impl RecordBatch {
         self.arena.len()
     }
 
+    /// Bytes of memory that it takes, used or not.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.arena.capacity()
+            + self.slots.capacity() * size_of::<Slot>()
+            + self.headers.capacity() * size_of::<HeaderSlot>()
+    }
+
+    /// Where `part` lies among the bytes of the batch, for [`RecordBatch::part`]; `None` for bytes that only look the
+    /// same and are elsewhere. It holds until the batch is changed.
+    #[must_use]
+    pub fn locate(&self, part: &[u8]) -> Option<Range<usize>> {
+        let start = part.as_ptr().addr().checked_sub(self.arena.as_ptr().addr())?;
+        let end = start.checked_add(part.len())?;
+        (end <= self.arena.len()).then_some(start..end)
+    }
+
+    /// The bytes at a place that [`RecordBatch::locate`] gave; none if the batch has no such place.
+    #[must_use]
+    pub fn part(&self, place: Range<usize>) -> &[u8] {
+        self.arena.get(place).unwrap_or_default()
+    }
+
     /// The record at `index`, counted from 0.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Record<'_>> {
@@ -195,5 +218,31 @@ mod tests {
         assert_eq!(first.headers().collect::<Vec<_>>(), [("a", Some(&b"1"[..])), ("a", None)]);
         let second = batch.get(1).unwrap();
         assert_eq!((second.payload(), second.headers().len(), batch.len()), (None, 0, 2));
+    }
+
+    #[test]
+    fn a_part_of_a_payload_is_found_in_the_batch_and_equal_bytes_elsewhere_are_not() {
+        let mut batch = RecordBatch::new();
+        batch.push(NewRecord { offset: 0, key: Some(b"key"), payload: Some(b"abcdef"), ..NewRecord::default() });
+        batch.push(NewRecord { offset: 1, payload: Some(b"abcdef"), ..NewRecord::default() });
+        let payload = batch.get(1).unwrap().payload().unwrap();
+        let place = batch.locate(&payload[2..]).unwrap();
+        assert_eq!((place.clone(), batch.part(place)), (11..15, &b"cdef"[..]));
+        let elsewhere = batch.clone();
+        assert_eq!(elsewhere.locate(&payload[2..]), None);
+        assert_eq!(batch.locate(elsewhere.get(0).unwrap().payload().unwrap()), None);
+        assert_eq!(batch.part(14..16), b"");
+    }
+
+    #[test]
+    fn memory_counts_what_is_allocated_and_stays_when_the_batch_is_cleared() {
+        let mut batch = RecordBatch::new();
+        assert_eq!(batch.memory_bytes(), 0);
+        batch.push(NewRecord { payload: Some(&[1; 1_000]), ..NewRecord::default() });
+        batch.push_header("a", Some(&[1; 1_000]));
+        let before = batch.memory_bytes();
+        assert!(before > 2_001, "{before}");
+        batch.clear();
+        assert_eq!(batch.memory_bytes(), before);
     }
 }

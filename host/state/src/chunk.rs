@@ -1,51 +1,178 @@
-//! Bytes of events side by side in memory, by offset, and the recent ones of a partition. Not their tables.
+//! Values of events by offset in memory, copied or left in the batches that they came in. Not which chunks there are:
+//! that is `recent`; nor their tables.
 
-use std::collections::VecDeque;
+mod recent;
+
+use std::ops::Range;
 use std::sync::Arc;
 
-use engine::record::Offset;
+use engine::record::{Offset, RecordBatch};
+
+pub(crate) use recent::{Recent, Remembered};
 
 /// What a chunk in memory costs beside what it holds, in bytes.
 const CHUNK_OVERHEAD_BYTES: usize = 128;
 
-/// Events in ascending order of offsets, in one allocation.
+/// Stands for the place in a batch of a value that is in none.
+const COPIED: u32 = u32::MAX;
+
+/// A value to be added to a chunk: head, body and tail, one after the other.
+pub(crate) struct NewValue<'a> {
+    pub(crate) head: &'a [u8],
+    pub(crate) body: &'a [u8],
+    pub(crate) tail: &'a [u8],
+    /// Where the body is to stay, and where it starts there; without it the body is copied too.
+    pub(crate) shared: Option<(&'a Arc<RecordBatch>, u32)>,
+}
+
+impl NewValue<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.body.len() + self.tail.len()
+    }
+
+    /// Bytes of it that are copied.
+    fn copied(&self) -> usize {
+        let body = if self.shared.is_some() { 0 } else { self.body.len() };
+        self.head.len() + body + self.tail.len()
+    }
+}
+
+/// A value that is kept, in three parts that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Value<'a> {
+    head: &'a [u8],
+    body: &'a [u8],
+    tail: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// A value in one part.
+    pub(crate) fn whole(bytes: &'a [u8]) -> Self {
+        Self { head: bytes, body: &[], tail: &[] }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.body.len() + self.tail.len()
+    }
+
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.head);
+        out.extend_from_slice(self.body);
+        out.extend_from_slice(self.tail);
+    }
+
+    /// The value as one slice, put together in `scratch` where it is in parts.
+    pub(crate) fn joined<'b>(&self, scratch: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if self.body.is_empty() && self.tail.is_empty() {
+            return self.head;
+        }
+        scratch.clear();
+        self.append_to(scratch);
+        scratch
+    }
+}
+
+/// Where an event's value is.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    offset: Offset,
+    /// Start of its copied bytes; they end where the next one's start.
+    start: u32,
+    /// Index of its body among the shared ones, or `COPIED`.
+    body: u32,
+}
+
+/// The part of a value that is in a batch.
+#[derive(Debug, Clone, Copy)]
+struct Body {
+    /// Index of the batch.
+    batch: u32,
+    start: u32,
+    length: u32,
+    /// How many of the copied bytes come before it.
+    head: u32,
+}
+
+/// Values in ascending order of offsets. What is copied is in one allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     bytes: Vec<u8>,
-    /// Each event's offset and where its bytes start.
-    index: Vec<(Offset, u32)>,
+    index: Vec<Slot>,
+    bodies: Vec<Body>,
+    batches: Vec<Arc<RecordBatch>>,
+    /// Bytes of all bodies.
+    shared_bytes: usize,
+    /// Bytes of memory of all batches.
+    held_bytes: usize,
 }
 
 impl Chunk {
-    /// Bytes that an event of `length` bytes takes.
+    /// Bytes that a value of `length` bytes counts for.
     pub(crate) fn cost(length: usize) -> usize {
-        length + size_of::<(Offset, u32)>()
+        length + size_of::<Slot>()
     }
 
-    /// Bytes that its events take, their index included.
+    /// Bytes of its values, their index included.
     pub(crate) fn used_bytes(&self) -> usize {
-        self.bytes.len() + self.index.len() * size_of::<(Offset, u32)>()
+        self.bytes.len() + self.shared_bytes + self.index.len() * size_of::<Slot>()
     }
 
-    /// Bytes that are allocated for it.
+    /// Bytes that it keeps in memory: its own and the batches'.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.index.capacity() * size_of::<(Offset, u32)>() + CHUNK_OVERHEAD_BYTES
+        self.own_bytes() + self.held_bytes
     }
 
-    /// Adds an event after all others. The caller sees to the order, and that 4 GiB are never reached.
-    pub(crate) fn push(&mut self, offset: Offset, bytes: &[u8]) {
-        self.index.push((offset, u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)));
-        self.bytes.extend_from_slice(bytes);
+    /// Bytes that are allocated for it alone.
+    fn own_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.index.capacity() * size_of::<Slot>()
+            + self.bodies.capacity() * size_of::<Body>()
+            + self.batches.capacity() * size_of::<Arc<RecordBatch>>()
+            + CHUNK_OVERHEAD_BYTES
     }
 
-    /// Makes room for `bytes` at once, where growing step by step would copy.
-    pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.bytes.reserve_exact(bytes.saturating_sub(self.bytes.len()));
+    /// Whether a value's body is copied, or in the batch that was held last.
+    fn holds_batch_of(&self, new: &NewValue<'_>) -> bool {
+        new.shared.is_none_or(|(batch, _)| self.batches.last().is_some_and(|last| Arc::ptr_eq(last, batch)))
     }
 
-    pub(crate) fn clear(&mut self) {
+    fn hold(&mut self, batch: &Arc<RecordBatch>) {
+        self.held_bytes += batch.memory_bytes();
+        self.batches.push(Arc::clone(batch));
+    }
+
+    /// Adds a value after all others. The caller sees to the order, that its batch is the one held last, and that 4 GiB
+    /// are never reached.
+    fn push(&mut self, offset: Offset, new: &NewValue<'_>) {
+        let start = narrow(self.bytes.len());
+        self.bytes.extend_from_slice(new.head);
+        let body = match new.shared {
+            None => {
+                self.bytes.extend_from_slice(new.body);
+                COPIED
+            }
+            Some((_, start)) => {
+                let (batch, length) = (narrow(self.batches.len()).saturating_sub(1), narrow(new.body.len()));
+                self.bodies.push(Body { batch, start, length, head: narrow(new.head.len()) });
+                self.shared_bytes += new.body.len();
+                narrow(self.bodies.len() - 1)
+            }
+        };
+        self.bytes.extend_from_slice(new.tail);
+        self.index.push(Slot { offset, start, body });
+    }
+
+    /// Forgets its values and keeps its own memory; returns the batches.
+    fn clear(&mut self) -> Vec<Arc<RecordBatch>> {
         self.bytes.clear();
         self.index.clear();
+        self.bodies.clear();
+        self.shared_bytes = 0;
+        self.held_bytes = 0;
+        std::mem::take(&mut self.batches)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,190 +180,58 @@ impl Chunk {
     }
 
     pub(crate) fn first(&self) -> Option<Offset> {
-        self.index.first().map(|(offset, _)| *offset)
+        self.index.first().map(|slot| slot.offset)
     }
 
     pub(crate) fn last(&self) -> Option<Offset> {
-        self.index.last().map(|(offset, _)| *offset)
+        self.index.last().map(|slot| slot.offset)
     }
 
-    /// The event at an offset.
-    pub(crate) fn get(&self, offset: Offset) -> Option<&[u8]> {
-        let at = self.index.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+    /// The value at an offset.
+    fn get(&self, offset: Offset) -> Option<Value<'_>> {
+        let at = self.index.binary_search_by_key(&offset, |slot| slot.offset).ok()?;
         self.at(at)
     }
 
-    /// All events in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Offset, &[u8])> {
-        (0..).zip(&self.index).filter_map(|(at, (offset, _))| Some((*offset, self.at(at)?)))
+    /// All values in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Offset, Value<'_>)> {
+        (0..).zip(&self.index).filter_map(|(at, slot)| Some((slot.offset, self.at(at)?)))
     }
 
-    fn at(&self, at: usize) -> Option<&[u8]> {
-        let (_, start) = *self.index.get(at)?;
-        let end = self.index.get(at + 1).map_or(self.bytes.len(), |(_, end)| *end as usize);
-        self.bytes.get(start as usize..end)
+    fn at(&self, at: usize) -> Option<Value<'_>> {
+        let slot = self.index.get(at)?;
+        let end = self.index.get(at + 1).map_or(self.bytes.len(), |next| next.start as usize);
+        let copied = self.bytes.get(slot.start as usize..end)?;
+        if slot.body == COPIED {
+            return Some(Value::whole(copied));
+        }
+        let body = self.bodies.get(slot.body as usize)?;
+        let (head, tail) = copied.split_at_checked(body.head as usize)?;
+        let place = Range { start: body.start as usize, end: body.start as usize + body.length as usize };
+        Some(Value { head, body: self.batches.get(body.batch as usize)?.part(place), tail })
     }
 
-    /// The same events in as little memory as they need.
+    /// The same values in as little memory as they need, without the batches.
     fn fitted(&self) -> Self {
-        Self { bytes: self.bytes.as_slice().into(), index: self.index.as_slice().into() }
+        let mut fitted = Self::default();
+        fitted.bytes.reserve_exact(self.bytes.len() + self.shared_bytes);
+        fitted.index.reserve_exact(self.index.len());
+        for (offset, value) in self.iter() {
+            fitted.index.push(Slot { offset, start: narrow(fitted.bytes.len()), body: COPIED });
+            value.append_to(&mut fitted.bytes);
+        }
+        fitted
+    }
+
+    /// Gives back memory that it was given and does not need.
+    fn shrink(&mut self) {
+        if self.bytes.capacity() / 2 > self.bytes.len() {
+            self.bytes.shrink_to_fit();
+        }
     }
 }
 
-/// What memory knows of an offset.
-pub(crate) enum Remembered<'a> {
-    Here(&'a [u8]),
-    /// Nothing was kept there.
-    Absent,
-    /// It lies before all that is in memory.
-    Earlier,
-}
-
-/// The chunks of a partition that are in memory: an unbroken run up to the event kept last.
-#[derive(Debug)]
-pub(crate) struct Recent {
-    chunk_bytes: usize,
-    open: Chunk,
-    /// Full ones, oldest first; the first `settled` of them are in tables too.
-    sealed: VecDeque<Arc<Chunk>>,
-    settled: usize,
-    sealed_bytes: usize,
-    /// Forgotten chunks, whose memory is used again: fresh memory costs more than writing to it.
-    spare: Option<Chunk>,
-}
-
-impl Recent {
-    pub(crate) fn new(chunk_bytes: usize) -> Self {
-        let open = Chunk::default();
-        Self { chunk_bytes, open, sealed: VecDeque::new(), settled: 0, sealed_bytes: 0, spare: None }
-    }
-
-    /// Whether an event of `length` bytes fits the open chunk.
-    pub(crate) fn fits(&self, length: usize) -> bool {
-        self.open.used_bytes() + Chunk::cost(length) <= self.chunk_bytes
-    }
-
-    /// Adds an event that fits.
-    pub(crate) fn push(&mut self, offset: Offset, bytes: &[u8]) {
-        if self.open.len() == 0 {
-            self.open.reserve(self.chunk_bytes);
-        }
-        self.open.push(offset, bytes);
-    }
-
-    /// Closes the open chunk, if it has anything, and opens another.
-    pub(crate) fn seal(&mut self) -> Option<Arc<Chunk>> {
-        self.open.first()?;
-        let sealed = if self.open.used_bytes() < self.chunk_bytes / 2 {
-            let fitted = self.open.fitted();
-            self.open.clear();
-            fitted
-        } else {
-            std::mem::replace(&mut self.open, self.spare.take().unwrap_or_default())
-        };
-        self.sealed_bytes += sealed.memory_bytes();
-        let sealed = Arc::new(sealed);
-        self.sealed.push_back(Arc::clone(&sealed));
-        Some(sealed)
-    }
-
-    /// The oldest `chunks` that are only in memory are now in tables too.
-    pub(crate) fn settle(&mut self, chunks: usize) {
-        self.settled += chunks;
-    }
-
-    /// Whether a chunk more would take memory beyond `bytes_max`.
-    pub(crate) fn is_full(&self, bytes_max: usize) -> bool {
-        self.sealed_bytes + 2 * self.chunk_bytes > bytes_max && !self.sealed.is_empty()
-    }
-
-    /// Forgets the oldest chunk, if it is in a table.
-    pub(crate) fn forget_oldest(&mut self) -> bool {
-        if self.settled == 0 {
-            return false;
-        }
-        let Some(oldest) = self.sealed.pop_front() else { return false };
-        self.settled -= 1;
-        self.sealed_bytes -= oldest.memory_bytes();
-        if let Some(mut chunk) = Arc::into_inner(oldest)
-            && chunk.memory_bytes() >= self.chunk_bytes
-        {
-            chunk.clear();
-            self.spare = Some(chunk);
-        }
-        true
-    }
-
-    /// What memory knows of an offset.
-    pub(crate) fn get(&self, offset: Offset) -> Remembered<'_> {
-        let chunk = match self.open.first() {
-            Some(first) if offset >= first => &self.open,
-            Some(_) | None => {
-                let after = self.sealed.partition_point(|chunk| chunk.first() <= Some(offset));
-                match after.checked_sub(1).and_then(|at| self.sealed.get(at)) {
-                    Some(chunk) => chunk.as_ref(),
-                    None => return Remembered::Earlier,
-                }
-            }
-        };
-        chunk.get(offset).map_or(Remembered::Absent, Remembered::Here)
-    }
-
-    /// The first event in memory.
-    pub(crate) fn first(&self) -> Option<Offset> {
-        self.sealed.front().map_or_else(|| self.open.first(), |chunk| chunk.first())
-    }
-
-    /// Bytes allocated for all chunks.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.sealed_bytes + self.open.memory_bytes() + self.spare.as_ref().map_or(0, Chunk::memory_bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_found_in_every_chunk_and_gaps_are_known_to_be_gaps() {
-        let mut recent = Recent::new(100);
-        assert!(matches!(recent.get(3), Remembered::Earlier));
-        for offset in (10..30).step_by(2) {
-            if !recent.fits(20) {
-                recent.seal().unwrap();
-            }
-            recent.push(offset, &[offset as u8; 20]);
-        }
-        assert_eq!((recent.sealed.len(), recent.first()), (4, Some(10)));
-        for offset in 10..40 {
-            match recent.get(offset) {
-                Remembered::Here(bytes) => assert!(offset % 2 == 0 && bytes == [offset as u8; 20]),
-                Remembered::Absent => assert!(offset % 2 == 1 || offset >= 30),
-                Remembered::Earlier => panic!("{offset} is not earlier than 10"),
-            }
-        }
-        assert!(!recent.forget_oldest(), "no table has it");
-        recent.settle(1);
-        assert!(recent.forget_oldest() && !recent.forget_oldest());
-        assert!(matches!(recent.get(12), Remembered::Earlier));
-    }
-
-    #[test]
-    fn a_chunk_that_is_mostly_empty_takes_little_memory_and_a_forgotten_one_is_used_again() {
-        let mut recent = Recent::new(1 << 20);
-        recent.push(0, &[1; 10]);
-        assert!(recent.seal().unwrap().memory_bytes() < 1_000);
-        for offset in 1..3 {
-            recent.push(offset, &[1; 900_000]);
-            drop(recent.seal().unwrap());
-            recent.settle(1);
-        }
-        let before = recent.memory_bytes();
-        recent.settle(1);
-        assert!(recent.forget_oldest() && recent.forget_oldest());
-        assert!(recent.memory_bytes() <= before && recent.spare.is_some());
-        recent.push(9, &[1; 900_000]);
-        recent.seal().unwrap();
-        assert!(recent.spare.is_none());
-    }
+/// Chunks are less than 4 GiB large, and batches that are not are not shared.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -77,8 +77,9 @@ fn work(queue: &Receiver<Job>) {
 fn write(chunk: &Chunk, path: &Path, options: &Options) -> Written {
     let mut writer = SstFileWriter::create(options);
     writer.open(path)?;
-    for (offset, bytes) in chunk.iter() {
-        writer.put(table::offset_key(offset), bytes)?;
+    let mut joined = Vec::new();
+    for (offset, value) in chunk.iter() {
+        writer.put(table::offset_key(offset), value.joined(&mut joined))?;
     }
     writer.finish()
 }

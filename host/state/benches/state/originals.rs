@@ -1,10 +1,11 @@
 //! Nanoseconds of keeping originals, reading them again, and counting duplicates. Not a test of correctness.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::history::History;
-use engine::record::Offset;
+use engine::record::{NewRecord, Offset, RecordBatch};
 use state::{Applied, Originals, OriginalsOptions, OriginalsWriter, PartitionStore, StoreOptions};
 
 use crate::{BATCH, Settings, cpu, fingerprint, identity, thread};
@@ -14,6 +15,10 @@ const POOL: u64 = 20_000;
 
 /// Batches read or counted for one figure.
 const BATCHES: usize = 200;
+
+/// Records of a batch that are kept, and what is put before each.
+const RECORDS: usize = 1_024;
+const HEAD: [u8; 50] = [b'h'; 50];
 
 pub(crate) fn originals(settings: &Settings) {
     let dir = tempfile::tempdir_in(&settings.dir).unwrap();
@@ -27,6 +32,66 @@ pub(crate) fn originals(settings: &Settings) {
     keep(&mut store, settings.keys, &events);
     read(&mut store, settings.keys);
     count(&mut store);
+    for is_shared in [false, true] {
+        keep_batches(settings, &events, is_shared);
+    }
+}
+
+/// What a line's thread pays to keep the events of batches just made, which are not of its making: with a copy into a
+/// scratch buffer and another by `keep`, or shared.
+fn keep_batches(settings: &Settings, pool: &[String], is_shared: bool) {
+    let dir = tempfile::tempdir_in(&settings.dir).unwrap();
+    let originals = OriginalsOptions::new(OriginalsWriter::start().unwrap());
+    let options = StoreOptions { originals: Some(originals), ..StoreOptions::for_window(Some(8_000_000), 0) };
+    let mut store = PartitionStore::open(dir.path(), &identity(), options).unwrap();
+    let mut next = pool.iter().cycle();
+    let (mut times, mut scratch, mut spare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut made, mut most, mut own) = (0, 0, Duration::ZERO);
+    for first in (0..settings.keys).step_by(RECORDS) {
+        let mut batch = spare.pop().unwrap_or_else(|| {
+            made += 1;
+            RecordBatch::new()
+        });
+        for (offset, event) in (first..first + RECORDS).zip(&mut next) {
+            let payload = Some(event.as_bytes());
+            batch.push(NewRecord { offset: offset as Offset, payload, ..NewRecord::default() });
+        }
+        let batch = Arc::new(batch);
+        let (begun, cpu_begun) = (Instant::now(), thread());
+        for record in batch.iter() {
+            let body = record.payload().unwrap();
+            if is_shared {
+                store.keep_shared(record.offset(), &HEAD, &batch, body, b"\n").unwrap();
+            } else {
+                scratch.clear();
+                scratch.extend_from_slice(&HEAD);
+                scratch.extend_from_slice(body);
+                scratch.push(b'\n');
+                store.keep(record.offset(), &scratch).unwrap();
+            }
+        }
+        while let Some(batch) = store.take_released_batch() {
+            spare.push(batch);
+        }
+        own += thread() - cpu_begun;
+        times.push(begun.elapsed().as_nanos() as f64 / RECORDS as f64);
+        most = most.max(store.sizes().originals_memory_bytes);
+        spare.extend(Arc::into_inner(batch).map(|mut batch| {
+            batch.clear();
+            batch
+        }));
+    }
+    times.sort_unstable_by(f64::total_cmp);
+    let batches = times.len();
+    println!(
+        "  {}: {:.0} ns an event in the median batch of {RECORDS}, {:.0} in one of ten; {:.0} ns of processor in the mean, \
+         with sealing and ingesting; {made} batches made of {batches} used; {} MB of memory at most",
+        if is_shared { "keep_shared" } else { "copy and keep" },
+        times[batches / 2],
+        times[batches * 9 / 10],
+        own.as_nanos() as f64 / (batches * RECORDS) as f64,
+        most >> 20,
+    );
 }
 
 fn keep(store: &mut PartitionStore, events: usize, pool: &[String]) {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
-use engine::record::Offset;
+use engine::record::{Offset, RecordBatch};
 use rocksdb::{DB, Options};
 
 use super::INCOMING;
-use crate::chunk::{Chunk, Recent, Remembered};
+use crate::chunk::{Chunk, NewValue, Recent, Remembered};
 use crate::error::StateError;
 use crate::histories::Histories;
 use crate::options::{OriginalsOptions, StoreOptions};
@@ -134,34 +134,50 @@ impl Kept {
         self.recent.get(offset)
     }
 
+    /// A batch that was held and is not any more.
+    pub(super) fn take_released(&mut self) -> Option<RecordBatch> {
+        self.recent.take_released()
+    }
+
+    /// Whether batches as large as this one can be held.
+    pub(super) fn can_hold(&self, batch: &RecordBatch) -> bool {
+        self.recent.can_hold(batch)
+    }
+
     /// Keeps an original, unless its offset was seen before.
-    pub(super) fn keep(&mut self, db: &DB, dir: &Path, offset: Offset, bytes: &[u8]) -> Result<(), StateError> {
+    pub(super) fn keep(&mut self, db: &DB, dir: &Path, offset: Offset, new: &NewValue<'_>) -> Result<(), StateError> {
         if offset <= self.last {
             return Ok(());
         }
-        if !self.recent.fits(bytes.len()) {
-            return self.keep_in_next_chunk(db, dir, offset, bytes);
-        }
         self.last = offset;
-        self.recent.push(offset, bytes);
-        Ok(())
-    }
-
-    /// Keeps an original for which the open chunk has no room.
-    fn keep_in_next_chunk(&mut self, db: &DB, dir: &Path, offset: Offset, bytes: &[u8]) -> Result<(), StateError> {
-        self.last = offset;
-        if Chunk::cost(bytes.len()) > self.options.chunk_bytes {
+        if !self.recent.takes(new) && !self.make_room(db, dir, new)? {
             self.too_long += 1;
             return Ok(());
         }
-        self.seal(dir);
-        while self.recent.is_full(self.options.originals_memory_bytes_max) {
-            if !self.recent.forget_oldest() {
-                self.ingest_several(db, dir)?;
-            }
-        }
-        self.recent.push(offset, bytes);
+        self.recent.push(offset, new);
         Ok(())
+    }
+
+    /// Sees to it that there is memory for a value: in the open chunk, or in the next. `false` if it fits no chunk.
+    #[cold]
+    fn make_room(&mut self, db: &DB, dir: &Path, new: &NewValue<'_>) -> Result<bool, StateError> {
+        if Chunk::cost(new.len()) > self.options.chunk_bytes {
+            return Ok(false);
+        }
+        if self.recent.is_for_next_chunk(new) {
+            self.seal(dir);
+        }
+        while self.recent.is_full(new, self.options.originals_memory_bytes_max) {
+            if self.recent.shed() {
+                continue;
+            }
+            if !self.recent.has_sealed() {
+                break;
+            }
+            self.ingest_several(db, dir)?;
+        }
+        self.recent.grow(new);
+        Ok(true)
     }
 
     /// Ingests what the writer has finished, at least half of what it was given. Ingesting takes milliseconds, however

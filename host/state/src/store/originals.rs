@@ -1,12 +1,14 @@
 //! Originals of a partition as the caller keeps and reads them. Not where they are: that is `kept`; nor when they go:
 //! that is `expiry`.
 
+use std::sync::Arc;
+
 use engine::fields::Column;
-use engine::record::Offset;
+use engine::record::{Offset, RecordBatch};
 
 use super::PartitionStore;
 use super::kept::ORIGINALS;
-use crate::chunk::Remembered;
+use crate::chunk::{NewValue, Remembered, Value};
 use crate::error::StateError;
 use crate::table;
 
@@ -47,11 +49,12 @@ impl Originals {
         self.places.clear();
     }
 
-    fn push(&mut self, value: &[u8]) -> Option<u32> {
+    fn push(&mut self, value: Value<'_>) -> Option<u32> {
         if self.values.data.len() + value.len() > BATCH_BYTES_MAX {
             return None;
         }
-        self.values.push(value);
+        value.append_to(&mut self.values.data);
+        self.values.end_value();
         u32::try_from(self.values.len() - 1).ok()
     }
 }
@@ -65,9 +68,42 @@ impl PartitionStore {
     /// When the writer cannot write, or RocksDB not take over; then, as after every failed write, the store refuses
     /// further work.
     pub fn keep(&mut self, offset: Offset, bytes: &[u8]) -> Result<(), StateError> {
+        self.keep_value(offset, &NewValue { head: bytes, body: &[], tail: &[], shared: None })
+    }
+
+    /// Keeps `head`, `body` and `tail`, one after the other, as [`PartitionStore::keep`] does, but leaves the body in the
+    /// batch that it is a part of, and holds that: until a table has it, and for as long as near reads are to find it in
+    /// memory. So the whole batch takes memory for originals; it is worth it where a good part of the batch is kept, and
+    /// where head and tail are short. A chunk ends when its values are `chunk_bytes` or its batches take twice as much.
+    ///
+    /// The body is copied if it is no part of the batch, or the batch alone takes more memory than twice `chunk_bytes`.
+    ///
+    /// # Errors
+    /// Those of [`PartitionStore::keep`].
+    pub fn keep_shared(
+        &mut self,
+        offset: Offset,
+        head: &[u8],
+        batch: &Arc<RecordBatch>,
+        body: &[u8],
+        tail: &[u8],
+    ) -> Result<(), StateError> {
+        let can_hold = self.kept.as_ref().is_some_and(|kept| kept.can_hold(batch));
+        let place = if can_hold && !body.is_empty() { batch.locate(body) } else { None };
+        let shared = place.and_then(|place| Some((batch, u32::try_from(place.start).ok()?)));
+        self.keep_value(offset, &NewValue { head, body, tail, shared })
+    }
+
+    /// A batch that `keep_shared` held and that nobody holds any more, emptied, to be filled again: fresh memory costs
+    /// more. To be asked after each batch until there is none; those that nobody takes go when memory is needed.
+    pub fn take_released_batch(&mut self) -> Option<RecordBatch> {
+        self.kept.as_mut()?.take_released()
+    }
+
+    fn keep_value(&mut self, offset: Offset, new: &NewValue<'_>) -> Result<(), StateError> {
         self.refuse_after_failure()?;
         let Some(kept) = &mut self.kept else { return Ok(()) };
-        match kept.keep(&self.db, &self.dir, offset, bytes) {
+        match kept.keep(&self.db, &self.dir, offset, new) {
             Ok(()) => Ok(()),
             failed => self.fail_with(failed),
         }
@@ -95,11 +131,11 @@ impl PartitionStore {
         let (in_tables, in_memory) = asked.split_at(earlier);
         for value in self.read(ORIGINALS, in_tables) {
             let value = value.map_err(|error| StateError::rocks(&self.dir, &error))?;
-            places.push(value.and_then(|value| out.push(&value)));
+            places.push(value.and_then(|value| out.push(Value::whole(&value))));
         }
         for offset in in_memory {
             places.push(match kept.recent(*offset) {
-                Remembered::Here(bytes) => out.push(bytes),
+                Remembered::Here(value) => out.push(value),
                 Remembered::Absent | Remembered::Earlier => None,
             });
         }

@@ -1,10 +1,11 @@
 //! Stores and writes for the tests of this crate. No assertions.
 
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use engine::entry::{Entry, Found, Write};
 use engine::fingerprint::Fingerprint;
+use engine::record::{NewRecord, RecordBatch};
 use state::{Applied, Originals, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 pub(crate) fn identity() -> StoreIdentity {
@@ -40,6 +41,29 @@ pub(crate) fn open_with(dir: &Path, options: &StoreOptions) -> PartitionStore {
 pub(crate) fn event(offset: i64) -> Vec<u8> {
     let length = 100 + (key(offset.unsigned_abs()).0 % 200) as usize;
     (0..).flat_map(|n| key(offset.unsigned_abs() << 8 | n).0.to_le_bytes()).take(length).collect()
+}
+
+/// A batch of the middles of events, each with a key that nothing keeps.
+pub(crate) fn batch(offsets: impl IntoIterator<Item = i64>) -> Arc<RecordBatch> {
+    let mut batch = RecordBatch::new();
+    for offset in offsets {
+        let event = event(offset);
+        let (_, payload) = event.split_at(HEAD_BYTES);
+        batch.push(NewRecord { offset, timestamp: None, key: Some(b"key"), payload: Some(payload) });
+    }
+    Arc::new(batch)
+}
+
+const HEAD_BYTES: usize = 50;
+
+/// Keeps an event of a batch of middles as head, body and tail; with `is_long` the tail is long and most is copied.
+pub(crate) fn keep_shared(store: &mut PartitionStore, batch: &Arc<RecordBatch>, record: usize, is_long: bool) {
+    let record = batch.get(record).unwrap();
+    let payload = record.payload().unwrap();
+    let event = event(record.offset());
+    let (head, _) = event.split_at(HEAD_BYTES);
+    let (body, tail) = payload.split_at(if is_long { 10 } else { payload.len() - 1 });
+    store.keep_shared(record.offset(), head, batch, body, tail).unwrap();
 }
 
 /// Keeps, commits and persists the events of `range`, each with an entry.

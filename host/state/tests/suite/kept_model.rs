@@ -2,17 +2,19 @@
 //! `model`; not about time and capacity: see `originals`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use engine::history::History;
+use engine::record::RecordBatch;
 use proptest::prelude::*;
 use state::{PartitionStore, StoreOptions};
 
-use crate::common::{applied, event, keeping, kept, open_with};
+use crate::common::{applied, batch, event, keep_shared, keeping, kept, open_with};
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Reads so many more events of the log.
-    Read(i64),
+    /// Reads so many more events of the log, and keeps the first-seen ones as the pattern says, over and over.
+    Read(i64, Vec<Keep>),
     Commit,
     Rollback,
     Persist,
@@ -22,9 +24,32 @@ enum Step {
     Rewind(i64),
 }
 
+/// How an event is kept.
+#[derive(Debug, Clone, Copy)]
+enum Keep {
+    Copied,
+    Shared,
+    /// Shared, with a tail longer than the body.
+    LongTail,
+    /// From a batch that has equal bytes, but is not the one to be held.
+    Elsewhere,
+    /// Shared with a batch that is held for this event alone.
+    Alone,
+}
+
+fn keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![
+        2 => Just(Keep::Copied),
+        6 => Just(Keep::Shared),
+        1 => Just(Keep::LongTail),
+        1 => Just(Keep::Elsewhere),
+        1 => Just(Keep::Alone),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => (1..60i64).prop_map(Step::Read),
+        5 => (1..60i64, proptest::collection::vec(keep(), 1..6)).prop_map(|(events, keeps)| Step::Read(events, keeps)),
         3 => Just(Step::Commit),
         1 => Just(Step::Rollback),
         2 => Just(Step::Persist),
@@ -60,13 +85,14 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, events: i64) {
+    fn read(&mut self, events: i64, keeps: &[Keep]) {
         let offsets = self.position..self.position + events;
         let originals: Vec<i64> = offsets.clone().filter_map(original_of).collect();
         self.store.load_histories(&originals).unwrap();
-        for offset in offsets {
+        let records = batch(offsets.clone());
+        for ((record, offset), keep) in offsets.enumerate().zip(keeps.iter().cycle()) {
             match original_of(offset) {
-                None => self.store.keep(offset, &event(offset)).unwrap(),
+                None => self.keep(&records, record, *keep),
                 Some(original) => {
                     let make = || History::of(Some(uuid(original)));
                     self.store.history(original, make).unwrap().unwrap().count(offset, uuid(offset));
@@ -74,6 +100,23 @@ impl Reader {
             }
         }
         self.position += events;
+    }
+
+    fn keep(&mut self, records: &Arc<RecordBatch>, record: usize, keep: Keep) {
+        let payload = records.get(record).unwrap();
+        let offset = payload.offset();
+        match keep {
+            Keep::Copied => self.store.keep(offset, &event(offset)).unwrap(),
+            Keep::Shared => keep_shared(&mut self.store, records, record, false),
+            Keep::LongTail => keep_shared(&mut self.store, records, record, true),
+            Keep::Elsewhere => {
+                let event = event(offset);
+                let (head, rest) = event.split_at(7);
+                let (body, tail) = rest.split_at(80);
+                self.store.keep_shared(offset, head, records, body, tail).unwrap();
+            }
+            Keep::Alone => keep_shared(&mut self.store, &batch([offset - 1, offset]), 1, false),
+        }
     }
 
     fn commit(&mut self) {
@@ -108,9 +151,9 @@ fn check(steps: Vec<Step>, options: &StoreOptions) {
     let dir = tempfile::tempdir().unwrap();
     let store = open_with(dir.path(), options);
     let mut reader = Reader { store, position: 0, committed: 0, counted: 0, persisted: (0, 0) };
-    for step in steps {
+    for (steps_done, step) in steps.into_iter().enumerate() {
         match step {
-            Step::Read(events) => reader.read(events),
+            Step::Read(events, keeps) => reader.read(events, &keeps),
             Step::Commit => reader.commit(),
             Step::Rollback => {
                 reader.store.rollback();
@@ -136,6 +179,11 @@ fn check(steps: Vec<Step>, options: &StoreOptions) {
             }
         }
         reader.check_originals();
+        if steps_done % 3 == 0 {
+            while let Some(batch) = reader.store.take_released_batch() {
+                assert!(batch.is_empty());
+            }
+        }
     }
     reader.commit();
     reader.check_histories();
@@ -148,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_sequence_of_steps_keeps_and_counts_what_the_log_says(
-        steps in proptest::collection::vec(step(), 1..30), chunk_bytes in 400..6_000_usize, memory in 1..20_000_usize,
+        steps in proptest::collection::vec(step(), 1..30), chunk_bytes in 400..20_000_usize, memory in 1..60_000_usize,
     ) {
         check(steps, &keeping(chunk_bytes, memory));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::history::History;
 use state::{PartitionStore, StoreOptions};
 
-use crate::common::{applied, event, keeping, kept, lookup, open_with, write};
+use crate::common::{applied, batch, event, keep_shared, keeping, kept, lookup, open_with, write};
 
 const DIR: &str = "STATE_TEST_KILL_DIR";
 const ROUNDS: u64 = 12;
@@ -18,18 +18,27 @@ const BATCH: i64 = 500;
 /// Events that are duplicates of the one event of so many offsets.
 const GROUP: i64 = 100;
 
+/// Events of a batch that is held.
+const HELD: usize = 40;
+
 fn keeping_little() -> StoreOptions {
     keeping(1 << 14, 1 << 16)
 }
 
-/// One batch: half the events of a group are duplicates of its first.
+/// One batch: half the events of a group are duplicates of its first. Of the others, some are shared with batches.
 fn process(store: &mut PartitionStore, start: i64) {
     let offsets = start..start + BATCH;
     store.stage(&offsets.clone().map(|n| write(n.unsigned_abs(), n, time(n))).collect::<Vec<_>>());
-    for offset in offsets {
+    let mut records = batch([]);
+    for (n, offset) in offsets.enumerate() {
+        if n % HELD == 0 {
+            records = batch((offset..).take(HELD));
+        }
         if is_duplicate(offset) {
             let history = store.history(offset - offset % GROUP, || History::of(None)).unwrap().unwrap();
             history.count(offset, None);
+        } else if offset % 5 > 0 {
+            keep_shared(store, &records, n % HELD, false);
         } else {
             store.keep(offset, &event(offset)).unwrap();
         }

@@ -6,7 +6,8 @@ use engine::history::History;
 use state::{OpenError, Originals, PartitionStore, StateError, StoreOptions};
 
 use crate::common::{
-    applied, event, fill, identity, keep, keeping, kept, key, lookup, open, open_with, options, write,
+    applied, batch, event, fill, identity, keep, keep_shared, keeping, kept, key, lookup, open, open_with, options,
+    write,
 };
 
 #[test]
@@ -48,6 +49,99 @@ fn originals_take_no_more_memory_than_they_may() {
     // Room for indexes that doubled.
     assert!((1 << 19..5 << 18).contains(&most), "{most} bytes");
     assert_eq!(kept(&mut store, 0..50_000).len(), 50_000);
+}
+
+/// Keeps events in batches of which every nth record is kept, and returns the most memory that it took.
+fn memory_of_batches(store: &mut PartitionStore, batches: i64, every: i64) -> usize {
+    const BATCH: i64 = 100;
+    let mut most = 0;
+    for first in (0..batches).map(|batch| batch * BATCH) {
+        let records = batch(first..first + BATCH);
+        for record in (0..BATCH).step_by(usize::try_from(every).unwrap()) {
+            keep_shared(store, &records, usize::try_from(record).unwrap(), false);
+            most = most.max(store.sizes().originals_memory_bytes);
+        }
+    }
+    let kept_offsets: Vec<i64> = (0..batches * BATCH).filter(|offset| offset % BATCH % every == 0).collect();
+    assert_eq!(kept(store, 0..batches * BATCH), kept_offsets);
+    most
+}
+
+#[test]
+fn batches_take_no_more_memory_than_originals_may_however_little_of_them_is_kept() {
+    for every in [1, 3, 10, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open_with(dir.path(), &keeping(1 << 17, 1 << 20));
+        let most = memory_of_batches(&mut store, 200, every);
+        // Batches are of some 40 KiB; room for indexes that doubled.
+        assert!((1 << 18..9 << 17).contains(&most), "{most} bytes with one in {every}");
+    }
+}
+
+#[test]
+fn memory_that_is_too_little_for_a_chunk_holds_the_open_one_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_with(dir.path(), &keeping(1 << 17, 1));
+    let most = memory_of_batches(&mut store, 50, 2);
+    assert!(most < 5 << 16, "{most} bytes");
+}
+
+#[test]
+fn a_batch_larger_than_two_chunks_is_copied_and_not_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_with(dir.path(), &keeping(5_000, 20_000));
+    let records = batch(0..100);
+    (0..100).for_each(|record| keep_shared(&mut store, &records, record, false));
+    assert_eq!(std::sync::Arc::strong_count(&records), 1);
+    assert_eq!(kept(&mut store, 0..100).len(), 100);
+}
+
+#[test]
+fn batches_are_let_go_when_tables_have_them_and_memory_is_needed_and_can_be_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_with(dir.path(), &keeping(1 << 16, 1 << 18));
+    let (mut made, mut used_again) = (0, 0);
+    for first in (0..20_000).step_by(100) {
+        made += 1;
+        let records = batch(first..first + 100);
+        (0..100).for_each(|record| keep_shared(&mut store, &records, record, false));
+        drop(records);
+        while let Some(batch) = store.take_released_batch() {
+            assert!(batch.is_empty() && batch.memory_bytes() > 15_000);
+            used_again += 1;
+        }
+    }
+    // The rest is still held, or made room for another at once.
+    assert!(used_again > made / 2 && used_again < made, "{used_again} of {made}");
+    assert_eq!(kept(&mut store, 0..20_000).len(), 20_000);
+    store.commit(applied(20_000, Some(0)));
+    store.persist().unwrap();
+    drop(store);
+    assert_eq!(kept(&mut open_with(dir.path(), &keeping(1 << 16, 1)), 0..20_000).len(), 20_000);
+}
+
+#[test]
+fn a_shared_event_too_long_for_a_chunk_is_counted_and_a_repeated_one_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_with(dir.path(), &keeping(1_000, 10_000));
+    let records = batch(5..7);
+    keep_shared(&mut store, &records, 0, false);
+    let body = records.get(1).unwrap().payload().unwrap();
+    store.keep_shared(6, &[0; 500], &records, body, &[0; 500]).unwrap();
+    keep_shared(&mut store, &records, 1, false);
+    keep_shared(&mut store, &records, 0, false);
+    assert_eq!(store.sizes().originals_too_long, 1);
+    assert_eq!(kept(&mut store, 0..9), [5]);
+}
+
+#[test]
+fn without_originals_nothing_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let records = batch(0..1);
+    keep_shared(&mut store, &records, 0, false);
+    assert_eq!(std::sync::Arc::strong_count(&records), 1);
+    assert!(store.take_released_batch().is_none());
 }
 
 #[test]
