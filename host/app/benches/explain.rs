@@ -53,7 +53,8 @@ struct Run {
     times: StageTimes,
     next_offset: i64,
     batches: usize,
-    batch: RecordBatch,
+    /// Batches to fill: a host uses them again too.
+    spare: Vec<RecordBatch>,
     _dir: tempfile::TempDir,
 }
 
@@ -198,7 +199,7 @@ impl Bench {
             times: StageTimes::default(),
             next_offset: 0,
             batches: 0,
-            batch: RecordBatch::new(),
+            spare: Vec::new(),
             _dir: dir,
         }
     }
@@ -209,23 +210,27 @@ impl Run {
         let (mut payload, mut sink) = (Vec::new(), Nowhere::default());
         let mut left = events;
         while left > 0 {
-            self.batch.clear();
-            while self.batch.len() < BATCH_RECORDS && left > 0 {
+            let mut batch = self.spare.pop().unwrap_or_default();
+            while batch.len() < BATCH_RECORDS && left > 0 {
                 payload.clear();
                 make(&mut payload);
                 left -= 1;
                 let (offset, payload) = (self.next_offset, payload.as_slice());
-                self.batch.push(NewRecord { offset, timestamp: Some(DAY_MS), key: None, payload: Some(payload) });
+                batch.push(NewRecord { offset, timestamp: Some(DAY_MS), key: None, payload: Some(payload) });
                 self.next_offset += 1;
             }
+            let batch = Arc::new(batch);
             let (start, busy) = (Instant::now(), processor_time());
-            self.line.process(&self.batch, 0, &mut sink).expect("processed");
+            self.line.process(&batch, 0, &mut sink).expect("processed");
             self.batches += 1;
             if self.batches.is_multiple_of(BATCHES_PER_COMMIT) {
                 self.commit();
             }
             self.processed += start.elapsed();
             self.busy += processor_time().saturating_sub(busy);
+            self.spare.extend(Arc::into_inner(batch));
+            self.spare.extend(std::iter::from_fn(|| self.line.store().take_released_batch()));
+            self.spare.iter_mut().for_each(RecordBatch::clear);
         }
         self.times = self.line.take_costs().0;
     }

@@ -5,6 +5,7 @@
 //! records that are live.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use engine::decide::Candidate;
 use engine::entry::{Entry, Write};
@@ -25,7 +26,11 @@ use crate::settings::config::OnPluginFailure;
 /// Bytes of a call to the scorer, about; a batch of large events is compared in several.
 const COMPARE_BYTES_MAX: usize = 4 << 20;
 
+/// A batch is held for its originals where these are at least this part of its memory.
+const SHARED_PART: usize = 4;
+
 const NO_SCORER: &str = "no plugin scores";
+const SWITCHED_OFF: &str = "--keep-originals is off";
 const NOT_KEPT: &str = "the original is not kept";
 const NOT_JSON: &str = "the payload is not JSON";
 const OTHER_FIELDS: &str = "the original was kept for a scorer that reads other fields";
@@ -47,7 +52,7 @@ pub(crate) struct Duplicate {
 
 /// A batch, as far as explaining needs it.
 pub(crate) struct Batch<'a> {
-    pub(crate) records: &'a RecordBatch,
+    pub(crate) records: &'a Arc<RecordBatch>,
     pub(crate) candidates: &'a [Candidate],
     /// Record index of each event that could be decoded.
     pub(crate) decoded: &'a [u32],
@@ -146,6 +151,8 @@ pub(crate) struct Explainer {
     uuid_field: String,
     forward_below: Option<f64>,
     on_failure: OnPluginFailure,
+    /// Why duplicates are not compared, where none is.
+    idle: &'static str,
     /// One original on its way into the state.
     original: Vec<u8>,
     offsets: Vec<Offset>,
@@ -183,6 +190,7 @@ impl Explainer {
             on_failure: rules.on_plugin_failure,
             findings: Findings::new(source.clone(), name, redact),
             source: source.clone(),
+            idle: if plugins.scorer.is_none() { NO_SCORER } else { SWITCHED_OFF },
             original: Vec::new(),
             offsets: Vec::new(),
             kept: Originals::default(),
@@ -233,6 +241,10 @@ impl Explainer {
         store: &mut PartitionStore,
     ) -> Result<(), LineError> {
         let Some(pairer) = &mut self.pairer else { return Ok(()) };
+        // Copying what is kept costs more than all else about it, unless so little is kept that the batch would be held
+        // for other bytes' sake.
+        let records = batch.records.len().max(1);
+        let shared = batch.records.bytes() / records * writes.len() >= batch.records.memory_bytes() / SHARED_PART;
         let mut writes = writes.iter().peekable();
         for (event, record) in (0..).zip(batch.decoded) {
             let Some(candidate) = batch.candidates.get(*record as usize) else { continue };
@@ -245,9 +257,16 @@ impl Explainer {
             }
             let (payload, uuid) = (batch.payload(*record), batch.uuid(event));
             if self.reads_payload || batch.wanted.is_json(event) {
-                self.original.clear();
-                pairer.keep(uuid, payload, batch.wanted.of(event), &mut self.original);
-                store.keep(candidate.offset, &self.original)?;
+                let (offset, spans, text) = (candidate.offset, batch.wanted.of(event), &mut self.original);
+                text.clear();
+                match pairer.keep_around(uuid, payload, spans, text).filter(|_| shared) {
+                    Some((body, tail)) => store.keep_shared(offset, text, batch.records, body, tail)?,
+                    None => {
+                        text.clear();
+                        pairer.keep(uuid, payload, spans, text);
+                        store.keep(offset, text)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -298,13 +317,16 @@ impl Explainer {
         let offset = batch.candidates.get(duplicate.record as usize).map_or(0, |candidate| candidate.offset);
         let kept = self.kept.get(nth).and_then(Kept::decode);
         let hash = |uuid: &[u8]| batch.fingerprinter.fingerprint(uuid).0 as u64;
-        let mut fact = Fact { nth, pair: Err(NO_SCORER), count: None, uuids: None, uuids_before: None };
+        let mut fact = Fact { nth, pair: Err(self.idle), count: None, uuids: None, uuids_before: None };
         let original = kept.as_ref().map(|kept| kept.uuid().map(hash));
         if let Some(history) = store.history(duplicate.original.offset, || History::of(original))? {
-            fact.uuids_before = history.distinct_uuids().map(|(distinct, _)| distinct);
-            history.count(offset, batch.uuid(duplicate.event).map(hash));
-            fact.count = Some(history.duplicates());
-            fact.uuids = history.distinct_uuids();
+            let before = history.distinct_uuids().map(|(distinct, _)| distinct);
+            // One that was counted before is read again after a rewind: how many there were then is not known any more.
+            if history.count(offset, batch.uuid(duplicate.event).map(hash)) {
+                fact.count = Some(history.duplicates());
+                fact.uuids = history.distinct_uuids();
+                fact.uuids_before = before;
+            }
         }
         if let Some(pairer) = self.pairer.as_mut().filter(|_| offset >= batch.live_from) {
             let spans = batch.wanted.of(duplicate.event);

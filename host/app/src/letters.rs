@@ -154,7 +154,9 @@ impl Letters {
 
     fn push_original(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
         let uuid = letter.original.and_then(Kept::uuid);
-        push_coordinates(out, "original", letter.source, letter.original_offset, Some(letter.original_time), uuid);
+        // Where events have no time the state counts by its clock, which is nothing to tell of an event.
+        let time = letter.time.map(|_| letter.original_time);
+        push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid);
         if let Some(kept) = letter.original.filter(|_| !self.redact) {
             let whole = match kept.form() {
                 Form::Payload => true,

@@ -209,12 +209,13 @@ impl Line {
         })
     }
 
-    /// Decides a batch and sends what has to go out. Records before `live_from` are replayed into the state only:
+    /// Decides a batch and sends what has to go out. The state may hold the batch on for the originals in it, see
+    /// [`PartitionStore::take_released_batch`]. Records before `live_from` are replayed into the state only:
     /// their outputs were committed by an earlier run.
     ///
     /// # Errors
     /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`].
-    pub fn process(&mut self, batch: &RecordBatch, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
+    pub fn process(&mut self, batch: &Arc<RecordBatch>, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
         let start = Instant::now();
         self.decode(batch);
         let decoded = Instant::now();
@@ -342,7 +343,7 @@ impl Line {
     }
 
     /// Keeps originals, and finds out about duplicates.
-    fn explain(&mut self, batch: &RecordBatch, live_from: Offset, sink: &dyn Sink) -> Result<(), LineError> {
+    fn explain(&mut self, batch: &Arc<RecordBatch>, live_from: Offset, sink: &dyn Sink) -> Result<(), LineError> {
         let scratch = &mut self.scratch;
         let Some(host_fields) = scratch.fields.get(HOST_FIELDS) else { return Ok(()) };
         let batch = Explainable {

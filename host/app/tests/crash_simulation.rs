@@ -233,7 +233,7 @@ impl<'a> World<'a> {
             let (offset, payload) = (offset as i64, Some(payload.as_bytes()));
             batch.push(NewRecord { offset, timestamp: Some(*time), key: None, payload });
         }
-        self.line.process(&batch, self.live_from as i64, &mut self.transaction).expect("processed");
+        self.line.process(&Arc::new(batch), self.live_from as i64, &mut self.transaction).expect("processed");
         self.position = to;
     }
 

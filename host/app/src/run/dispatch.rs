@@ -30,7 +30,8 @@ pub(super) struct Delivered {
     pub(super) epoch: u64,
     /// Where the batch before this one ended: the worker's position, or a batch was lost on the way.
     pub(super) from: Offset,
-    pub(super) batch: RecordBatch,
+    /// Shared with the state, which holds batches for their originals.
+    pub(super) batch: Arc<RecordBatch>,
     pub(super) flow: Arc<Flow>,
     pub(super) total: Arc<InFlight>,
 }
@@ -47,7 +48,7 @@ impl Delivered {
         flow.records.fetch_add(batch.len(), Ordering::Relaxed);
         total.records.fetch_add(batch.len(), Ordering::Relaxed);
         total.bytes.fetch_add(batch.bytes() as u64, Ordering::Relaxed);
-        Self { partition, epoch, from, batch, flow, total }
+        Self { partition, epoch, from, batch: Arc::new(batch), flow, total }
     }
 }
 
@@ -57,12 +58,9 @@ impl Drop for Delivered {
         self.total.records.fetch_sub(self.batch.len(), Ordering::Relaxed);
         self.total.bytes.fetch_sub(self.batch.bytes() as u64, Ordering::Relaxed);
         self.total.drained.notify_one();
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.clear();
-        if let Ok(mut spare) = self.total.spare.lock()
-            && spare.len() < SPARE_BATCHES_MAX
-        {
-            spare.push(batch);
+        if let Some(mut batch) = Arc::into_inner(std::mem::take(&mut self.batch)) {
+            batch.clear();
+            self.total.give_back(batch);
         }
     }
 }
@@ -118,6 +116,15 @@ impl InFlight {
     pub(super) fn wait(&self, timeout: Duration) {
         if let Ok(guard) = self.lock.lock() {
             drop(self.drained.wait_timeout(guard, timeout));
+        }
+    }
+
+    /// A batch that is empty again: memory that is known costs less than fresh.
+    pub(super) fn give_back(&self, batch: RecordBatch) {
+        if let Ok(mut spare) = self.spare.lock()
+            && spare.len() < SPARE_BATCHES_MAX
+        {
+            spare.push(batch);
         }
     }
 

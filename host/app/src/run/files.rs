@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -205,7 +206,12 @@ impl Run {
                     self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
                     self.position = read.position;
                     self.show(read.progress);
-                    input.give_back(read.records);
+                    if let Some(records) = Arc::into_inner(read.records) {
+                        input.give_back(records);
+                    }
+                    while let Some(released) = self.line.store().take_released_batch() {
+                        input.give_back(released);
+                    }
                 }
                 Ok(Step::End) => {
                     self.progress.finished = true;

@@ -2,6 +2,7 @@
 //! Not a queue of decisions: batches come in order, and at most a few are ahead.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const BATCHES_AHEAD_MAX: usize = 2;
 
 /// Records, and how far the input has been read with them.
 pub(super) struct Read {
-    pub(super) records: RecordBatch,
+    /// Shared with the state, which holds batches for their originals.
+    pub(super) records: Arc<RecordBatch>,
     pub(super) position: FilePosition,
     /// Bytes of the file read and its length, where it has one.
     pub(super) progress: Option<(u64, u64)>,
@@ -91,7 +93,7 @@ fn read(mut source: FileSource, mut next_offset: Offset, steps: &SyncSender<Step
             Ok(0) => Step::End,
             Ok(read) => {
                 next_offset += i64::try_from(read).unwrap_or(i64::MAX);
-                Step::Records(Read { records, position: source.position(), progress: source.progress() })
+                Step::Records(Read { records: Arc::new(records), position: source.position(), progress: source.progress() })
             }
             Err(error) => Step::Failed(error),
         };

@@ -229,6 +229,9 @@ impl Worker {
             Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
             Err(error) => return Err(error.into()),
         }
+        while let Some(released) = owned.line.store().take_released_batch() {
+            delivered.total.give_back(released);
+        }
         owned.position = last.offset() + 1;
         owned.observer.batch(&delivered.batch, &mut owned.line);
         if owned.position >= owned.live_from {

@@ -214,8 +214,8 @@ pub const SETTINGS: &[Setting] = &[
         Explanation,
         "redact-values",
         "true|false",
-        "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts and coordinates stay; \
-         events, keys and what changed do not.",
+        "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts, uuids and coordinates \
+         stay; events, keys and what changed do not.",
     )
     .kind(Switch)
     .or("false"),

@@ -53,6 +53,9 @@ enum Original<'a> {
     Same,
 }
 
+/// What stands after each kept value.
+const VALUE_END: &[u8] = b"\n";
+
 /// Keeps and pairs events for one scorer, with the memory for it; one for each thread. It keeps ten bytes for each byte
 /// of the longest event it was given, more where arrays and objects are properties, and some megabytes at most for
 /// pointers.
@@ -111,8 +114,31 @@ impl Pairer {
         values.clone().for_each(|value| push_number(value.len(), out));
         for value in values.filter(|value| !value.is_empty()) {
             out.extend_from_slice(value);
-            out.push(b'\n');
+            out.extend_from_slice(VALUE_END);
         }
+    }
+
+    /// As [`Pairer::keep`] where one value, taken from the payload as it is, makes up nearly all that is kept: what comes
+    /// before it is appended to `head`, and the value and what comes after it are given back. `None`, and nothing is
+    /// appended, where it has to be put together.
+    pub fn keep_around<'a>(
+        &self,
+        uuid: Option<&[u8]>,
+        payload: &'a [u8],
+        spans: &[Range<u32>],
+        head: &mut Vec<u8>,
+    ) -> Option<(&'a [u8], &'static [u8])> {
+        if self.root_nodes_max() != (0..1) {
+            return None;
+        }
+        let value = value(payload, spans, 0);
+        if value.is_empty() || value.len() + 5 > KEPT_BYTES_MAX - HEAD_BYTES_MAX {
+            return None;
+        }
+        push_head(Form::Values, self.roots_digest, uuid, head);
+        push_number(1, head);
+        push_number(value.len(), head);
+        Some((value, VALUE_END))
     }
 
     fn root_nodes_max(&self) -> Range<usize> {
