@@ -8,6 +8,7 @@ use dedup_host_tests::Test;
 use dedup_host_tests::broker::{Seen, record};
 use dedup_host_tests::generated::{feed, generate, wait_progress};
 use dedup_host_tests::scene::{Host, LANES, PATIENCE, Scene};
+use serde_json::Value;
 
 use crate::github::{Made, events, first_ones};
 

@@ -6,6 +6,10 @@ use super::desk::{Desk, counts, end};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_second_file_is_held_against_the_first", a_second_file_is_held_against_the_first),
+    (
+        "duplicates_that_were_not_all_counted_are_told_without_a_count",
+        duplicates_that_were_not_all_counted_are_told_without_a_count,
+    ),
     ("the_same_file_again_is_all_duplicates", the_same_file_again_is_all_duplicates),
     ("another_store_knows_nothing", another_store_knows_nothing),
     ("another_plugin_configuration_is_refused", another_plugin_configuration_is_refused),
@@ -26,6 +30,20 @@ fn a_second_file_is_held_against_the_first() {
     let offsets =
         letters.iter().map(|letter| (letter["duplicate"]["offset"].as_u64(), letter["original"]["offset"].as_u64()));
     assert_eq!(offsets.collect::<Vec<_>>(), [(Some(4), Some(1)), (Some(5), Some(3))]);
+}
+
+fn duplicates_that_were_not_all_counted_are_told_without_a_count() {
+    let desk = Desk::new();
+    let run = |keep: &str, unique, duplicate| {
+        let arguments = format!("--plugin-config /a --duplicates duplicates --keep-originals {keep}");
+        assert_eq!(desk.counts(&arguments), counts(unique, duplicate));
+        desk.json_lines("duplicates").iter().map(|letter| letter["count"].as_u64()).collect::<Vec<_>>()
+    };
+    desk.write("in", "{\"a\":1}\n{\"a\":1}\n");
+    assert_eq!(run("on", 1, 1), [Some(1)]);
+    assert_eq!(run("off", 0, 2), [None, None]);
+    desk.write("in", "{\"a\":1}\n{\"a\":2}\n{\"a\":2}\n");
+    assert_eq!(run("on", 1, 2), [None, Some(1)]);
 }
 
 fn the_same_file_again_is_all_duplicates() {

@@ -2,11 +2,11 @@
 //! a page on top of it.
 
 pub mod exit;
+mod explain;
 pub mod generate;
 pub mod generate_command;
 pub mod http;
 pub mod insights;
-mod explain;
 mod letters;
 pub mod line;
 pub mod logging;

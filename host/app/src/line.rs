@@ -215,7 +215,12 @@ impl Line {
     ///
     /// # Errors
     /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`].
-    pub fn process(&mut self, batch: &Arc<RecordBatch>, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
+    pub fn process(
+        &mut self,
+        batch: &Arc<RecordBatch>,
+        live_from: Offset,
+        sink: &mut dyn Sink,
+    ) -> Result<(), LineError> {
         let start = Instant::now();
         self.decode(batch);
         let decoded = Instant::now();

@@ -2,7 +2,7 @@
 //! seed. Whatever happens, the committed output is what a plain reading of the log gives, and so is what is said of each
 //! duplicate. Not threads, not the network.
 
-#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -93,7 +93,11 @@ fn read(mut source: FileSource, mut next_offset: Offset, steps: &SyncSender<Step
             Ok(0) => Step::End,
             Ok(read) => {
                 next_offset += i64::try_from(read).unwrap_or(i64::MAX);
-                Step::Records(Read { records: Arc::new(records), position: source.position(), progress: source.progress() })
+                Step::Records(Read {
+                    records: Arc::new(records),
+                    position: source.position(),
+                    progress: source.progress(),
+                })
             }
             Err(error) => Step::Failed(error),
         };

@@ -42,8 +42,8 @@ pub(crate) use canonical::Canonical;
 use pointer::Tree;
 pub(crate) use pointer::word;
 pub(crate) use reader::Reader;
-pub(crate) use text::unescape;
 pub use text::quote;
+pub(crate) use text::unescape;
 use walk::{Found, Walk};
 pub(crate) use walk::{Nesting, Tokens, kind, push_range};
 

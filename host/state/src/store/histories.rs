@@ -23,8 +23,9 @@ impl PartitionStore {
             originals.iter().copied().filter(|original| !kept.histories.is_loaded(*original)).collect();
         asked.sort_unstable();
         asked.dedup();
+        let (asked, fresh) = asked.split_at(asked.partition_point(|original| *original < self.histories_below));
         let mut loaded = Vec::with_capacity(asked.len());
-        for (original, value) in asked.iter().zip(self.read(HISTORIES, &asked)) {
+        for (original, value) in asked.iter().zip(self.read(HISTORIES, asked)) {
             let value = value.map_err(|error| StateError::rocks(&self.dir, &error))?;
             let history = match value.filter(|_| *original >= self.progress.histories_from) {
                 Some(bytes) => Some(History::decode(&bytes).ok_or_else(|| {
@@ -34,6 +35,7 @@ impl PartitionStore {
             };
             loaded.push((*original, history));
         }
+        loaded.extend(fresh.iter().map(|original| (*original, None)));
         if let Some(kept) = &mut self.kept {
             loaded.into_iter().for_each(|(original, history)| kept.histories.load(original, history));
         }
@@ -41,7 +43,8 @@ impl PartitionStore {
     }
 
     /// The history of an original, to be changed; made by `make` if there is none. Changes are part of the truth after
-    /// `commit`, and `rollback` takes them back. `None` where histories are not kept.
+    /// `commit`, and `rollback` takes them back. `None` where histories are not kept, or were not yet when the original
+    /// came.
     ///
     /// [`PartitionStore::load_histories`] before, for a whole batch, saves asking the tables here one by one.
     ///
@@ -52,6 +55,9 @@ impl PartitionStore {
         original: Offset,
         make: impl FnOnce() -> History,
     ) -> Result<Option<&mut History>, StateError> {
+        if original < self.progress.counted_from {
+            return Ok(None);
+        }
         if self.kept.as_ref().is_some_and(|kept| !kept.histories.is_loaded(original)) {
             self.load_histories(&[original])?;
         }

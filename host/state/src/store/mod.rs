@@ -78,6 +78,9 @@ struct Progress {
     originals_from: Offset,
     #[serde(default)]
     histories_from: Offset,
+    /// Duplicates of originals below this were not all counted: it was switched off, or not there yet.
+    #[serde(default)]
+    counted_from: Offset,
     #[serde(default)]
     originals_dropped_early: u64,
     #[serde(default)]
@@ -104,6 +107,8 @@ pub struct PartitionStore {
     progress: Progress,
     /// Originals and histories, where they are kept.
     kept: Option<Kept>,
+    /// Tables have no history of an original from here on: it came after they were written.
+    histories_below: Offset,
     /// Whether a commit came after what is on disk.
     changed: bool,
     /// The first failed durable write.
@@ -127,9 +132,10 @@ impl PartitionStore {
         let _ = std::fs::remove_dir_all(&incoming);
         std::fs::create_dir_all(&incoming).map_err(|error| OpenError::io(dir, error))?;
         let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
-        let progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
+        let mut progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
         let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress)?;
-        let kept = opening::open_kept(dir, &mut db, &options)?;
+        let kept = opening::open_kept(dir, &mut db, &options, &mut progress)?;
+        let histories_below = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);
         Ok(Self {
             dir: dir.to_owned(),
             options,
@@ -142,6 +148,7 @@ impl PartitionStore {
             buckets,
             progress,
             kept,
+            histories_below,
             changed: false,
             failed: None,
             asked: Vec::new(),
@@ -286,6 +293,7 @@ impl PartitionStore {
         if let Some(kept) = &mut self.kept {
             kept.persisted();
         }
+        self.histories_below = self.applied().map_or(0, |applied| applied.next_offset);
         self.changed = false;
         self.delete_below_floors()
     }

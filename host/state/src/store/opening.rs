@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::histories::HISTORIES;
 use super::kept::{Kept, ORIGINALS};
-use super::{BUCKET_PREFIX, Bucket, Progress};
+use super::{BUCKET_PREFIX, Bucket, PROGRESS_KEY, Progress};
 use crate::error::OpenError;
 use crate::filter::KeyFilter;
 use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
@@ -49,8 +49,22 @@ fn family_options(name: &str, options: &StoreOptions) -> Options {
 }
 
 /// Makes the column families of originals and histories where they are missing, or drops them where none are to be kept.
-pub(super) fn open_kept(dir: &Path, db: &mut DB, options: &StoreOptions) -> Result<Option<Kept>, OpenError> {
+///
+/// A store that has keys already knows nothing of the duplicates before: that is written down at once, as the column
+/// families will be there after a crash.
+pub(super) fn open_kept(
+    dir: &Path,
+    db: &mut DB,
+    options: &StoreOptions,
+    progress: &mut Progress,
+) -> Result<Option<Kept>, OpenError> {
     let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let begins = options.originals.is_some() && db.cf_handle(HISTORIES).is_none();
+    if let Some(applied) = progress.applied.as_ref().filter(|_| begins) {
+        progress.counted_from = applied.next_offset;
+        let bytes = serde_json::to_vec(progress).map_err(|error| OpenError::io(dir, error))?;
+        write(db, PROGRESS_KEY, &bytes).map_err(failed)?;
+    }
     for name in [ORIGINALS, HISTORIES] {
         match (options.originals.is_some(), db.cf_handle(name).is_some()) {
             (true, false) => db.create_cf(name, &family_options(name, options)).map_err(failed)?,
