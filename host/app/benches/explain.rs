@@ -90,7 +90,9 @@ impl Bench {
                 let spec = Spec { events, duplicates, seed: 11 + round, ..Spec::default() };
                 let mut generator = Generator::new(spec).expect("a generator");
                 let mut run = self.start(mode);
-                run.take(events, |payload| drop(generator.next(payload)));
+                run.take(events, |payload| {
+                    let _made = generator.next(payload);
+                });
                 let times = run.times;
                 let (wall, processor) = run.finish(events);
                 nanos.push(wall);
