@@ -41,6 +41,7 @@ const WELL: Panels = &[
     ("Pauses", "no bound is reached"),
     ("Plugin failures", "the plugins are sound"),
     ("Duplicates forwarded", "--forward-below-similarity is not set"),
+    ("Originals dropped early", "there is room"),
     ("Keys not on disk yet", "the state may have been persisted just now"),
     ("Records a restart would replay", "the state may have been persisted just now"),
     ("Time since the state was persisted", "the state may have been persisted just now"),
