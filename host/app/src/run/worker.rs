@@ -156,9 +156,15 @@ impl Worker {
                 Ok(Work::Open { assignment, flow, reply }) => {
                     let _gone = reply.send(self.open(&assignment, flow));
                 }
-                Ok(Work::Close { partitions, lost, reply }) => {
-                    self.close(&partitions, lost)?;
+                Ok(Work::Close { partitions, lost: false, reply }) => {
+                    self.close(&partitions)?;
                     let _gone = reply.send(());
+                }
+                Ok(Work::Close { partitions, lost: true, reply }) => {
+                    self.forget(&partitions)?;
+                    // The group waits for this, and the broker may be away for long: a new producer comes after it.
+                    let _gone = reply.send(());
+                    self.abandon()?;
                 }
                 // Only what is committed may go to disk: a commit that is due comes first, and persists by itself.
                 Err(RecvTimeoutError::Timeout) if self.uncommitted_since.is_some() => {}
@@ -341,6 +347,9 @@ impl Worker {
         let setup = &self.setup;
         self.producer = KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout)?;
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
         let committed = self.group.committed(&partitions)?;
         Ok(committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect())
     }
@@ -360,20 +369,39 @@ impl Worker {
         }
     }
 
-    fn close(&mut self, partitions: &[i32], lost: bool) -> Result<(), RunError> {
-        if lost && self.uncommitted_since.is_some() {
-            let failure = KafkaFailure::Write { step: "commit", cause: "partitions were lost".to_owned() };
-            self.recover(&failure, Outcome::Aborted)?;
-            self.commit_failures = 0;
-        } else {
-            self.commit()?;
-        }
+    /// Partitions are given up in good order.
+    fn close(&mut self, partitions: &[i32]) -> Result<(), RunError> {
+        self.commit()?;
         for partition in partitions {
             if let Some(mut owned) = self.owned.remove(partition) {
                 owned.observer.phase(Phase::Draining, "released");
                 owned.persist()?;
             }
         }
+        Ok(())
+    }
+
+    /// Partitions are another's already: nothing of them that is not committed counts any more.
+    fn forget(&mut self, partitions: &[i32]) -> Result<(), RunError> {
+        for partition in partitions {
+            if let Some(mut owned) = self.owned.remove(partition) {
+                owned.observer.phase(Phase::Draining, "lost");
+                owned.observer.rolled_back();
+                owned.line.rollback();
+                owned.persist()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The open transaction has records of partitions that were lost, and must never be committed.
+    fn abandon(&mut self) -> Result<(), RunError> {
+        if self.uncommitted_since.is_none() {
+            return Ok(());
+        }
+        let failure = KafkaFailure::Write { step: "commit", cause: "partitions were lost".to_owned() };
+        self.recover(&failure, Outcome::Aborted)?;
+        self.commit_failures = 0;
         Ok(())
     }
 }
