@@ -8,6 +8,7 @@ mod explained;
 #[path = "chaos/own_broker.rs"]
 mod own_broker;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
     // One at a time: what a test shows depends on how far the host gets between two faults.
     run_with_broker(&[all, broker], 1).exit_code()
 }
+
+/// Scenes in which the broker may turn out to be the one that cannot go on.
+const BROKER_ATTEMPTS: usize = 4;
 
 const PARTITIONS: i32 = 4;
 const KILLS: usize = 6;
@@ -201,9 +205,26 @@ fn stop_and_wake(scene: &Scene, moments: &mut Moments, piece: i64) -> Host {
     zombie
 }
 
+/// A broker that was killed may come back with the offsets of a transaction pending for ever, though the transaction is
+/// over (KIP-890 tells of such): then no client can read the group's offsets, and no host can go on. That is no failing of
+/// the host's, so a stock client is asked; where it gets no answer either, the scene is set anew, and a line says so.
 fn the_broker_is_killed_and_comes_back() {
-    let mut broker = OwnBroker::start();
-    let mut chaos = Chaos::at(Broker::connect_to(&broker.hosts, "broker"), "broker");
+    for attempt in 1..=BROKER_ATTEMPTS {
+        let mut broker = OwnBroker::start();
+        let chaos = Chaos::at(Broker::connect_to(&broker.hosts, "broker"), "broker");
+        let (group, input) = (chaos.scene.group.clone(), chaos.scene.input.clone());
+        let watcher = Broker::connect_to(&broker.hosts, "watcher");
+        let played = std::panic::catch_unwind(AssertUnwindSafe(|| kill_the_broker(&mut broker, chaos)));
+        let Err(panic) = played else { return };
+        let undecided = watcher.undecided(&group, &input, PARTITIONS);
+        if undecided.is_empty() || attempt == BROKER_ATTEMPTS {
+            std::panic::resume_unwind(panic);
+        }
+        println!("  NOT COUNTED: the broker itself keeps offsets of partitions {undecided:?} pending; once more");
+    }
+}
+
+fn kill_the_broker(broker: &mut OwnBroker, mut chaos: Chaos) {
     let mut host = chaos.scene.start(SETTINGS);
     for seconds in [0, 3, 12] {
         chaos.some_progress(4, &mut [&mut host]);

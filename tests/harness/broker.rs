@@ -228,6 +228,24 @@ impl Broker {
         Progress { consumer, list }
     }
 
+    /// Partitions whose committed offset no reader of committed transactions gets to see: the broker says that a
+    /// transaction may still move it, and no transaction is open. A stock client's word, for when all hosts are gone.
+    #[must_use]
+    pub fn undecided(&self, group: &str, topic: &str, partitions: i32) -> Vec<i32> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.hosts)
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .create()
+            .expect("a consumer");
+        let is_undecided = |partition: &i32| {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(topic, *partition);
+            consumer.committed_offsets(list, REQUEST_TIMEOUT).is_err()
+        };
+        (0..partitions).filter(is_undecided).collect()
+    }
+
     /// Sets the group's offsets of partitions, as an operator does while nobody is in the group.
     pub fn set_committed(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) {
         let consumer: BaseConsumer = ClientConfig::new()
