@@ -259,10 +259,9 @@ impl Explainer {
             if self.reads_payload || batch.wanted.is_json(event) {
                 let (offset, spans, text) = (candidate.offset, batch.wanted.of(event), &mut self.original);
                 text.clear();
-                match pairer.keep_around(uuid, payload, spans, text).filter(|_| shared) {
+                match shared.then(|| pairer.keep_around(uuid, payload, spans, text)).flatten() {
                     Some((body, tail)) => store.keep_shared(offset, text, batch.records, body, tail)?,
                     None => {
-                        text.clear();
                         pairer.keep(uuid, payload, spans, text);
                         store.keep(offset, text)?;
                     }

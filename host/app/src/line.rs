@@ -16,7 +16,7 @@ use engine::time::{Clock, parse_event_time};
 use plugin::{Calls, Extractor, Input};
 use state::{Applied, PartitionStore, StateError};
 
-use crate::explain::{Batch as Explainable, Duplicate, Explainer, Told, Wanted};
+use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wanted};
 use crate::insights::Findings;
 use crate::plugins::Plugins;
 use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
@@ -382,7 +382,8 @@ impl Line {
             let reason = reasons.next_if(|reason| reason.record == index);
             while reasons.next_if(|reason| reason.record == index).is_some() {}
             let decoded = scratch.decoded.get(event) == Some(&index);
-            let uuid = if decoded { uuid(&scratch.fields, event) } else { None };
+            let uuid =
+                scratch.fields.get(HOST_FIELDS).filter(|_| decoded).and_then(|fields| explain::uuid(fields, event));
             event += usize::from(decoded);
             let nth = duplicate;
             duplicate += usize::from(matches!(outcome, Outcome::Duplicate { .. }));
@@ -471,13 +472,6 @@ impl Line {
         let costs = [std::mem::take(&mut self.plugin_cost), self.explainer.take_cost()];
         (std::mem::take(&mut self.times), costs)
     }
-}
-
-fn uuid(fields: &[FieldBatch], event: usize) -> Option<&[u8]> {
-    let host = fields.get(HOST_FIELDS)?;
-    let field = event * host.width as usize;
-    let is_text = host.kinds.get(field) == Some(&(Kind::String as u8));
-    host.values.get(field).filter(|uuid| is_text && !uuid.is_empty())
 }
 
 fn kind_of(number: u8) -> Kind {

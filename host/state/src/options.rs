@@ -57,8 +57,8 @@ pub struct OriginalsOptions {
     pub writer: OriginalsWriter,
     /// Bytes of events that become one table together. An event that does not fit is not kept.
     pub chunk_bytes: usize,
-    /// Memory of originals, in bytes: those not yet in tables and, as far as it reaches, the latest that are. Never less
-    /// than two chunks.
+    /// Memory of originals, in bytes: those not yet in tables and, as far as it reaches, the latest that are. A batch
+    /// that is held for its originals counts whole. The chunk being filled is there however little this is.
     pub originals_memory_bytes_max: usize,
     /// Memory of histories, in bytes, at which [`crate::PartitionStore::should_persist`] says so.
     pub histories_memory_bytes_max: usize,

@@ -95,17 +95,6 @@ const LEVELS: [Level; 7] = [
     Level { depth: 0, values: Bound { value_bytes_max: 256, head_bytes: 64 } },
 ];
 
-/// The properties of one event, ascending by the bytes of their pointers, no pointer twice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Properties {
-    /// JSON pointers.
-    pub paths: Column,
-    /// Values, canonical; numbers by value.
-    pub values: Column,
-    /// A [`crate::fields::Kind`] for each value.
-    pub kinds: Vec<u8>,
-}
-
 /// Pairs of events, each as the union of their properties: a row is a pointer and what stands there in either event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PairBatch {
