@@ -19,6 +19,7 @@ mod load;
 mod scorer;
 mod slice;
 mod ticker;
+mod wasi;
 
 pub use error::{LoadError, PluginFailure};
 pub use extractor::Extractor;
@@ -26,3 +27,4 @@ pub use isolate::Calls;
 pub use limits::Limits;
 pub use load::{Input, Plugin, Roles, Runtime, Texts};
 pub use scorer::Scorer;
+pub use wasi::Wasi;

@@ -9,7 +9,7 @@ use super::*;
 use crate::status::{PartitionStatus, Phase, PluginStatus, PluginUse};
 
 fn config(port: u16) -> HttpConfig {
-    HttpConfig { host: "127.0.0.1".into(), port }
+    HttpConfig { host: "127.0.0.1".into(), port, admin_token: None }
 }
 
 fn serve(config: HttpConfig, status: Arc<Status>) -> Result<HttpServer, HttpError> {
@@ -161,7 +161,7 @@ fn an_address_in_use_is_said_before_anything_runs() {
     let error = again.unwrap_err();
     assert!(matches!(error, HttpError::AddressInUse(_)), "{error}");
     assert!(error.to_string().contains("--bind-port"), "{error}");
-    let nowhere = HttpConfig { host: "192.0.2.1".into(), port: 0 };
+    let nowhere = HttpConfig { host: "192.0.2.1".into(), port: 0, admin_token: None };
     let error = serve(nowhere, Arc::new(Status::new())).unwrap_err();
     assert!(matches!(error, HttpError::Bind { .. }), "{error}");
 }

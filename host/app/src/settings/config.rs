@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plugin::Wasi;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -66,6 +67,20 @@ pub struct PluginConfig {
     pub memory_bytes: u64,
     /// What becomes of a record that a plugin fails on.
     pub on_failure: OnPluginFailure,
+    /// Share of the latest events, 0 to 1, on which a plugin may fail; `None`: all.
+    pub breaker: Option<f64>,
+    /// What components get that were built with WASI.
+    pub wasi: Wasi,
+    /// The digests a component may have, in lower-case hexadecimal; empty: any.
+    pub sha256: Vec<String>,
+    /// Where compiled components are kept; `None`: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// Whether the files are watched.
+    pub watch: bool,
+    /// Where records that a plugin fails on are written down.
+    pub dump_dir: Option<PathBuf>,
+    /// Whether values of events are written there.
+    pub dump_values: bool,
 }
 
 /// What becomes of a record that a plugin fails on.
@@ -207,6 +222,8 @@ pub struct HttpConfig {
     pub host: String,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// What callers under `/admin` have to show; `None`: nobody may call.
+    pub admin_token: Option<Secret>,
 }
 
 /// The log.
@@ -380,7 +397,45 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
         time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
         memory_bytes: u64::from(memory_mib) << 20,
         on_failure: typed.need("on-plugin-failure", |text| units::one_of(text, &on_failure))?,
+        breaker: typed
+            .need("plugin-breaker", |text| if text == "off" { Ok(None) } else { units::share(text).map(Some) })?,
+        wasi: typed.need("plugin-wasi", wasi)?,
+        sha256: digests(typed)?,
+        cache_dir: typed.need("plugin-cache-dir", cache_dir)?,
+        watch: typed.need("plugin-watch", |text| units::one_of(text, &[("on", true), ("off", false)]))?,
+        dump_dir: typed.get("plugin-dump-dir", path)?,
+        dump_values: typed.need("plugin-dump-values", units::switch)?,
     })
+}
+
+/// What components get that were built with WASI.
+pub(super) fn wasi(text: &str) -> Result<Wasi, String> {
+    units::one_of(text, &[("none", Wasi::None), ("stub", Wasi::Stub), ("inert", Wasi::Inert)])
+}
+
+/// Where compiled components are kept.
+pub(super) fn cache_dir(text: &str) -> Result<Option<PathBuf>, String> {
+    match text {
+        "off" => Ok(None),
+        "auto" => {
+            let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+            let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+            Ok(base.map(|base| base.join("dedup-host/components")))
+        }
+        _ => path(text).map(Some),
+    }
+}
+
+fn digests(typed: &Typed) -> Result<Vec<String>, SettingsError> {
+    let digest = |text: &String| {
+        let digest = text.trim().to_ascii_lowercase();
+        if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(digest);
+        }
+        let reason = format!("`{text}` is no SHA-256: give 64 hexadecimal digits, as `sha256sum FILE` prints them");
+        Err(typed.wrong("plugin-sha256", reason))
+    };
+    typed.all("plugin-sha256").iter().map(digest).collect()
 }
 
 fn text_or_file(text: &str) -> Result<String, String> {
@@ -484,8 +539,11 @@ fn limits(typed: &Typed) -> Result<LimitsConfig, SettingsError> {
 }
 
 fn http(typed: &Typed, in_files: bool) -> Result<Option<HttpConfig>, SettingsError> {
-    let config =
-        HttpConfig { host: typed.need("bind-host", units::text)?, port: typed.need("bind-port", units::port)? };
+    let config = HttpConfig {
+        host: typed.need("bind-host", units::text)?,
+        port: typed.need("bind-port", units::port)?,
+        admin_token: typed.get("admin-token", secret)?,
+    };
     let asked_for = typed.on_command_line("bind-host") || typed.on_command_line("bind-port");
     Ok(Some(config).filter(|_| !in_files || asked_for))
 }

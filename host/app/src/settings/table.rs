@@ -153,6 +153,56 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or("dead-letter"),
     plain(
+        Plugins,
+        "plugin-breaker",
+        "SHARE|off",
+        "Share of a partition's latest events on which a plugin may fail before it is not called any more\n\nA plugin that \
+         fails on more is broken, and its events are no dead letters. On Kafka the partition then waits, holding its \
+         place, until the plugin works again or another takes its place; a run over files ends. `off` never waits.",
+    )
+    .or("0.5"),
+    plain(
+        Plugins,
+        "plugin-wasi",
+        "none|stub|inert",
+        "What a component gets that was built with WASI\n\nnone refuses it. stub lets it load; calling WASI is a trap. \
+         inert gives it a WASI without files, network, arguments and variables, whose clocks stand still and whose random \
+         numbers are always the same; what it prints goes to the log.",
+    )
+    .or("none"),
+    plain(
+        Plugins,
+        "plugin-sha256",
+        "HEX",
+        "Load only components with this SHA-256; repeat the flag for several",
+    )
+    .kind(Many(',')),
+    plain(
+        Plugins,
+        "plugin-cache-dir",
+        "DIR|auto|off",
+        "Where compiled components are kept, so that a start does not compile them again\n\nOnly this user may be able to \
+         write there. auto is dedup-host/components in the user's cache directory.",
+    )
+    .or("auto"),
+    plain(
+        Plugins,
+        "plugin-watch",
+        "on|off",
+        "Whether a new file at a plugin's path takes the old one's place while the host runs\n\nIt is compiled and tried \
+         in the background, and takes over between two batches; where anything fails the old one stays. SIGHUP, and POST \
+         /admin/plugins/reload with --admin-token, do the same at once.",
+    )
+    .or("on"),
+    plain(
+        Plugins,
+        "plugin-dump-dir",
+        "DIR",
+        "Where a record that a plugin fails on is written down, for `dedup-host plugin replay`; unset: nowhere\n\nWithout \
+         the values of its fields, unless --plugin-dump-values is given. At most 100 files.",
+    ),
+    plain(Plugins, "plugin-dump-values", "true|false", "Whether dumps hold the values of events").kind(Switch).or("false"),
+    plain(
         Deduplication,
         "window",
         "DURATION|none",
@@ -374,6 +424,13 @@ pub const SETTINGS: &[Setting] = &[
          and --bind-port is given on the command line.",
     )
     .or("8080"),
+    plain(
+        Operation,
+        "admin-token",
+        "TOKEN",
+        "What a caller of the addresses under /admin has to show, as `Authorization: Bearer TOKEN`; unset: there are none",
+    )
+    .kind(Secret),
     plain(Operation, "shutdown-timeout-secs", "SECS", "How long a stop may drain before it gives up").or("30"),
     plain(
         Operation,

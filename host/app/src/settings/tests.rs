@@ -9,6 +9,7 @@ use super::generate::GenerateTarget;
 use super::kafka::{Delivery, KafkaConfig, PropertyClient, SecurityProtocol};
 use super::table::SETTINGS;
 use super::*;
+use plugin::Wasi;
 
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, SettingsError> {
     let words = std::iter::once("dedup-host").chain(line.split_whitespace()).map(OsString::from);
@@ -199,8 +200,30 @@ fn a_wrong_value_is_refused_with_where_it_comes_from() {
     refused("--kafka-consumer-topic a/b", &["is not a topic's name"]);
     refused("--plugin-config @/nowhere.json", &["--plugin-config (command line) cannot read /nowhere.json"]);
     refused("--plugin-memory-mib 5000", &["4096 MiB"]);
+    refused("--plugin-breaker 2", &["--plugin-breaker"]);
+    refused("--plugin-wasi preview1", &["none, stub, inert"]);
+    refused("--plugin-sha256 abc", &["64 hexadecimal digits", "sha256sum"]);
+    refused("--plugin-watch maybe", &["on, off"]);
     refused("--kafka-compression-codec lzma", &["none, gzip, snappy, lz4, zstd"]);
     assert!(run_with("", &[("RUST_LOG", "info,rdkafka=debug")]).log.level.ends_with("debug"));
+}
+
+#[test]
+fn what_surrounds_a_plugin_can_be_chosen() {
+    let plugin = run("").plugin;
+    assert_eq!((plugin.breaker, plugin.wasi, plugin.watch), (Some(0.5), Wasi::None, true));
+    assert_eq!((plugin.sha256, plugin.dump_dir, plugin.dump_values), (vec![], None, false));
+    let digest = "AB".repeat(32);
+    let line = format!(
+        "--plugin-breaker off --plugin-wasi inert --plugin-watch off --plugin-sha256 {digest} --plugin-cache-dir off \
+         --plugin-dump-dir /d --plugin-dump-values"
+    );
+    let plugin = run(&line).plugin;
+    assert_eq!((plugin.breaker, plugin.wasi, plugin.watch, plugin.cache_dir), (None, Wasi::Inert, false, None));
+    assert_eq!((plugin.sha256, plugin.dump_values), (vec![digest.to_lowercase()], true));
+    assert_eq!(run("--plugin-cache-dir /c").plugin.cache_dir, Some("/c".into()));
+    let secret = run("--admin-token hush").http.and_then(|http| http.admin_token);
+    assert_eq!(secret.map(|token| token.expose().to_owned()), Some("hush".to_owned()));
 }
 
 #[test]
