@@ -1,7 +1,7 @@
 //! Golden vectors of scorers: files of cases with events and the answer worked out by hand. They are JSON, so that
 //! plugins in other languages can be held to them as well.
 //!
-//! A file is an array of objects with the members `name`, `config` (the configuration as JSON; null: none), `original`,
+//! A file is an array of objects with the members `name`, `config` (a text, or JSON; null: none), `original`,
 //! `duplicate` (events), `similarity`, `property_similarity`, `changed` and `same` (JSON pointers, ascending). Properties
 //! in neither list were not looked at.
 
@@ -69,7 +69,7 @@ impl Case {
             name: member("name")?.as_str().ok_or_else(|| lacks("name"))?.to_owned(),
             config: Some(member("config")?)
                 .filter(|config| !config.is_null())
-                .map_or_else(String::new, Json::to_string),
+                .map_or_else(String::new, |config| config.as_str().map_or_else(|| config.to_string(), str::to_owned)),
             original: member("original")?.to_string(),
             duplicate: member("duplicate")?.to_string(),
             expected: Comparison { score, changed: pointers("changed")?, same: pointers("same")?, ignored: Vec::new() },
