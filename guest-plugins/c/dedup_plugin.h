@@ -417,11 +417,12 @@ static inline void *dedup_regrow_(void *list, size_t used_bytes, size_t *room, s
     if (more > SIZE_MAX / 2 / item_bytes) dedup_last_words_(dedup_text_of_("the plugin is out of memory"));
     const size_t bytes = more * item_bytes, had = (*room * item_bytes + 7) & ~(size_t)7;
     *room = more;
-    if ((char *)list + had == dedup_arena_.top) {
+    if (list != NULL && (char *)list + had == dedup_arena_.top) {
         dedup_take_(((bytes + 7) & ~(size_t)7) - had);
         return list;
     }
-    return __builtin_memcpy(dedup_take_(bytes), list, used_bytes);
+    void *taken = dedup_take_(bytes);
+    return used_bytes == 0 ? taken : __builtin_memcpy(taken, list, used_bytes);
 }
 
 #ifdef __wasm__
