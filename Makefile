@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test build bench fmt lint lint-fmt lint-clippy lint-deny kafka-up kafka-down clean
+.PHONY: help demo test build test-plugins bench fmt lint lint-fmt lint-clippy lint-deny kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -31,6 +31,11 @@ build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@echo "build: guest plugins"
 	@guest-plugins/build.sh dist/plugins
 	@echo "build: done, see dist/"
+
+test-plugins: build ## Build the example plugins in C, Python and JavaScript into dist/test-plugins
+	@scripts/setup.sh guests
+	@mkdir -p dist/test-plugins
+	@for language in c python javascript; do guest-plugins/$$language/build.sh "$(CURDIR)/dist/test-plugins" || exit 1; done
 
 bench: build ## Measure the line, files, and Kafka against a bare copy (EVENTS=2000000 KEYS= ROUNDS=3)
 	@scripts/bench.sh
