@@ -4,7 +4,7 @@ use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Score, Verdict};
 
 use crate::bindings::types;
-use crate::instance::cut;
+use crate::log::cut;
 
 /// A lie, in words.
 type Lie = String;

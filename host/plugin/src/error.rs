@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::fault::Fault;
+
 /// Why a component was not accepted as a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -75,6 +77,14 @@ pub enum LoadError {
         /// instantiate, describe or configure.
         step: &'static str,
         /// What it ran into.
+        cause: Fault,
+    },
+    /// An instance for a partition cannot be made, although the first one could.
+    #[error("plugin {name} failed to start: {cause}")]
+    Start {
+        /// The plugin's name.
+        name: String,
+        /// What it ran into.
         cause: String,
     },
     /// The plugin does not accept its configuration.
@@ -109,6 +119,8 @@ pub enum LoadError {
     },
 }
 
+/// The version of `wit/plugin.wit`.
+pub(crate) const CONTRACT: &str = "1.0.0";
 pub(crate) const LOG: &str = "dedup:plugin/log@1.0.0";
 pub(crate) const KEY_EXTRACTOR: &str = "dedup:plugin/key-extractor@1.0.0";
 pub(crate) const SIMILARITY_SCORER: &str = "dedup:plugin/similarity-scorer@1.0.0";

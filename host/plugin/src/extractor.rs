@@ -9,9 +9,11 @@ use engine::fields::{Extraction, FieldBatch, KeyStatus};
 use crate::answer::absorb_keys;
 use crate::bindings::types;
 use crate::error::PluginFailure;
+use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::isolate::{Caller, Calls, Work};
-use crate::load::{Loaded, Role};
+use crate::load::Loaded;
+use crate::role::Role;
 use crate::slice;
 
 /// Extracts keys for one partition. It owns an instance of the plugin, which lives until it fails.
@@ -52,7 +54,7 @@ impl Extractor {
     }
 }
 
-fn clear(out: &mut Extraction) {
+pub(crate) fn clear(out: &mut Extraction) {
     out.keys.clear();
     out.owners.clear();
     out.status.clear();
@@ -68,15 +70,28 @@ struct Extracting<'a> {
 
 impl Work for Extracting<'_> {
     fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Cause>> {
-        let batch = slice_of(self.events, slice, self.slice_ends)?;
-        let answer = instance.extract(batch);
-        Some(answer.and_then(|answer| absorb_keys(answer, slice.len(), self.note_bytes_max, self.out)))
+        let answered = extract_slice(instance, self.events, slice, self.slice_ends, self.note_bytes_max, self.out)?;
+        Some(answered.map_err(|fault| fault.words))
     }
 
     fn give_up(&mut self, event: usize, cause: &Cause) {
         self.out.status.push(KeyStatus::Invalid);
         self.out.notes.push((u32::try_from(event).unwrap_or(u32::MAX), cause.clone()));
     }
+}
+
+/// Makes one call with the events of `slice`, and appends what is said of them to `out`. `None`: the batch is malformed.
+pub(crate) fn extract_slice(
+    instance: &mut Instance,
+    events: &FieldBatch,
+    slice: &Range<usize>,
+    slice_ends: &mut Vec<u32>,
+    note_bytes_max: usize,
+    out: &mut Extraction,
+) -> Option<Result<(), Fault>> {
+    let batch = slice_of(events, slice, slice_ends)?;
+    let absorb = |answer| absorb_keys(answer, slice.len(), note_bytes_max, out).map_err(Fault::lie);
+    Some(instance.extract(batch).and_then(absorb))
 }
 
 /// The events of `slice` as they cross to the plugin.

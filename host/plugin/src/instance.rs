@@ -1,66 +1,53 @@
 //! One instance of a plugin in its sandbox: started, configured, called, thrown away. It judges no answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
+use wasmtime::Store;
 use wasmtime::component::InstancePre;
-use wasmtime::{Store, Trap};
 
-use crate::bindings::{key_extractor, log, similarity_scorer, types};
+use crate::bindings::{key_extractor, similarity_scorer, types};
+use crate::fault::{Fault, FaultKind};
 use crate::limits::{Gauge, Limits};
+use crate::log::{Log, cut};
+use crate::role::Role;
 use crate::ticker::Ticker;
 
-/// Longest part of a plugin's last words that goes into a reason.
-const LAST_WORDS_BYTES_MAX: usize = 512;
-
 /// What belongs to one instance on the host's side.
-#[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) gauge: Gauge,
-    name: String,
-    log_bytes_left: usize,
-    log_bytes_cut: usize,
-    last_words: Option<String>,
-}
-
-impl log::Host for Guest {
-    fn write(&mut self, level: u8, message: String) {
-        let line = cut(&message, self.log_bytes_left);
-        self.log_bytes_left -= line.len();
-        self.log_bytes_cut += message.len() - line.len();
-        if level >= 4 {
-            self.last_words = Some(cut(&message, LAST_WORDS_BYTES_MAX).to_owned());
-        }
-        let plugin = self.name.as_str();
-        match level {
-            _ if line.is_empty() => {}
-            0 => tracing::trace!(plugin, "{line}"),
-            1 => tracing::debug!(plugin, "{line}"),
-            2 => tracing::info!(plugin, "{line}"),
-            3 => tracing::warn!(plugin, "{line}"),
-            _ => tracing::error!(plugin, "{line}"),
-        }
-    }
-}
-
-impl types::Host for Guest {}
-
-/// The first `bytes_max` bytes of a text, or a little less where that would split a character.
-pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+    pub(crate) log: Log,
 }
 
 /// Which of the contract's interfaces a component exports, and where.
+#[derive(Clone)]
 pub(crate) struct Exports {
     pub(crate) key_extractor: Option<key_extractor::GuestIndices>,
     pub(crate) similarity_scorer: Option<similarity_scorer::GuestIndices>,
 }
 
-/// An instance. After an error of any call it is of no more use.
+/// An instance. After an error of any call but a [`FaultKind::Failure`] it is of no more use.
 pub(crate) struct Instance {
     store: Store<Guest>,
     key_extractor: Option<key_extractor::Guest>,
     similarity_scorer: Option<similarity_scorer::Guest>,
     limits: Limits,
+    /// Whether what it executes is counted.
+    fuel: bool,
+    last_call: Cost,
+}
+
+/// What a call took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// By the wall clock, with the crossing of the boundary, without the check of the answer.
+    pub time: Duration,
+    /// What was executed, in wasmtime's units, about one an instruction: the same for the same call. `None` unless
+    /// [`crate::Options::fuel`] is on.
+    pub fuel: Option<u64>,
+    /// All memories of the instance after the call. They never shrink.
+    pub memory_bytes: usize,
+    /// Written to the log, what was cut included.
+    pub log_bytes: usize,
 }
 
 /// What a plugin ran into, in words.
@@ -71,20 +58,15 @@ impl Instance {
     pub(crate) fn start(
         component: &InstancePre<Guest>,
         exports: &Exports,
-        name: &str,
+        log: Log,
         limits: Limits,
-    ) -> Result<Self, Cause> {
-        let guest = Guest {
-            gauge: Gauge::new(limits),
-            name: name.to_owned(),
-            log_bytes_left: limits.log_bytes_per_call_max,
-            log_bytes_cut: 0,
-            last_words: None,
-        };
-        let mut store = Store::new(component.engine(), guest);
+        fuel: bool,
+    ) -> Result<Self, Fault> {
+        let mut store = Store::new(component.engine(), Guest { gauge: Gauge::new(limits), log });
         store.limiter(|guest| &mut guest.gauge);
         store.set_hostcall_fuel(limits.result_bytes_max);
-        let mut instance = Self { store, key_extractor: None, similarity_scorer: None, limits };
+        let last_call = Cost::default();
+        let mut instance = Self { store, key_extractor: None, similarity_scorer: None, limits, fuel, last_call };
         instance.bounded(limits.time_to_start, |instance| {
             let made = component.instantiate(&mut instance.store)?;
             let key_extractor = exports.key_extractor.as_ref();
@@ -96,36 +78,41 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Asks the plugin who it is; as a key extractor if it is one.
-    pub(crate) fn describe(&mut self) -> Result<types::Info, Cause> {
+    /// What the last call took; the first is the start.
+    pub(crate) fn last_call(&self) -> Cost {
+        self.last_call
+    }
+
+    pub(crate) fn log(&mut self) -> &mut Log {
+        &mut self.store.data_mut().log
+    }
+
+    /// Asks the plugin who it is.
+    pub(crate) fn describe(&mut self, role: Role) -> Result<types::Info, Fault> {
         self.bounded(self.limits.time_to_start, |instance| {
             let Self { store, key_extractor, similarity_scorer, .. } = instance;
-            match (key_extractor, similarity_scorer) {
-                (Some(extractor), _) => extractor.call_describe(store),
-                (None, Some(scorer)) => scorer.call_describe(store),
-                (None, None) => wasmtime::bail!("it exports no interface of the contract"),
+            match (role, key_extractor, similarity_scorer) {
+                (Role::KeyExtractor, Some(extractor), _) => extractor.call_describe(store),
+                (Role::SimilarityScorer, _, Some(scorer)) => scorer.call_describe(store),
+                (role, ..) => wasmtime::bail!("it exports no {}", role.name()),
             }
         })
     }
 
-    /// Gives the key extractor its text. The inner error is the plugin's refusal.
-    pub(crate) fn configure_extractor(&mut self, text: &str) -> Result<Result<types::Input, types::Failure>, Cause> {
-        self.bounded(self.limits.time_to_start, |instance| match &instance.key_extractor {
-            Some(extractor) => extractor.call_configure(&mut instance.store, text),
-            None => wasmtime::bail!("it exports no key-extractor"),
-        })
-    }
-
-    /// Gives the similarity scorer its text. The inner error is the plugin's refusal.
-    pub(crate) fn configure_scorer(&mut self, text: &str) -> Result<Result<types::Input, types::Failure>, Cause> {
-        self.bounded(self.limits.time_to_start, |instance| match &instance.similarity_scorer {
-            Some(scorer) => scorer.call_configure(&mut instance.store, text),
-            None => wasmtime::bail!("it exports no similarity-scorer"),
+    /// Gives the plugin its text. The inner error is its refusal.
+    pub(crate) fn configure(&mut self, role: Role, text: &str) -> Result<Result<types::Input, types::Failure>, Fault> {
+        self.bounded(self.limits.time_to_start, |instance| {
+            let Self { store, key_extractor, similarity_scorer, .. } = instance;
+            match (role, key_extractor, similarity_scorer) {
+                (Role::KeyExtractor, Some(extractor), _) => extractor.call_configure(store, text),
+                (Role::SimilarityScorer, _, Some(scorer)) => scorer.call_configure(store, text),
+                (role, ..) => wasmtime::bail!("it exports no {}", role.name()),
+            }
         })
     }
 
     /// Has the keys of a batch extracted. The answer is what the plugin says, true or not.
-    pub(crate) fn extract(&mut self, events: types::Batch<'_>) -> Result<types::Extraction, Cause> {
+    pub(crate) fn extract(&mut self, events: types::Batch<'_>) -> Result<types::Extraction, Fault> {
         let time = self.limits.time_of_call(events.values.data.len());
         let answer = self.bounded(time, |instance| match &instance.key_extractor {
             Some(extractor) => extractor.call_extract(&mut instance.store, events),
@@ -135,7 +122,7 @@ impl Instance {
     }
 
     /// Has the pairs of a batch compared. The answer is what the plugin says, true or not.
-    pub(crate) fn compare(&mut self, pairs: types::Pairs<'_>) -> Result<types::Comparisons, Cause> {
+    pub(crate) fn compare(&mut self, pairs: types::Pairs<'_>) -> Result<types::Comparisons, Fault> {
         let columns = [&pairs.paths, &pairs.originals, &pairs.duplicates];
         let time = self.limits.time_of_call(columns.iter().map(|column| column.data.len()).sum());
         let answer = self.bounded(time, |instance| match &instance.similarity_scorer {
@@ -145,38 +132,37 @@ impl Instance {
         answer.map_err(|failure| self.failed_in_its_own_words(&failure))
     }
 
-    fn failed_in_its_own_words(&self, failure: &types::Failure) -> Cause {
-        format!("the plugin says: {}", cut(&failure.message, self.limits.note_bytes_max))
+    fn failed_in_its_own_words(&self, failure: &types::Failure) -> Fault {
+        let words = format!("the plugin says: {}", cut(&failure.message, self.limits.note_bytes_max));
+        Fault { kind: FaultKind::Failure, words }
     }
 
     /// Makes one call within its limits of time and log.
-    fn bounded<R>(&mut self, time: Duration, call: impl FnOnce(&mut Self) -> wasmtime::Result<R>) -> Result<R, Cause> {
+    fn bounded<R>(&mut self, time: Duration, call: impl FnOnce(&mut Self) -> wasmtime::Result<R>) -> Result<R, Fault> {
         self.store.set_epoch_deadline(Ticker::ticks(time));
-        let guest = self.store.data_mut();
-        guest.log_bytes_left = self.limits.log_bytes_per_call_max;
-        guest.last_words = None;
-        let result = call(self);
-        let guest = self.store.data_mut();
-        let bytes_cut = std::mem::take(&mut guest.log_bytes_cut);
-        if bytes_cut > 0 {
-            tracing::warn!(
-                plugin = guest.name.as_str(),
-                bytes_cut,
-                "the plugin's log was cut: it wrote too much in one call"
-            );
+        if self.fuel {
+            // So much that it never ends: time is what bounds a call, fuel only counts.
+            self.store.set_fuel(u64::MAX).map_err(|error| self.fault(&error, time))?;
         }
-        result.map_err(|error| cause_of(&error, time, guest))
+        self.store.data_mut().log.begin_call();
+        let started = Clock::now();
+        let result = call(self);
+        let took = started.elapsed();
+        let fuel = if self.fuel { self.store.get_fuel().ok().map(|left| u64::MAX - left) } else { None };
+        let guest = self.store.data();
+        guest.log.end_call();
+        let memory_bytes = guest.gauge.memory_bytes();
+        self.last_call = Cost { time: took, fuel, memory_bytes, log_bytes: guest.log.bytes() };
+        result.map_err(|error| self.fault(&error, time))
     }
-}
 
-fn cause_of(error: &wasmtime::Error, time: Duration, guest: &Guest) -> Cause {
-    tracing::debug!(plugin = guest.name.as_str(), "{error:?}");
-    let cause = match error.downcast_ref::<Trap>() {
-        Some(&Trap::Interrupt) => format!("it took longer than {} ms", time.as_millis()),
-        _ => error.root_cause().to_string(),
-    };
-    match &guest.last_words {
-        Some(words) => format!("{cause}; its last words: {}", words.replace('\n', " ")),
-        None => cause,
+    fn fault(&self, error: &wasmtime::Error, time: Duration) -> Fault {
+        let log = &self.store.data().log;
+        tracing::debug!(plugin = log.plugin(), "{error:?}");
+        let mut fault = Fault::of_call(error, time, self.limits.result_bytes_max);
+        if let Some(words) = log.last_words() {
+            fault.words = format!("{}; its last words: {words}", fault.words);
+        }
+        fault
     }
 }

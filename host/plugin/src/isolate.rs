@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::error::PluginFailure;
 use crate::instance::{Cause, Instance};
 use crate::limits::Limits;
-use crate::load::{Loaded, Role};
+use crate::load::Loaded;
+use crate::role::Role;
 
 /// Into how many slices a batch is cut that fails. A call costs microseconds and a timeout a second: halves would find
 /// an endless loop among 1,000 events after eleven timeouts, sixteenths find it after four.

@@ -1,30 +1,43 @@
 //! Runs plugins: wasm components that say what makes two events the same, or how alike two events are. The only crate
 //! that names wasmtime.
 //!
-//! A [`Runtime`] compiles a component into a [`Plugin`]; a plugin gives an [`Extractor`] or a [`Scorer`], as its roles
-//! are, to each partition; each answers one batch a call. What a plugin does wrong costs the events or pairs that made it
-//! do so, and nothing else: it has no imports but a log, bounded memory, bounded time and bounded answers, and no answer
-//! is believed unchecked.
+//! A [`Runtime`] opens a component as a [`Candidate`]; with a configuration that it accepts, a candidate is a [`Plugin`];
+//! a plugin gives an [`Extractor`] or a [`Scorer`], as its roles are, to each partition; each answers one batch a call.
+//! What a plugin does wrong costs the events or pairs that made it do so, and nothing else: it has no imports but a log,
+//! bounded memory, bounded time and bounded answers, and no answer is believed unchecked. Suites and tools take a
+//! [`Probe`] instead, which shows every fault and its cost.
 //!
 //! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
 
 mod answer;
 mod bindings;
+mod candidate;
 mod error;
 mod extractor;
+mod fault;
 mod instance;
 mod isolate;
 mod limits;
 mod load;
+mod log;
+mod probe;
+mod role;
+mod runtime;
 mod scorer;
 mod slice;
 mod ticker;
 mod wasi;
 
+pub use candidate::{Candidate, Parts};
 pub use error::{LoadError, PluginFailure};
 pub use extractor::Extractor;
+pub use fault::{Fault, FaultKind};
+pub use instance::Cost;
 pub use isolate::Calls;
 pub use limits::Limits;
-pub use load::{Input, Plugin, Roles, Runtime, Texts};
+pub use load::Plugin;
+pub use probe::{Info, Probe};
+pub use role::{Input, Role, Roles, Texts};
+pub use runtime::{Options, Runtime};
 pub use scorer::Scorer;
 pub use wasi::Wasi;

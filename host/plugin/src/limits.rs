@@ -73,7 +73,17 @@ impl Gauge {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { memory_bytes: 0, limits }
     }
+
+    /// All memories together.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
 }
+
+/// A limit that was hit.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Exceeded(String);
 
 impl ResourceLimiter for Gauge {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -83,7 +93,7 @@ impl ResourceLimiter for Gauge {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         let max = self.limits.memory_bytes_max;
         if total > max {
-            wasmtime::bail!("its memory would grow to {total} bytes, and the limit is {max}");
+            return Err(Exceeded(format!("its memory would grow to {total} bytes, and the limit is {max}")).into());
         }
         self.memory_bytes = total;
         Ok(true)
@@ -95,7 +105,7 @@ impl ResourceLimiter for Gauge {
         }
         let max = self.limits.table_elements_max;
         if desired > max {
-            wasmtime::bail!("its table would grow to {desired} elements, and the limit is {max}");
+            return Err(Exceeded(format!("its table would grow to {desired} elements, and the limit is {max}")).into());
         }
         Ok(true)
     }

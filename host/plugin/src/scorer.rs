@@ -9,9 +9,11 @@ use engine::properties::{Comparisons, PairBatch, Verdict};
 use crate::answer::absorb_scores;
 use crate::bindings::types;
 use crate::error::PluginFailure;
+use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::isolate::{Caller, Calls, Work};
-use crate::load::{Loaded, Role};
+use crate::load::Loaded;
+use crate::role::Role;
 use crate::slice;
 
 /// Scores pairs for one partition. It owns an instance of the plugin, which lives until it fails.
@@ -22,7 +24,7 @@ pub struct Scorer {
 
 /// Ends of a slice of a batch, which count from the start of the slice.
 #[derive(Default)]
-struct SliceEnds {
+pub(crate) struct SliceEnds {
     pairs: Vec<u32>,
     paths: Vec<u32>,
     originals: Vec<u32>,
@@ -63,13 +65,13 @@ impl Scorer {
     }
 }
 
-fn clear(out: &mut Comparisons) {
+pub(crate) fn clear(out: &mut Comparisons) {
     out.scores.clear();
     out.verdicts.clear();
 }
 
 /// Whether every list has one entry a row, and the pairs share the rows out among them.
-fn is_whole(pairs: &PairBatch) -> bool {
+pub(crate) fn is_whole(pairs: &PairBatch) -> bool {
     let rows = pairs.ends.last().map_or(0, |end| *end as usize);
     let values = [pairs.paths.len(), pairs.originals.len(), pairs.duplicates.len()];
     let kinds = [pairs.original_kinds.len(), pairs.duplicate_kinds.len()];
@@ -84,10 +86,8 @@ struct Scoring<'a> {
 
 impl Work for Scoring<'_> {
     fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Cause>> {
-        let pairs = slice_of(self.pairs, slice, self.ends)?;
-        let rows = pairs.original_kinds.len();
-        let answer = instance.compare(pairs);
-        Some(answer.and_then(|answer| absorb_scores(&answer, slice.len(), rows, self.out)))
+        let answered = compare_slice(instance, self.pairs, slice, self.ends, self.out)?;
+        Some(answered.map_err(|fault| fault.words))
     }
 
     fn give_up(&mut self, pair: usize, _cause: &Cause) {
@@ -95,6 +95,20 @@ impl Work for Scoring<'_> {
         self.out.scores.push(None);
         self.out.verdicts.extend(std::iter::repeat_n(Verdict::Ignored, rows));
     }
+}
+
+/// Makes one call with the pairs of `slice`, and appends what is said of them to `out`. `None`: the batch is malformed.
+pub(crate) fn compare_slice(
+    instance: &mut Instance,
+    pairs: &PairBatch,
+    slice: &Range<usize>,
+    ends: &mut SliceEnds,
+    out: &mut Comparisons,
+) -> Option<Result<(), Fault>> {
+    let pairs = slice_of(pairs, slice, ends)?;
+    let rows = pairs.original_kinds.len();
+    let absorb = |answer| absorb_scores(&answer, slice.len(), rows, out).map_err(Fault::lie);
+    Some(instance.compare(pairs).and_then(absorb))
 }
 
 /// The pairs of `slice` as they cross to the plugin.

@@ -1,0 +1,276 @@
+//! A component that was looked at and has not run: what it is, what it imports, what it exports. Not a plugin yet: that
+//! takes a configuration that it accepts.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::Engine;
+use wasmtime::component::types::{Component as ComponentType, ComponentItem};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::bindings::{key_extractor, similarity_scorer, types};
+use crate::error::{CONTRACT, KEY_EXTRACTOR, LOG, LoadError, SIMILARITY_SCORER};
+use crate::fault::Fault;
+use crate::instance::{Exports, Guest, Instance};
+use crate::limits::Limits;
+use crate::load::Plugin;
+use crate::log::Log;
+use crate::probe::Probe;
+use crate::role::{Input, Role, Roles, Texts};
+use crate::runtime::Options;
+use crate::ticker::Ticker;
+
+/// Most fields a plugin may ask for.
+const FIELDS_MAX: usize = 256;
+
+/// A component that keeps to the contract by its names and types; nothing of it has run yet. Cheap to clone.
+#[derive(Clone)]
+pub struct Candidate(Arc<Opened>);
+
+struct Opened {
+    source: Source,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    parts: Parts,
+    indices: Exports,
+    component: InstancePre<Guest>,
+    limits: Limits,
+    fuel: bool,
+    /// Deadlines pass only while it ticks.
+    _ticker: Arc<Ticker>,
+}
+
+/// Where a component comes from.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
+    pub(crate) compile_time: Duration,
+    pub(crate) from_cache: bool,
+}
+
+/// What an instance of a component is made of at its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Linear memories.
+    pub memories: usize,
+    /// Tables.
+    pub tables: usize,
+    /// The largest memory as it starts, in bytes.
+    pub largest_memory_bytes: u64,
+    /// The largest table as it starts, in elements.
+    pub largest_table_elements: u64,
+}
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Source { path, sha256, .. } = &self.0.source;
+        f.debug_struct("Candidate").field("path", path).field("sha256", sha256).finish_non_exhaustive()
+    }
+}
+
+impl Candidate {
+    /// Checks names before types, so that the commonest mistakes get the plainest words.
+    pub(crate) fn new(
+        source: Source,
+        component: &Component,
+        linker: &Linker<Guest>,
+        options: &Options,
+        ticker: Arc<Ticker>,
+    ) -> Result<Self, LoadError> {
+        let (ty, engine) = (component.component_type(), component.engine());
+        let imports = imports(&ty, engine);
+        let refused: Vec<String> = imports.iter().filter(|name| *name != LOG).cloned().collect();
+        if !refused.is_empty() {
+            return Err(LoadError::ImportsRefused { path: source.path, imports: refused });
+        }
+        let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let exported = |name: &str| component.get_export_index(None, name).is_some();
+        let (extracts_keys, scores) = (exported(KEY_EXTRACTOR), exported(SIMILARITY_SCORER));
+        if !extracts_keys && !scores {
+            return Err(LoadError::WrongWorld { path: source.path, exports });
+        }
+        let mismatch =
+            |error: wasmtime::Error| LoadError::Mismatch { path: source.path.clone(), cause: format!("{error:#}") };
+        let pre = linker.instantiate_pre(component).map_err(mismatch)?;
+        let key_extractor =
+            extracts_keys.then(|| key_extractor::GuestIndices::new(&pre)).transpose().map_err(mismatch)?;
+        let similarity_scorer =
+            scores.then(|| similarity_scorer::GuestIndices::new(&pre)).transpose().map_err(mismatch)?;
+        Ok(Self(Arc::new(Opened {
+            source,
+            imports,
+            exports,
+            parts: parts(component),
+            indices: Exports { key_extractor, similarity_scorer },
+            component: pre,
+            limits: options.limits,
+            fuel: options.fuel,
+            _ticker: ticker,
+        })))
+    }
+
+    /// The component's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.source.path
+    }
+
+    /// Digest of the component's file, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.0.source.sha256
+    }
+
+    /// Size of the component's file, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.source.bytes
+    }
+
+    /// What it imports, but for names of types.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+
+    /// What it exports.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.0.exports
+    }
+
+    /// What it can do.
+    #[must_use]
+    pub fn roles(&self) -> Roles {
+        let Exports { key_extractor, similarity_scorer } = &self.0.indices;
+        Roles { extracts_keys: key_extractor.is_some(), scores: similarity_scorer.is_some() }
+    }
+
+    /// The version of the contract that it keeps to: `1.0.0`.
+    #[must_use]
+    pub fn contract(&self) -> &str {
+        CONTRACT
+    }
+
+    /// What an instance is made of.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        self.0.parts
+    }
+
+    /// What an instance may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Time to compile it, or to read it from the cache.
+    #[must_use]
+    pub fn compile_time(&self) -> Duration {
+        self.0.source.compile_time
+    }
+
+    /// Whether it was found compiled in the cache.
+    #[must_use]
+    pub fn from_cache(&self) -> bool {
+        self.0.source.from_cache
+    }
+
+    /// Makes a plugin of it: starts an instance, asks who it is, and sees that it accepts its configuration.
+    ///
+    /// # Errors
+    /// It fails, refuses its configuration, or asks for input that cannot be had.
+    pub fn configured(&self, texts: Texts<'_>) -> Result<Plugin, LoadError> {
+        let trapped = |step| move |cause| LoadError::Trapped { path: self.path().to_owned(), step, cause };
+        let mut instance = self.start(Log::new(&self.stem(), self.log_bytes_max())).map_err(trapped("instantiate"))?;
+        let describing = self.roles().iter().next().unwrap_or(Role::KeyExtractor);
+        let info = instance.describe(describing).map_err(trapped("describe"))?;
+        let mut inputs = [None, None];
+        for role in self.roles().iter() {
+            let answer = instance.configure(role, texts.of(role)).map_err(trapped("configure"))?;
+            let named = |name: &str| name.to_owned();
+            let input = answer
+                .map_err(|failure| LoadError::Refused { name: named(&info.name), message: failure.message })
+                .and_then(|input| {
+                    checked_input(input).map_err(|cause| LoadError::BadInput { name: named(&info.name), cause })
+                })?;
+            let [extractor, scorer] = &mut inputs;
+            *(if role == Role::KeyExtractor { extractor } else { scorer }) = Some(input);
+        }
+        Ok(Plugin::new(self.clone(), info, texts, inputs))
+    }
+
+    /// A fresh instance that has not been configured, to be called one call at a time. What it writes to the log is kept
+    /// for [`Probe::take_log`].
+    ///
+    /// # Errors
+    /// It fails to start.
+    pub fn probe(&self) -> Result<Probe, Fault> {
+        let log = Log::kept(&self.stem(), self.log_bytes_max());
+        Ok(Probe::new(self.start(log)?, self.clone()))
+    }
+
+    /// Makes an instance that has not been configured.
+    pub(crate) fn start(&self, log: Log) -> Result<Instance, Fault> {
+        let Opened { component, indices, limits, fuel, .. } = &*self.0;
+        Instance::start(component, indices, log, *limits, *fuel)
+    }
+
+    /// How it is called as long as it has not said its name.
+    fn stem(&self) -> String {
+        self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn log_bytes_max(&self) -> usize {
+        self.0.limits.log_bytes_per_call_max
+    }
+}
+
+/// The imports that somebody has to provide.
+fn imports(ty: &ComponentType, engine: &Engine) -> Vec<String> {
+    let needed = ty.imports(engine).filter(|(_, item)| !only_types(&item.ty, engine));
+    needed.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Whether an import is only names for types, which nobody has to provide; `types` of the contract is one.
+fn only_types(item: &ComponentItem, engine: &Engine) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => {
+            instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)))
+        }
+        ComponentItem::ComponentFunc(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Resource(_) => false,
+    }
+}
+
+fn parts(component: &Component) -> Parts {
+    // Components that bring their modules along say what they need; others import some, and are refused.
+    let Some(needs) = component.resources_required() else { return Parts::default() };
+    Parts {
+        memories: needs.num_memories as usize,
+        tables: needs.num_tables as usize,
+        largest_memory_bytes: needs.max_initial_memory_size.unwrap_or(0),
+        largest_table_elements: needs.max_initial_table_size.unwrap_or(0),
+    }
+}
+
+/// What a plugin asks to read, if it can be had; else why not.
+pub(crate) fn checked_input(input: types::Input) -> Result<Input, String> {
+    let fields = match input {
+        types::Input::Payload => return Ok(Input::Payload),
+        types::Input::Fields(fields) => fields,
+    };
+    if fields.is_empty() || fields.len() > FIELDS_MAX {
+        return Err(format!("{} fields, and it may be 1 to {FIELDS_MAX}", fields.len()));
+    }
+    match fields.iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
+        Some(pointer) => Err(format!("\"{pointer}\" is no JSON pointer")),
+        None => Ok(Input::Fields(fields)),
+    }
+}

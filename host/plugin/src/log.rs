@@ -1,0 +1,97 @@
+//! What one instance says, bounded a call: to the host's log, or kept for whoever asked for it. Not the host's own words.
+
+use crate::bindings::log;
+
+/// Longest part of a plugin's last words that goes into a reason.
+const LAST_WORDS_BYTES_MAX: usize = 512;
+
+/// The log of one instance.
+#[derive(Debug)]
+pub(crate) struct Log {
+    plugin: String,
+    bytes_per_call_max: usize,
+    /// Written in this call, what was cut included.
+    bytes: usize,
+    bytes_left: usize,
+    last_words: Option<String>,
+    /// Lines of this call with their levels; `None`: they go to the host's log.
+    kept: Option<Vec<(u8, String)>>,
+}
+
+impl Log {
+    /// The log of an instance of this plugin, which goes to the host's.
+    pub(crate) fn new(plugin: &str, bytes_per_call_max: usize) -> Self {
+        let plugin = plugin.to_owned();
+        Self { plugin, bytes_per_call_max, bytes: 0, bytes_left: bytes_per_call_max, last_words: None, kept: None }
+    }
+
+    /// A log that goes nowhere: its lines are kept until the next call.
+    pub(crate) fn kept(plugin: &str, bytes_per_call_max: usize) -> Self {
+        Self { kept: Some(Vec::new()), ..Self::new(plugin, bytes_per_call_max) }
+    }
+
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Bytes written in the last call, what was cut included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lines of the last call, if they are kept.
+    pub(crate) fn take(&mut self) -> Vec<(u8, String)> {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The last error of this call, on one line.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        self.last_words.as_ref().map(|words| words.replace('\n', " "))
+    }
+
+    pub(crate) fn begin_call(&mut self) {
+        (self.bytes, self.bytes_left, self.last_words) = (0, self.bytes_per_call_max, None);
+        self.kept.iter_mut().for_each(Vec::clear);
+    }
+
+    pub(crate) fn end_call(&self) {
+        let bytes_cut = self.bytes.saturating_sub(self.bytes_per_call_max);
+        if bytes_cut > 0 && self.kept.is_none() {
+            let plugin = self.plugin();
+            tracing::warn!(plugin, bytes_cut, "the plugin's log was cut: it wrote too much in one call");
+        }
+    }
+
+    /// Takes a message down, or as much of it as fits.
+    pub(crate) fn line(&mut self, level: u8, message: &str) {
+        let line = cut(message, self.bytes_left);
+        self.bytes_left -= line.len();
+        self.bytes = self.bytes.saturating_add(message.len());
+        if level >= 4 {
+            self.last_words = Some(cut(message, LAST_WORDS_BYTES_MAX).to_owned());
+        }
+        if line.is_empty() {
+            return;
+        }
+        let plugin = self.plugin.as_str();
+        match (&mut self.kept, level) {
+            (Some(kept), _) => kept.push((level, line.to_owned())),
+            (None, 0) => tracing::trace!(plugin, "{line}"),
+            (None, 1) => tracing::debug!(plugin, "{line}"),
+            (None, 2) => tracing::info!(plugin, "{line}"),
+            (None, 3) => tracing::warn!(plugin, "{line}"),
+            (None, _) => tracing::error!(plugin, "{line}"),
+        }
+    }
+}
+
+impl log::Host for Log {
+    fn write(&mut self, level: u8, message: String) {
+        self.line(level, &message);
+    }
+}
+
+/// The first `bytes_max` bytes of a text, or a little less where that would split a character.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+}
