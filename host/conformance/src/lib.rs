@@ -1,1 +1,50 @@
-//! The conformance suite for plugins: rules, and what a component does under them. Not the sandbox, and no policy.
+//! The conformance suite for plugins: rules with stable ids, and what a component does under them. Not the sandbox, which
+//! is the crate `plugin`, and no policy: it says what it saw.
+//!
+//! From a test of your own plugin:
+//!
+//! ```no_run
+//! conformance::assert_conforms("target/my_plugin.wasm");
+//! ```
+//!
+//! With a configuration, golden vectors and the strict rules:
+//!
+//! ```no_run
+//! use conformance::{Golden, Level, Options};
+//!
+//! let options = Options {
+//!     level: Level::Strict,
+//!     extractor_config: Some(r#"{"fields": ["/order/id"]}"#.to_owned()),
+//!     golden: vec![Golden::read("tests/golden.json".as_ref()).expect("golden vectors")],
+//!     ..Options::default()
+//! };
+//! let report = conformance::run("target/my_plugin.wasm".as_ref(), &options, &mut |_| {}).expect("a component");
+//! assert!(report.passed(), "{}", report.to_human(false));
+//! ```
+//!
+//! How it works: [`run`] opens the component once and tries the chosen rules one after the other. Each rule gets as many
+//! fresh instances as it wants, events made from a seed for the fields that the plugin asks for, and answers that the host
+//! has checked as in a run. The same seed gives the same suite, whichever rules are run. docs/conformance.md lists the
+//! rules.
+
+mod context;
+mod feed;
+mod format;
+mod golden;
+mod report;
+mod rule;
+mod rules;
+mod run;
+mod samples;
+mod select;
+mod session;
+mod show;
+mod verdict;
+
+pub use format::{catalogue, document, outcome_line};
+pub use golden::{Golden, GoldenError};
+pub use report::{Counts, Outcome, Report, Subject};
+pub use rule::{Concerns, Group, Level, Rule};
+pub use run::{Options, SuiteError, assert_conforms, check, run};
+pub use select::{UnknownRule, rules, select};
+pub use verdict::{Failure, Verdict};

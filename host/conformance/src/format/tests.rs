@@ -1,0 +1,1 @@
+//! Reports in each form, read back.

@@ -1,0 +1,5 @@
+//! Rules of the group `golden`.
+
+use crate::rule::Rule;
+
+pub(super) const RULES: &[Rule] = &[];

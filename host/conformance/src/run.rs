@@ -1,0 +1,185 @@
+//! Runs the rules, one after the other. Not the rules, and not what is told of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use plugin::{Candidate, Limits, LoadError, Runtime, Wasi};
+
+use crate::context::Context;
+use crate::golden::Golden;
+use crate::report::{Outcome, Report, Subject, rerun};
+use crate::rule::{Level, Rule};
+use crate::select::{UnknownRule, select};
+use crate::verdict::Verdict;
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The rules to run where none are named.
+    pub level: Level,
+    /// Ids or groups; empty: all of the level.
+    pub rules: Vec<String>,
+    /// What events are drawn from: the same seed, the same suite.
+    pub seed: u64,
+    /// The operator's text for extracting keys; `None`: empty.
+    pub extractor_config: Option<String>,
+    /// The operator's text for scoring; `None`: empty.
+    pub scorer_config: Option<String>,
+    /// Answers that the plugin has to give.
+    pub golden: Vec<Golden>,
+    /// Events of the author's, for plugins that read the payload: what they make sense of.
+    pub samples: Vec<Vec<u8>>,
+    /// Only what needs no fuel and little time.
+    pub quick: bool,
+    /// What components get that were built with WASI.
+    pub wasi: Wasi,
+    /// What an instance may use.
+    pub limits: Limits,
+    /// Where compiled components are kept; `None`: nowhere.
+    pub cache_dir: Option<PathBuf>,
+    /// What else has to stand on a command line that repeats a rule: `--expect`, `golden.json`.
+    pub arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            level: Level::Required,
+            rules: Vec::new(),
+            seed: 1,
+            extractor_config: None,
+            scorer_config: None,
+            golden: Vec::new(),
+            samples: Vec::new(),
+            quick: false,
+            wasi: Wasi::None,
+            limits: Limits::default(),
+            cache_dir: None,
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum SuiteError {
+    /// It is no component that keeps to the contract by its names and types: rules L1 to L3.
+    #[error(transparent)]
+    CannotLoad(LoadError),
+    /// A rule was asked for that does not exist.
+    #[error(transparent)]
+    UnknownRule(#[from] UnknownRule),
+    /// The suite itself cannot run here.
+    #[error("the conformance suite cannot run: {0}")]
+    Suite(String),
+}
+
+/// Opens a component and runs the rules that `options` choose; `progress` gets each outcome as it is there.
+///
+/// # Errors
+/// There is no report: see [`SuiteError`].
+pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -> Result<Report, SuiteError> {
+    let rules = select(&options.rules, options.level)?;
+    let sandbox = plugin::Options {
+        limits: options.limits,
+        wasi: options.wasi,
+        cache_dir: options.cache_dir.clone(),
+        fuel: !options.quick,
+    };
+    let runtime = Runtime::with(sandbox).map_err(|error| SuiteError::Suite(error.to_string()))?;
+    let candidate = runtime.open(path).map_err(|error| match error {
+        LoadError::Runtime { .. } => SuiteError::Suite(error.to_string()),
+        error => SuiteError::CannotLoad(error),
+    })?;
+    Ok(try_all(&candidate, options, &rules, progress))
+}
+
+/// Runs the required rules that need no fuel and little time: for a plugin that is to take over from another one.
+#[must_use]
+pub fn check(candidate: &Candidate, options: &Options) -> Report {
+    let options = Options { quick: true, level: Level::Required, rules: Vec::new(), ..options.clone() };
+    let rules = select(&[], Level::Required).unwrap_or_default();
+    try_all(candidate, &options, &rules, &mut |_| {})
+}
+
+/// Holds a component to the required rules, with an empty configuration.
+///
+/// ```no_run
+/// # #[test] fn conforms() {
+/// conformance::assert_conforms("dist/plugins/composite_key.wasm");
+/// # }
+/// ```
+///
+/// # Panics
+/// It does not conform, or cannot be loaded; the message is the report.
+pub fn assert_conforms(path: impl AsRef<Path>) {
+    match run(path.as_ref(), &Options::default(), &mut |_| {}) {
+        Ok(report) if report.passed() => {}
+        Ok(report) => panic!("{}", report.to_human(false)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn try_all(
+    candidate: &Candidate,
+    options: &Options,
+    rules: &[&'static Rule],
+    progress: &mut dyn FnMut(&Outcome),
+) -> Report {
+    let started = Instant::now();
+    let mut report = Report {
+        subject: Subject::of(candidate),
+        level: options.level,
+        seed: options.seed,
+        quick: options.quick,
+        outcomes: Vec::with_capacity(rules.len()),
+        time: started.elapsed(),
+    };
+    for rule in rules.iter().filter(|rule| rule.quick || !options.quick) {
+        let outcome = try_one(candidate, options, rule, &report);
+        progress(&outcome);
+        report.outcomes.push(outcome);
+    }
+    report.time = started.elapsed();
+    report
+}
+
+fn try_one(candidate: &Candidate, options: &Options, rule: &'static Rule, before: &Report) -> Outcome {
+    let started = Instant::now();
+    let mut context = Context::new(candidate, options, rule.id);
+    let broken = rule.follows.iter().find(|id| before.outcome(id).is_some_and(|outcome| outcome.verdict.is_bad()));
+    let verdict = match (broken, rule.concerns.roles(candidate.roles())) {
+        (Some(id), _) => Verdict::Blocked(format!("it means nothing where {id} does not hold")),
+        (None, Err(why)) => Verdict::NotApplicable(why.to_owned()),
+        (None, Ok(roles)) => verdict_of_all(roles.into_iter().map(|role| (rule.run)(&mut context, role))),
+    };
+    let (used, remarks) = context.finish();
+    Outcome {
+        rule,
+        verdict,
+        time: started.elapsed(),
+        calls: used.calls,
+        fuel: used.fuel,
+        remarks,
+        rerun: rerun(candidate, options, rule),
+    }
+}
+
+/// The worst of the verdicts for each role; not applicable only where the rule says nothing about any of them.
+fn verdict_of_all(tried: impl Iterator<Item = Result<(), crate::verdict::Stop>>) -> Verdict {
+    let rank = |verdict: &Verdict| match verdict {
+        Verdict::Failed(_) => 3,
+        Verdict::Blocked(_) => 2,
+        Verdict::Passed => 1,
+        Verdict::NotApplicable(_) => 0,
+    };
+    let mut verdict = Verdict::NotApplicable("the plugin has no role that it is about".to_owned());
+    for next in tried.map(|result| result.map_or_else(Verdict::from, |()| Verdict::Passed)) {
+        if rank(&next) > rank(&verdict)
+            || matches!((&next, &verdict), (Verdict::NotApplicable(_), Verdict::NotApplicable(_)))
+        {
+            verdict = next;
+        }
+    }
+    verdict
+}
