@@ -14,7 +14,7 @@ use engine::fingerprint::Fingerprinter;
 use engine::history::History;
 use engine::properties::{Comparisons, Kept, PairBatch, Pairer, Refusal, Verdict};
 use engine::record::{Offset, RecordBatch, TopicPartition};
-use plugin::{Input, Scorer};
+use plugin::{Input, PluginFailure, Scorer};
 use state::{Originals, PartitionStore};
 
 use crate::insights::{Explained, Findings, Likeness, uuid_similarity};
@@ -28,6 +28,9 @@ const COMPARE_BYTES_MAX: usize = 4 << 20;
 
 /// A batch is held for its originals where these are at least this part of its memory.
 const SHARED_PART: usize = 4;
+
+/// Batches for which a scorer that failed as a whole is not asked: it may have taken a minute to fail.
+const RESTS: u32 = 1_000;
 
 const NO_SCORER: &str = "no plugin scores";
 const SWITCHED_OFF: &str = "--keep-originals is off";
@@ -145,6 +148,8 @@ pub(crate) struct Explainer {
     source: TopicPartition,
     letters: Letters,
     scorer: Option<Scorer>,
+    /// Calls that the scorer is still to be spared.
+    rests: u32,
     pairer: Option<Pairer>,
     roots: Vec<String>,
     reads_payload: bool,
@@ -182,6 +187,7 @@ impl Explainer {
         Ok(Self {
             letters: Letters::new(&plugins.extractor, scorer, roots.clone(), redact, opaque),
             scorer: scorer.map(plugin::Plugin::scorer).transpose()?,
+            rests: 0,
             pairer: input.map(|_| Pairer::new((!reads_payload).then_some(roots.as_slice()))).transpose()?,
             roots,
             reads_payload,
@@ -347,7 +353,23 @@ impl Explainer {
     fn compare(&mut self, batch: &Batch<'_>, duplicates: &[Duplicate]) -> Result<(), LineError> {
         self.comparisons.scores.clear();
         let Some(scorer) = self.scorer.as_mut().filter(|_| self.pairs.pairs() > 0) else { return Ok(()) };
-        let calls = scorer.compare(&self.pairs, &mut self.comparisons)?;
+        if self.rests > 0 {
+            self.rests -= 1;
+            return Ok(());
+        }
+        let calls = match scorer.compare(&self.pairs, &mut self.comparisons) {
+            Ok(calls) => calls,
+            // Duplicates without a score lose nobody an event: no reason to hold a partition, as a broken extractor is.
+            Err(failure @ (PluginFailure::Restart { .. } | PluginFailure::TooSlow { .. }))
+                if self.on_failure != OnPluginFailure::Stop =>
+            {
+                self.cost.failures += 1;
+                self.rests = RESTS;
+                tracing::warn!(source = %self.source, %failure, batches = RESTS, "the scorer rests; duplicates get no score");
+                return Ok(());
+            }
+            Err(failure) => return Err(failure.into()),
+        };
         self.cost.add(&calls, self.pairs.pairs());
         let Some((pair, reason)) = calls.failed.first() else { return Ok(()) };
         let failed = self.facts.iter().find(|fact| fact.pair == Ok(*pair as usize));

@@ -1,4 +1,5 @@
-//! The HTTP server: live page, status, readiness, liveness, metrics. It only reads; nothing about the host can be changed here.
+//! The HTTP server: live page, status, readiness, liveness, metrics. It only reads, but for the addresses under `/admin`,
+//! which are there only for those who know the token.
 //!
 //! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers.
 
@@ -9,17 +10,19 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::insights::Insights;
 use crate::metrics::Metrics;
-use crate::settings::config::HttpConfig;
+use crate::reload::{Asking, Swap};
+use crate::settings::config::{HttpConfig, Secret};
 use crate::status::{Snapshot, Status};
 
 pub mod page;
@@ -63,6 +66,7 @@ struct Shared {
     status: Arc<Status>,
     metrics: Metrics,
     insights: Arc<Insights>,
+    reload: Asking,
     heartbeat_age_max: Duration,
 }
 
@@ -75,8 +79,9 @@ pub fn serve(
     status: Arc<Status>,
     metrics: Metrics,
     insights: Arc<Insights>,
+    reload: Asking,
 ) -> Result<HttpServer, HttpError> {
-    serve_with(config, Shared { status, metrics, insights, heartbeat_age_max: HEARTBEAT_AGE_MAX })
+    serve_with(config, Shared { status, metrics, insights, reload, heartbeat_age_max: HEARTBEAT_AGE_MAX })
 }
 
 fn serve_with(config: &HttpConfig, shared: Shared) -> Result<HttpServer, HttpError> {
@@ -84,7 +89,8 @@ fn serve_with(config: &HttpConfig, shared: Shared) -> Result<HttpServer, HttpErr
     let address = listener.local_addr().map_err(HttpError::Start)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Start)?;
     let (stop, stopped) = oneshot::channel();
-    let serve = move || runtime.block_on(answer(listener, router(shared), stopped));
+    let router = router(shared, config.admin_token.as_ref());
+    let serve = move || runtime.block_on(answer(listener, router, stopped));
     let thread = std::thread::Builder::new().name("http".into()).spawn(serve).map_err(HttpError::Start)?;
     Ok(HttpServer { address, stop: Some(stop), thread: Some(thread) })
 }
@@ -148,7 +154,7 @@ impl Drop for HttpServer {
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, admin_token: Option<&Secret>) -> Router {
     let mut router = Router::new()
         .route("/", get(index))
         .route("/_readiness", get(readiness))
@@ -160,6 +166,13 @@ fn router(shared: Shared) -> Router {
         .route("/api/latest", get(async |State(shared): State<Shared>| Json(shared.insights.latest())));
     for file in page::FILES {
         router = router.route(file.path, get(async || page_file(file)));
+    }
+    if let Some(token) = admin_token {
+        let token = digest(token.expose());
+        let reload = async move |State(shared): State<Shared>, method: Method, headers: HeaderMap| {
+            reload(&shared, &token, &method, &headers).await
+        };
+        router = router.route(RELOAD, any(reload));
     }
     router
         .fallback(async || {
@@ -178,9 +191,21 @@ fn page_file(file: &'static page::PageFile) -> Response {
     (headers, file.text).into_response()
 }
 
+/// Where plugins are reloaded.
+const RELOAD: &str = "/admin/plugins/reload";
+
 /// The paths that have a series of their own; everything else is `other`, so that nobody can make series.
-const COUNTED: [&str; 8] =
-    ["/", "/_readiness", "/_liveness", "/metrics", "/api/status", "/api/duplicates", "/api/keys", "/api/latest"];
+const COUNTED: [&str; 9] = [
+    "/",
+    "/_readiness",
+    "/_liveness",
+    "/metrics",
+    "/api/status",
+    "/api/duplicates",
+    "/api/keys",
+    "/api/latest",
+    RELOAD,
+];
 
 async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let path = COUNTED.into_iter().find(|path| *path == request.uri().path()).unwrap_or("other");
@@ -228,6 +253,37 @@ async fn liveness(State(shared): State<Shared>) -> Response {
     (code, Json(json!({ "alive": alive, "heartbeat_age_ms": age, "heartbeat_age_max_ms": limit }))).into_response()
 }
 
+/// Loads the plugins' files anew, for who shows the token. Who does not is told nothing.
+async fn reload(shared: &Shared, token: &[u8; 32], method: &Method, headers: &HeaderMap) -> Response {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(shown) = shown.and_then(|shown| shown.strip_prefix("Bearer ")) else {
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response();
+    };
+    if !is_same(&digest(shown.trim()), token) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    if method != Method::POST {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered");
+    }
+    match shared.reload.ask().await {
+        Some(swap @ (Swap::Swapped { .. } | Swap::Unchanged { .. })) => Json(swap).into_response(),
+        Some(swap @ Swap::Refused { .. }) => (StatusCode::CONFLICT, Json(swap)).into_response(),
+        None => refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no plugins are loaded yet, the host is stopping, or others are asking: ask again",
+        ),
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
+}
+
+/// In the same time wherever they differ; of digests, so that the length of what is compared shows nothing either.
+fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.iter().zip(other).fold(0, |differing, (one, other)| std::hint::black_box(differing | (one ^ other))) == 0
+}
+
 async fn metrics(State(shared): State<Shared>) -> Response {
     match shared.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
@@ -264,6 +320,13 @@ fn rows(snapshot: &Snapshot) -> Vec<[String; COLUMNS.len()]> {
     snapshot.partitions.iter().map(row).collect()
 }
 
+/// The last attempt to swap plugins, in words.
+fn last_swap(snapshot: &Snapshot) -> Option<String> {
+    let swap = snapshot.last_swap.as_ref()?;
+    let seconds = (now_ms() - swap.at).max(0) / 1_000;
+    Some(format!("plugins {} {seconds} s ago, asked for by {}: {}", swap.result, swap.by, swap.detail))
+}
+
 fn headline(snapshot: &Snapshot) -> String {
     let ready = if snapshot.ready { "ready".to_owned() } else { format!("not ready: {}", snapshot.reasons.join("; ")) };
     let (version, seconds) = (snapshot.version, snapshot.uptime_seconds);
@@ -276,6 +339,7 @@ fn plain(snapshot: &Snapshot) -> String {
         format!("plugin {} {} sha256:{}", plugin.name, plugin.version, plugin.digest)
     };
     lines.extend(snapshot.plugins.iter().map(plugin));
+    lines.extend(last_swap(snapshot));
     for row in rows(snapshot) {
         let cells = COLUMNS.iter().zip(&row).skip(1).filter(|(_, cell)| !cell.is_empty());
         let cells = cells.map(|(column, cell)| format!(" {column}={cell}")).collect::<String>();

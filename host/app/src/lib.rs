@@ -1,6 +1,7 @@
 //! The host as a library: settings, the line, runs over Kafka and files, and what is seen from outside. The binary is
 //! a page on top of it.
 
+mod breaker;
 pub mod exit;
 mod explain;
 pub mod generate;
@@ -12,6 +13,7 @@ pub mod line;
 pub mod logging;
 pub mod metrics;
 pub mod plugins;
+pub mod reload;
 pub mod run;
 pub mod settings;
 pub mod status;

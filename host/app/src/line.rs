@@ -13,9 +13,10 @@ use engine::projection::{Numbers, PointerError, Projection};
 use engine::properties::TooManyRoots;
 use engine::record::{Offset, Record, RecordBatch, TopicPartition};
 use engine::time::{Clock, parse_event_time};
-use plugin::{Calls, Extractor, Input};
+use plugin::{Calls, Extractor, Input, PluginFailure};
 use state::{Applied, PartitionStore, StateError};
 
+use crate::breaker::{Breaker, Verdict};
 use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wanted};
 use crate::insights::Findings;
 use crate::plugins::Plugins;
@@ -39,6 +40,8 @@ pub struct Rules {
     pub late: LatePolicy,
     /// What becomes of a record that the plugin fails on.
     pub on_plugin_failure: OnPluginFailure,
+    /// Share of the latest events, 0 to 1, on which the extractor may fail; `None`: all.
+    pub breaker: Option<f64>,
     /// How duplicates are explained.
     pub explain: ExplanationConfig,
 }
@@ -57,7 +60,7 @@ pub enum LineError {
     Load(#[from] plugin::LoadError),
     /// The plugin cannot be used at all any more.
     #[error(transparent)]
-    Plugin(#[from] plugin::PluginFailure),
+    Plugin(#[from] PluginFailure),
     /// The plugin failed on a record, and the policy is to stop.
     #[error(
         "the plugin failed on {partition} offset {offset}: {reason}; mend the plugin, or let such records go with \
@@ -67,6 +70,17 @@ pub enum LineError {
         /// Where the record is.
         partition: TopicPartition,
         /// Its offset.
+        offset: Offset,
+        /// What the plugin did.
+        reason: String,
+    },
+    /// The plugin fails on so many events that it is to blame and not they. Nothing of the batch was sent or staged: what
+    /// was processed before may be committed, and the batch may be tried again.
+    #[error("{partition} from offset {offset}: {reason}")]
+    Breaker {
+        /// Where the batch is.
+        partition: TopicPartition,
+        /// The offset of its first record.
         offset: Offset,
         /// What the plugin did.
         reason: String,
@@ -154,6 +168,7 @@ pub struct Line {
     extractor: Extractor,
     fingerprinter: Fingerprinter,
     decider: Decider,
+    breaker: Breaker,
     clock: Clock,
     committed_clock: Clock,
     store: PartitionStore,
@@ -178,25 +193,17 @@ impl Line {
         plugins: &Plugins,
         store: PartitionStore,
     ) -> Result<Self, LineError> {
-        let (wants_payload, plugin_fields) = match plugins.extractor.input() {
-            Input::Payload => (true, Vec::new()),
-            Input::Fields(fields) => (false, fields.clone()),
-        };
-        let host_fields: Vec<String> =
-            [Some(rules.uuid_field.clone()), rules.event_time.clone()].into_iter().flatten().collect();
-        let explainer = Explainer::new(&source, &rules, plugins)?;
-        let spans = explainer.roots();
-        let projection = Projection::compile_with_spans(&[&plugin_fields, &host_fields], spans, rules.numbers)?;
-        let wanted = Wanted { width: spans.len(), ..Wanted::default() };
-        let fields = projection.widths().into_iter().map(FieldBatch::new).collect();
+        let Fitted { projection, wants_payload, extractor, explainer, fields, wanted } =
+            Fitted::new(&source, &rules, plugins)?;
         let clock = store.applied().and_then(|applied| Clock::decode(&applied.clock)).unwrap_or_default();
         Ok(Self {
             source,
             projection,
             wants_payload,
-            extractor: plugins.extractor.extractor()?,
+            extractor,
             fingerprinter: Fingerprinter::new(store.seed()),
             decider: Decider::new(rules.window),
+            breaker: Breaker::new(rules.breaker),
             rules,
             clock,
             committed_clock: clock,
@@ -209,12 +216,45 @@ impl Line {
         })
     }
 
+    /// Puts other plugins in the place of those that it was made with: after a commit or a rollback, so that nothing
+    /// that the old ones found out is under way.
+    ///
+    /// # Errors
+    /// As [`Line::new`]; the line goes on with the plugins that it has.
+    pub fn swap(&mut self, plugins: &Plugins) -> Result<(), LineError> {
+        let Fitted { projection, wants_payload, extractor, explainer, fields, wanted } =
+            Fitted::new(&self.source, &self.rules, plugins)?;
+        self.projection = projection;
+        self.wants_payload = wants_payload;
+        self.extractor = extractor;
+        self.explainer = explainer;
+        self.scratch = Scratch { fields, wanted, ..Scratch::default() };
+        self.breaker.forget();
+        Ok(())
+    }
+
+    /// Whether a line could be made with these plugins.
+    ///
+    /// # Errors
+    /// As [`Line::new`].
+    pub fn try_plugins(rules: &Rules, plugins: &Plugins) -> Result<(), LineError> {
+        let nowhere = TopicPartition { topic: String::new(), partition: 0 };
+        Fitted::new(&nowhere, rules, plugins).map(drop)
+    }
+
+    /// Whether the extractor counts as broken; see [`LineError::Breaker`].
+    #[must_use]
+    pub fn is_breaker_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
     /// Decides a batch and sends what has to go out. The state may hold the batch on for the originals in it, see
     /// [`PartitionStore::take_released_batch`]. Records before `live_from` are replayed into the state only:
     /// their outputs were committed by an earlier run.
     ///
     /// # Errors
-    /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`].
+    /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`]. Not so after
+    /// [`LineError::Breaker`].
     pub fn process(
         &mut self,
         batch: &Arc<RecordBatch>,
@@ -295,8 +335,23 @@ impl Line {
         let payloads = self.wants_payload.then(|| payloads(batch, &self.scratch.decoded));
         let scratch = &mut self.scratch;
         let Some(events) = payloads.as_ref().or_else(|| scratch.fields.first()) else { return Ok(()) };
-        let calls = self.extractor.extract(events, &mut scratch.extraction)?;
+        let offset = batch.get(0).map_or(0, |record| record.offset());
+        // To stop at the first failure is stricter than any share.
+        let may_hold = self.rules.on_plugin_failure != OnPluginFailure::Stop;
+        let hold = |reason| LineError::Breaker { partition: self.source.clone(), offset, reason };
+        let calls = match self.extractor.extract(events, &mut scratch.extraction) {
+            Ok(calls) => calls,
+            Err(failure @ PluginFailure::Malformed { .. }) => return Err(failure.into()),
+            Err(failure) => {
+                self.plugin_cost.failures += 1;
+                let held = may_hold && self.breaker.gave_up() == Verdict::Hold;
+                return Err(if held { hold(failure.to_string()) } else { failure.into() });
+            }
+        };
         self.plugin_cost.add(&calls, events.events());
+        if may_hold && self.breaker.answered(events.events(), calls.failed.len()) == Verdict::Hold {
+            return Err(hold(too_many(&calls, &self.breaker)));
+        }
         for (event, text) in calls.failed {
             let Some(record) = scratch.decoded.get(event as usize).copied() else { continue };
             if self.rules.on_plugin_failure == OnPluginFailure::Stop {
@@ -471,6 +526,48 @@ impl Line {
     pub fn take_costs(&mut self) -> (StageTimes, [PluginCost; 2]) {
         let costs = [std::mem::take(&mut self.plugin_cost), self.explainer.take_cost()];
         (std::mem::take(&mut self.times), costs)
+    }
+}
+
+/// Why the extractor is to blame.
+fn too_many(calls: &Calls, breaker: &Breaker) -> String {
+    let last = calls.failed.last().map_or("", |(_, reason)| reason.as_str());
+    let percent = breaker.share() * 100.0;
+    format!(
+        "the plugin fails on {percent:.0} % of the latest events, more than --plugin-breaker allows; the last: {last}"
+    )
+}
+
+/// What the plugins of a run come to in one line.
+struct Fitted {
+    projection: Projection,
+    wants_payload: bool,
+    extractor: Extractor,
+    explainer: Explainer,
+    /// Buffers of the right widths.
+    fields: Vec<FieldBatch>,
+    wanted: Wanted,
+}
+
+impl Fitted {
+    fn new(source: &TopicPartition, rules: &Rules, plugins: &Plugins) -> Result<Self, LineError> {
+        let (wants_payload, plugin_fields) = match plugins.extractor.input() {
+            Input::Payload => (true, Vec::new()),
+            Input::Fields(fields) => (false, fields.clone()),
+        };
+        let host_fields: Vec<String> =
+            [Some(rules.uuid_field.clone()), rules.event_time.clone()].into_iter().flatten().collect();
+        let explainer = Explainer::new(source, rules, plugins)?;
+        let spans = explainer.roots();
+        let projection = Projection::compile_with_spans(&[&plugin_fields, &host_fields], spans, rules.numbers)?;
+        Ok(Self {
+            wanted: Wanted { width: spans.len(), ..Wanted::default() },
+            fields: projection.widths().into_iter().map(FieldBatch::new).collect(),
+            projection,
+            wants_payload,
+            extractor: plugins.extractor.extractor()?,
+            explainer,
+        })
     }
 }
 

@@ -66,6 +66,14 @@ pub mod names {
     pub const PLUGIN_SECONDS: &str = "dedup_host_plugin_seconds_total";
     /// Failures of a plugin.
     pub const PLUGIN_FAILURES: &str = "dedup_host_plugin_failures_total";
+    /// 1 for each plugin in force, with what it is as labels.
+    pub const PLUGIN_INFO: &str = "dedup_host_plugin_info";
+    /// The number of the plugins in force; each swap makes it one more.
+    pub const PLUGIN_GENERATION: &str = "dedup_host_plugin_generation";
+    /// Attempts to put other plugins in the place of those in force.
+    pub const PLUGIN_SWAPS: &str = "dedup_host_plugin_swaps_total";
+    /// 1 while a partition is held because the plugin is broken.
+    pub const PLUGIN_BREAKER_OPEN: &str = "dedup_host_plugin_breaker_open";
     /// Transactions by how they ended.
     pub const TRANSACTIONS: &str = "dedup_host_transactions_total";
     /// Rebalances.
@@ -204,6 +212,20 @@ labels! {
     }
 }
 
+labels! {
+    /// What became of an attempt to swap plugins.
+    SwapResult {
+        /// Others are in force.
+        Swapped = "swapped",
+        /// The files are those that are in force.
+        Unchanged = "unchanged",
+        /// They cannot be used, and the old ones stay.
+        Refused = "refused",
+        /// A partition could not take up those in force, and goes on with the ones it has.
+        Kept = "kept",
+    }
+}
+
 /// All metrics of the process. Clones are the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -214,9 +236,13 @@ pub struct Metrics {
     plugin_calls: IntCounterVec,
     plugin_seconds: CounterVec,
     plugin_failures: IntCounterVec,
+    plugin_info: IntGaugeVec,
+    plugin_swaps: IntCounterVec,
     transactions: IntCounterVec,
     rebalances: IntCounterVec,
     http_requests: IntCounterVec,
+    /// The number of the plugins in force.
+    pub plugin_generation: IntGauge,
     /// Records a batch.
     pub batch_records: Histogram,
     /// Bytes a batch.
@@ -248,6 +274,7 @@ struct Partitions {
     store_buckets: IntGaugeVec,
     store_front_keys: IntGaugeVec,
     effective_window_seconds: GaugeVec,
+    breaker_open: IntGaugeVec,
 }
 
 /// The metrics of one partition, resolved once: using them is an atomic operation each.
@@ -283,6 +310,8 @@ pub struct PartitionMetrics {
     pub store_front_keys: IntGauge,
     /// Seconds of the window that is really in force; infinite where it has no bound.
     pub effective_window_seconds: Gauge,
+    /// 1 while the partition is held because the plugin is broken.
+    pub breaker_open: IntGauge,
 }
 
 impl PartitionMetrics {
@@ -353,6 +382,17 @@ impl Metrics {
             plugin_calls: new.counters(names::PLUGIN_CALLS, "calls of a plugin", &["plugin"])?,
             plugin_seconds: new.seconds(names::PLUGIN_SECONDS, "time in a plugin", &["plugin"])?,
             plugin_failures: new.counters(names::PLUGIN_FAILURES, "failures of a plugin", &["plugin", "kind"])?,
+            plugin_info: new.int_gauges(
+                names::PLUGIN_INFO,
+                "1 for each plugin in force",
+                &["role", "name", "version", "sha256"],
+            )?,
+            plugin_swaps: new.counters(
+                names::PLUGIN_SWAPS,
+                "attempts to put other plugins in the place of those in force",
+                &["result"],
+            )?,
+            plugin_generation: new.int_gauge(names::PLUGIN_GENERATION, "number of the plugins in force")?,
             transactions: new.counters(names::TRANSACTIONS, "transactions by how they ended", &["result"])?,
             rebalances: new.counters(names::REBALANCES, "partitions given and taken by the group", &["kind"])?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
@@ -391,6 +431,9 @@ impl Metrics {
         for result in TransactionResult::ALL {
             self.transactions.with_label_values(&[result.as_str()]).inc_by(0);
         }
+        for result in SwapResult::ALL {
+            self.plugin_swaps.with_label_values(&[result.as_str()]).inc_by(0);
+        }
         for kind in Rebalance::ALL {
             self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
         }
@@ -416,6 +459,23 @@ impl Metrics {
             seconds: self.plugin_seconds.with_label_values(&[name]),
             failures: self.plugin_failures.clone(),
         }
+    }
+
+    /// These are the plugins in force, each with its roles.
+    pub fn set_plugins<'a>(&self, plugins: impl IntoIterator<Item = &'a plugin::Plugin>, generation: u64) {
+        self.plugin_info.reset();
+        for plugin in plugins {
+            for role in plugin.roles().names() {
+                let labels = [role, plugin.name(), plugin.version(), plugin.sha256()];
+                self.plugin_info.with_label_values(&labels).set(1);
+            }
+        }
+        self.plugin_generation.set(signed(generation));
+    }
+
+    /// It was tried to swap plugins.
+    pub fn plugins_swapped(&self, result: SwapResult) {
+        self.plugin_swaps.with_label_values(&[result.as_str()]).inc();
     }
 
     /// The time of one stage, to be resolved once and kept.
@@ -478,6 +538,11 @@ impl Partitions {
             store_buckets: new.int_gauges(names::STORE_BUCKETS, "time buckets of the state", BY)?,
             store_front_keys: new.int_gauges(names::STORE_FRONT_KEYS, "keys in memory, not yet on disk", BY)?,
             effective_window_seconds: new.gauges(names::EFFECTIVE_WINDOW_SECONDS, "window really in force", BY)?,
+            breaker_open: new.int_gauges(
+                names::PLUGIN_BREAKER_OPEN,
+                "1 while the partition is held because the plugin is broken",
+                BY,
+            )?,
         })
     }
 
@@ -504,6 +569,7 @@ impl Partitions {
             store_buckets: self.store_buckets.with_label_values(by),
             store_front_keys: self.store_front_keys.with_label_values(by),
             effective_window_seconds: self.effective_window_seconds.with_label_values(by),
+            breaker_open: self.breaker_open.with_label_values(by),
         }
     }
 
@@ -527,6 +593,7 @@ impl Partitions {
             &self.store_originals_dropped_bytes,
             &self.store_buckets,
             &self.store_front_keys,
+            &self.breaker_open,
         ];
         for gauges in gauges {
             let _ = gauges.remove_label_values(by);
@@ -549,6 +616,10 @@ impl New<'_> {
 
     fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
         self.register(IntCounter::new(name, help)?)
+    }
+
+    fn int_gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.register(IntGauge::new(name, help)?)
     }
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
@@ -632,6 +703,8 @@ mod tests {
         let plugin = metrics.plugin("composite_key");
         plugin.called(3, Duration::from_millis(5));
         plugin.failed("trap", 1);
+        metrics.plugin_info.with_label_values(&["key-extractor", "composite_key", "1.0.0", "ab"]).set(1);
+        metrics.plugins_swapped(SwapResult::Refused);
         metrics.stage(Stage::Decode).observe(0.1);
         metrics.http_request("/metrics", 200);
         metrics.transaction(TransactionResult::Committed);
@@ -642,8 +715,9 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 40, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 44, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
+        assert!(text.contains("dedup_host_plugin_swaps_total{result=\"refused\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));
         assert!(text.contains(concat!("dedup_host_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
     }

@@ -1,6 +1,11 @@
-//! The components of a run and the roles they play: one extracts keys, at most one scores. Not what they are asked.
+//! The components of a run and the roles they play: one extracts keys, at most one scores; and which of them are in
+//! force while files change. Not what they are asked, and not when a file has changed.
 
-use plugin::{LoadError, Plugin, Runtime, Texts};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::record::RecordBatch;
+use plugin::{Candidate, LoadError, Plugin, Runtime, Texts};
 
 use crate::settings::config::PluginConfig;
 
@@ -19,33 +24,62 @@ pub enum PluginsError {
     /// One of them.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// One that the operator does not expect.
+    #[error(
+        "plugin {} has the SHA-256 {sha256}, which is not among those of --plugin-sha256: put the expected file there, or, \
+         if this is the one to be run, give --plugin-sha256 {sha256}",
+        path.display()
+    )]
+    NotPinned {
+        /// The file.
+        path: PathBuf,
+        /// Its digest, in hexadecimal.
+        sha256: String,
+    },
     /// All of them.
     #[error("{0}")]
     Roles(String),
 }
 
+/// Opens the component of a file, if it is one that the operator expects. Nothing of it has run yet.
+pub(crate) fn open(runtime: &Runtime, config: &PluginConfig, path: &Path) -> Result<Candidate, PluginsError> {
+    let candidate = runtime.open(path)?;
+    let sha256 = candidate.sha256();
+    if config.sha256.is_empty() || config.sha256.iter().any(|expected| expected == sha256) {
+        return Ok(candidate);
+    }
+    Err(PluginsError::NotPinned { path: path.to_owned(), sha256: sha256.to_owned() })
+}
+
+/// Gives a component the operator's texts.
+pub(crate) fn configure(candidate: &Candidate, config: &PluginConfig) -> Result<Plugin, PluginsError> {
+    let plugin = candidate.configured(Texts {
+        extractor: config.extractor_configuration.as_deref(),
+        scorer: config.scorer_configuration.as_deref(),
+    })?;
+    let roles = plugin.roles();
+    tracing::info!(
+        plugin = plugin.name(),
+        version = plugin.version(),
+        sha256 = plugin.sha256(),
+        extracts_keys = roles.extracts_keys,
+        scores = roles.scores,
+        compiled_ms = u64::try_from(candidate.compile_time().as_millis()).unwrap_or(u64::MAX),
+        from_cache = candidate.from_cache(),
+        "plugin loaded"
+    );
+    Ok(plugin)
+}
+
 impl Plugins {
-    /// Loads all components and gives each its role.
+    /// Gives each component its role.
     ///
     /// # Errors
-    /// A component is not usable, none extracts keys, or two play the same role.
-    pub fn load(runtime: &Runtime, config: &PluginConfig) -> Result<Self, PluginsError> {
-        let texts = Texts {
-            extractor: config.extractor_configuration.as_deref(),
-            scorer: config.scorer_configuration.as_deref(),
-        };
+    /// None extracts keys, or two play the same role.
+    pub(crate) fn of(files: &[(PathBuf, Plugin)], config: &PluginConfig) -> Result<Self, PluginsError> {
         let (mut extractor, mut scorer) = (None, None);
-        for path in &config.files {
-            let plugin = runtime.load_with(path, texts)?;
+        for (path, plugin) in files {
             let roles = plugin.roles();
-            tracing::info!(
-                plugin = plugin.name(),
-                version = plugin.version(),
-                sha256 = plugin.sha256(),
-                extracts_keys = roles.extracts_keys,
-                scores = roles.scores,
-                "plugin loaded"
-            );
             for (plays, place, role) in
                 [(roles.extracts_keys, &mut extractor, "extract keys"), (roles.scores, &mut scorer, "score")]
             {
@@ -70,4 +104,70 @@ impl Plugins {
         }
         Ok(Self { extractor, scorer })
     }
+
+    /// The extractor and the scorer.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Plugin> {
+        std::iter::once(&self.extractor).chain(&self.scorer)
+    }
+}
+
+/// Events that are remembered to try new plugins with, and the most bytes of them.
+const RECENT_EVENTS_MAX: usize = 256;
+const RECENT_BYTES_MAX: usize = 1 << 20;
+
+/// The plugins in force. Published by the one who loads them; each line takes them up between two of its batches.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    now: Mutex<(u64, Arc<Plugins>)>,
+    /// Payloads of a recent batch.
+    recent: Mutex<Vec<Vec<u8>>>,
+}
+
+impl InForce {
+    /// The first generation is 1.
+    pub(crate) fn new(plugins: Plugins) -> Self {
+        Self { now: Mutex::new((1, Arc::new(plugins))), recent: Mutex::default() }
+    }
+
+    /// The number of the generation in force, which only grows, and its plugins.
+    pub(crate) fn get(&self) -> (u64, Arc<Plugins>) {
+        lock(&self.now).clone()
+    }
+
+    /// The plugins in force, if they are of another generation.
+    pub(crate) fn newer_than(&self, generation: u64) -> Option<(u64, Arc<Plugins>)> {
+        let now = lock(&self.now);
+        (now.0 != generation).then(|| now.clone())
+    }
+
+    /// Returns the number of the new generation.
+    pub(crate) fn publish(&self, plugins: Plugins) -> u64 {
+        let mut now = lock(&self.now);
+        *now = (now.0 + 1, Arc::new(plugins));
+        now.0
+    }
+
+    /// Keeps some events of a batch in the place of those kept before.
+    pub(crate) fn remember(&self, batch: &RecordBatch) {
+        let mut bytes = 0;
+        let payloads = batch.iter().filter_map(|record| record.payload()).take(RECENT_EVENTS_MAX);
+        let few = payloads.take_while(|payload| {
+            bytes += payload.len();
+            bytes <= RECENT_BYTES_MAX
+        });
+        let few: Vec<Vec<u8>> = few.map(<[u8]>::to_vec).collect();
+        if !few.is_empty() {
+            *lock(&self.recent) = few;
+        }
+    }
+
+    /// The events kept last.
+    pub(crate) fn recent(&self) -> Vec<Vec<u8>> {
+        lock(&self.recent).clone()
+    }
+}
+
+/// A thread that panicked while it held the lock left a whole value: each change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

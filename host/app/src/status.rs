@@ -2,7 +2,7 @@
 //! Not history, and not counters: those are metrics.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,8 @@ pub enum Phase {
     Replaying,
     /// It is decided and forwarded.
     Live,
+    /// It waits for a plugin that works: the one it has fails on too many events.
+    Held,
     /// It is being given up.
     Draining,
 }
@@ -31,6 +33,7 @@ impl Phase {
             Self::Restoring => "restoring",
             Self::Replaying => "replaying",
             Self::Live => "live",
+            Self::Held => "held",
             Self::Draining => "draining",
         }
     }
@@ -51,6 +54,8 @@ pub struct PartitionStatus {
     pub applied: Option<Offset>,
     /// Records between the position and the end of the log.
     pub lag: Option<i64>,
+    /// The number of the plugins that it is decided with; 0 before it has any.
+    pub plugin_generation: u64,
     /// How large the state is; left out of answers where it is not known.
     #[serde(flatten)]
     pub size: Option<StateSize>,
@@ -73,7 +78,16 @@ impl PartitionStatus {
     /// In this phase, nothing else known.
     #[must_use]
     pub fn new(phase: Phase) -> Self {
-        Self { phase, reason: String::new(), position: None, committed: None, applied: None, lag: None, size: None }
+        Self {
+            phase,
+            reason: String::new(),
+            position: None,
+            committed: None,
+            applied: None,
+            lag: None,
+            plugin_generation: 0,
+            size: None,
+        }
     }
 }
 
@@ -88,9 +102,24 @@ pub struct PluginStatus {
     pub digest: String,
     /// Its roles: `key-extractor`, `similarity-scorer`.
     pub roles: Vec<&'static str>,
+    /// When it was loaded, in milliseconds since the epoch.
+    pub since: Millis,
     /// What it cost.
     #[serde(flatten)]
     pub used: PluginUse,
+}
+
+/// An attempt to put other plugins in the place of those in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SwapStatus {
+    /// When, in milliseconds since the epoch.
+    pub at: Millis,
+    /// What asked for it: `file`, `signal` or `admin`.
+    pub by: &'static str,
+    /// What became of it: `swapped` or `refused`.
+    pub result: &'static str,
+    /// What took over, or why nothing did.
+    pub detail: String,
 }
 
 /// What calls of a component come to.
@@ -116,6 +145,8 @@ pub struct Status {
     stopping: AtomicBool,
     partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
     plugins: Mutex<Vec<PluginStatus>>,
+    generation: AtomicU64,
+    last_swap: Mutex<Option<SwapStatus>>,
 }
 
 /// A copy of the status at one moment, as it is sent.
@@ -135,6 +166,10 @@ pub struct Snapshot {
     pub reasons: Vec<String>,
     /// Loaded components.
     pub plugins: Vec<PluginStatus>,
+    /// The number of the plugins in force, from 1; each swap makes it one more. 0 before there are any.
+    pub plugin_generation: u64,
+    /// The last attempt to swap plugins.
+    pub last_swap: Option<SwapStatus>,
     /// Owned partitions, by topic and number.
     pub partitions: Vec<OwnedPartition>,
 }
@@ -170,6 +205,8 @@ impl Status {
             stopping: AtomicBool::new(false),
             partitions: Mutex::default(),
             plugins: Mutex::default(),
+            generation: AtomicU64::new(0),
+            last_swap: Mutex::default(),
         }
     }
 
@@ -195,9 +232,20 @@ impl Status {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Names the components.
-    pub fn set_plugins(&self, plugins: Vec<PluginStatus>) {
-        *lock(&self.plugins) = plugins;
+    /// Names the components of a generation. Those that were there before stay with what is known of them.
+    pub fn set_plugins(&self, plugins: Vec<PluginStatus>, generation: u64) {
+        let mut known = lock(&self.plugins);
+        let kept = |plugin: PluginStatus| {
+            let same = known.iter().find(|known| known.digest == plugin.digest);
+            same.map_or(plugin.clone(), |known| PluginStatus { since: known.since, used: known.used, ..plugin })
+        };
+        *known = plugins.into_iter().map(kept).collect();
+        self.generation.store(generation, Ordering::Relaxed);
+    }
+
+    /// It was tried to swap plugins.
+    pub fn set_last_swap(&self, swap: SwapStatus) {
+        *lock(&self.last_swap) = Some(swap);
     }
 
     /// The component of this digest was used.
@@ -245,6 +293,8 @@ impl Status {
             ready: reasons.is_empty(),
             reasons,
             plugins: lock(&self.plugins).clone(),
+            plugin_generation: self.generation.load(Ordering::Relaxed),
+            last_swap: lock(&self.last_swap).clone(),
             partitions,
         }
     }
@@ -286,7 +336,7 @@ mod tests {
         status.set_partition(partition.clone(), PartitionStatus::new(Phase::Live));
         let (roles, used) = (vec!["key-extractor"], PluginUse::default());
         let (name, version, digest) = ("key".into(), "1.0.0".into(), "ab".into());
-        status.set_plugins(vec![PluginStatus { name, version, digest, roles, used }]);
+        status.set_plugins(vec![PluginStatus { name, version, digest, roles, since: 1, used }], 1);
         let answer = serde_json::to_value(status.snapshot()).unwrap();
         assert_eq!(answer["partitions"][0].get("keys"), None);
         let size = StateSize { keys: 3, state_bytes: 4, originals_bytes: 5, window_seconds: None };
@@ -297,6 +347,28 @@ mod tests {
         let answer = serde_json::to_value(status.snapshot()).unwrap();
         assert_eq!(answer["partitions"][0]["window_seconds"], serde_json::Value::Null);
         assert_eq!((&answer["partitions"][0]["keys"], &answer["plugins"][0]["calls"]), (&3.into(), &7.into()));
+    }
+
+    #[test]
+    fn a_swap_keeps_what_is_known_of_plugins_that_stay() {
+        let status = Status::new();
+        let plugin = |digest: &str, since| PluginStatus {
+            name: "key".into(),
+            version: "1.0.0".into(),
+            digest: digest.into(),
+            roles: vec!["key-extractor"],
+            since,
+            used: PluginUse::default(),
+        };
+        status.set_plugins(vec![plugin("ab", 1), plugin("cd", 1)], 1);
+        for digest in ["ab", "cd"] {
+            status.plugin_used(digest, PluginUse { calls: 5, ..PluginUse::default() });
+        }
+        status.set_plugins(vec![plugin("ef", 2), plugin("cd", 2)], 2);
+        let snapshot = status.snapshot();
+        let known = snapshot.plugins.iter().map(|plugin| (plugin.digest.as_str(), plugin.since, plugin.used.calls));
+        assert_eq!(known.collect::<Vec<_>>(), [("ef", 2, 0), ("cd", 1, 5)]);
+        assert_eq!((snapshot.plugin_generation, snapshot.last_swap), (2, None));
     }
 
     #[test]

@@ -10,7 +10,8 @@ pub enum OpenError {
     /// The store on disk was written for something else.
     #[error(
         "state in {dir} belongs to something else ({}). ways out: use the plugin, configuration and topic it was made \
-         with, give another --store-path, or delete the directory: its keys are forgotten, unless a topic is replayed",
+         with; or give another --store-path, or delete the directory: its keys are forgotten over files, and on Kafka read \
+         together again from the topic, outputs off, before anything is forwarded",
         listed(.differences)
     )]
     Identity {

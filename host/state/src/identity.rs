@@ -16,7 +16,7 @@ pub struct StoreIdentity {
     pub topic_id: Option<String>,
     /// Partition number, from 0.
     pub partition: i32,
-    /// Digest (hex) of the key extractor and its configuration.
+    /// What decides keys beside their version, in words: the extractor's name, its configuration, how numbers reach it.
     pub extractor: String,
     /// Raised by the extractor's author when new keys are not comparable with old ones.
     pub key_version: u32,
@@ -40,8 +40,12 @@ pub struct Difference {
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.field == "extractor" {
-            // Digests: that they differ is all they say.
-            return write!(f, "another plugin, --plugin-config or --numbers");
+            let (stored, wanted) = (self.stored.trim_matches('"'), self.wanted.trim_matches('"'));
+            return write!(f, "another plugin, --plugin-config or --numbers: stored {stored}; wanted {wanted}");
+        }
+        if self.field == "key_version" {
+            let Self { stored, wanted, .. } = self;
+            return write!(f, "the plugin's keys have version {wanted}, and those stored have version {stored}");
         }
         write!(f, "{}: stored {}, wanted {}", self.field, self.stored, self.wanted)
     }
@@ -110,7 +114,13 @@ mod tests {
         wanted.identity.key_version = 2;
         wanted.identity.window_ms = None;
         let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
-        assert_eq!(lines, ["key_version: stored 1, wanted 2", "window_ms: stored 1000, wanted null"]);
+        assert_eq!(
+            lines,
+            [
+                "the plugin's keys have version 2, and those stored have version 1",
+                "window_ms: stored 1000, wanted null"
+            ]
+        );
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub(crate) fn rules(keep_originals: bool) -> Rules {
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
+        breaker: None,
         explain: ExplanationConfig { keep_originals, forward_below: None, redact: false },
     }
 }

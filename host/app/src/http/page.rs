@@ -1,7 +1,7 @@
 //! The live page: its files, and what a browser that runs no scripts sees instead. Not the figures: the page asks for
 //! them itself.
 
-use super::{COLUMNS, headline, rows};
+use super::{COLUMNS, headline, last_swap, rows};
 use crate::status::{PluginStatus, Snapshot};
 
 /// Only our own style sheet, scripts and answers; no image, frame or form, nothing from elsewhere, and no way to make
@@ -64,7 +64,7 @@ fn status(snapshot: &Snapshot) -> String {
     };
     let plugins = snapshot.plugins.iter().map(plugin);
     format!(
-        "<p>{}</p>\n<h2>Partitions</h2>\n<table>{}{}</table>\n<h2>Plugins</h2>\n<table>{}{}</table>\n\
+        "<p>{}</p>\n<h2>Partitions</h2>\n<table>{}{}</table>\n<h2>Plugins</h2>\n<table>{}{}</table>\n<p>{}</p>\n\
          <p><a href=\"metrics\">metrics</a> <a href=\"_readiness\">readiness</a> <a href=\"_liveness\">liveness</a> \
          <a href=\"api/status\">status</a> <a href=\"api/duplicates\">duplicates</a> <a href=\"api/keys\">keys</a> \
          <a href=\"api/latest\">latest</a></p>",
@@ -73,6 +73,7 @@ fn status(snapshot: &Snapshot) -> String {
         rows(snapshot).iter().map(|row| line(row, "td")).collect::<String>(),
         line(&["name", "version", "digest"].map(str::to_owned), "th"),
         plugins.collect::<String>(),
+        escape(&last_swap(snapshot).unwrap_or_default()),
     )
 }
 

@@ -13,7 +13,12 @@ fn config(port: u16) -> HttpConfig {
 }
 
 fn serve(config: HttpConfig, status: Arc<Status>) -> Result<HttpServer, HttpError> {
-    super::serve(&config, status, Metrics::new().unwrap(), Arc::new(Insights::new(false)))
+    super::serve(&config, status, Metrics::new().unwrap(), Arc::new(Insights::new(false)), nobody())
+}
+
+/// Nobody takes requests for other plugins.
+fn nobody() -> Asking {
+    crate::reload::requests().0
 }
 
 fn start(status: &Arc<Status>) -> HttpServer {
@@ -56,6 +61,7 @@ fn liveness_is_the_heartbeat_and_nothing_else() {
         status: Arc::clone(&status),
         metrics: Metrics::new().unwrap(),
         insights: Arc::new(Insights::new(false)),
+        reload: nobody(),
         heartbeat_age_max: Duration::from_millis(300),
     };
     let server = serve_with(&config(0), shared).unwrap();
@@ -73,13 +79,17 @@ fn the_status_is_a_page_json_or_text_as_the_client_accepts() {
     let status = Arc::new(Status::new());
     own(&status, "events", Phase::Live);
     let name = "<script>alert(1)</script>&\"";
-    status.set_plugins(vec![PluginStatus {
-        name: name.into(),
-        version: "1.0.0".into(),
-        digest: "ab".into(),
-        roles: vec!["key-extractor"],
-        used: PluginUse::default(),
-    }]);
+    status.set_plugins(
+        vec![PluginStatus {
+            name: name.into(),
+            version: "1.0.0".into(),
+            digest: "ab".into(),
+            roles: vec!["key-extractor"],
+            since: 0,
+            used: PluginUse::default(),
+        }],
+        1,
+    );
     let server = start(&status);
     let (_, page) = ask(&server, "GET", "/", "Accept: text/html,application/xhtml+xml\r\n");
     assert!(page.contains("text/html") && page.contains("<td>events[0]</td><td>live</td>"), "{page}");
@@ -125,7 +135,8 @@ fn the_page_asks_for_nothing_that_is_not_served_and_everything_is_what_it_says()
 #[test]
 fn what_is_known_of_duplicates_is_json() {
     let insights = Arc::new(Insights::new(true));
-    let server = super::serve(&config(0), Arc::new(Status::new()), Metrics::new().unwrap(), insights).unwrap();
+    let server =
+        super::serve(&config(0), Arc::new(Status::new()), Metrics::new().unwrap(), insights, nobody()).unwrap();
     for (path, member) in [("/api/duplicates", "outcomes"), ("/api/keys", "keys"), ("/api/latest", "duplicates")] {
         let (code, answer) = ask(&server, "GET", path, "");
         let body: serde_json::Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
@@ -152,6 +163,55 @@ fn only_get_and_head_of_known_pages_are_answered() {
     assert!(code == 405 && answer.contains("only GET and HEAD"), "{answer}");
     let (code, answer) = ask(&server, "HEAD", "/metrics", "");
     assert!(code == 200 && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn without_a_token_of_the_operator_there_is_nothing_to_reload_by() {
+    let server = start(&Arc::new(Status::new()));
+    for headers in ["", "Authorization: Bearer \r\n", "Authorization: Bearer secret\r\n"] {
+        assert_eq!(ask(&server, "POST", RELOAD, headers).0, 404);
+    }
+}
+
+#[test]
+fn only_who_shows_the_token_reloads_plugins_and_nobody_else_is_told_anything() {
+    let token = Some(Secret::new("secret".into()));
+    let config = HttpConfig { admin_token: token, ..config(0) };
+    let (asking, asked) = crate::reload::requests();
+    let (metrics, insights) = (Metrics::new().unwrap(), Arc::new(Insights::new(false)));
+    let server = super::serve(&config, Arc::new(Status::new()), metrics, insights, asking).unwrap();
+    let swaps = [
+        Swap::Swapped { generation: 2, plugins: vec!["key 1.0.0 sha256:ab".into()] },
+        Swap::Unchanged { generation: 2 },
+        Swap::Refused { generation: 2, reason: "not wasm".into() },
+    ];
+    let answers = std::thread::spawn(move || asked.answer(swaps));
+    for (headers, code) in [
+        ("", 401),
+        ("Authorization: Basic secret\r\n", 401),
+        ("Authorization: Bearer\r\n", 401),
+        ("Authorization: Bearer secre\r\n", 403),
+        ("Authorization: Bearer secrets\r\n", 403),
+        ("Authorization: Bearer Secret\r\n", 403),
+    ] {
+        for method in ["POST", "GET"] {
+            let (answered, answer) = ask(&server, method, RELOAD, headers);
+            assert!(answered == code && answer.ends_with("\r\n\r\n"), "{headers}: {answer}");
+        }
+    }
+    let with = "Authorization: Bearer secret\r\n";
+    assert_eq!(ask(&server, "GET", RELOAD, with).0, 405);
+    for (code, words) in [
+        (200, "{\"result\":\"swapped\",\"generation\":2,\"plugins\":[\"key 1.0.0 sha256:ab\"]}"),
+        (200, "{\"result\":\"unchanged\",\"generation\":2}"),
+        (409, "{\"result\":\"refused\",\"generation\":2,\"reason\":\"not wasm\"}"),
+    ] {
+        let (answered, answer) = ask(&server, "POST", RELOAD, with);
+        assert!(answered == code && answer.ends_with(words), "{answer}");
+    }
+    answers.join().unwrap();
+    let (code, answer) = ask(&server, "POST", RELOAD, with);
+    assert!(code == 503 && answer.contains("ask again"), "{answer}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Between the polling thread and the workers: bounded queues of batches, one flow a partition. Not the records' fate.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -74,13 +74,26 @@ pub(super) struct Flow {
     /// Raised whenever what was polled before must not be processed: on a rewind, and when the partition goes.
     epoch: AtomicU64,
     records: AtomicUsize,
+    /// While it is held, the next offset that it will process; else [`NOT_HELD`].
+    held_at: AtomicI64,
     /// Index of the worker.
     pub(super) worker: usize,
 }
 
+const NOT_HELD: Offset = -1;
+
 impl Flow {
     pub(super) fn new(worker: usize) -> Self {
-        Self { epoch: AtomicU64::new(0), records: AtomicUsize::new(0), worker }
+        Self { epoch: AtomicU64::new(0), records: AtomicUsize::new(0), held_at: AtomicI64::new(NOT_HELD), worker }
+    }
+
+    /// No use to poll it: what comes is stale until the worker asks for a rewind. `None`: go on.
+    pub(super) fn hold(&self, at: Option<Offset>) {
+        self.held_at.store(at.unwrap_or(NOT_HELD), Ordering::Release);
+    }
+
+    pub(super) fn held_at(&self) -> Option<Offset> {
+        Some(self.held_at.load(Ordering::Acquire)).filter(|at| *at != NOT_HELD)
     }
 
     pub(super) fn epoch(&self) -> u64 {

@@ -14,10 +14,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::observe::{Observed, PartitionObserver};
-use super::read_ahead::{ReadAhead, Step};
-use super::{Parts, RunError, Stop, report};
+use super::read_ahead::{Read, ReadAhead, Step};
+use super::{Parts, REMEMBER_INTERVAL, RunError, Stop, report};
 use crate::exit::ExitCode;
-use crate::line::Line;
+use crate::line::{Line, LineError};
+use crate::plugins::InForce;
 use crate::settings::config::Config;
 use crate::settings::files::{FilesConfig, Stream};
 use crate::status::{Phase, Status};
@@ -55,8 +56,9 @@ pub(super) fn run(
     let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
     let store = parts.open_store(&config.state.path, &source)?;
     let listened = lane_paths(files).map(|path| path.is_some());
-    let observer = PartitionObserver::new(observed.clone(), source.clone(), &parts.plugins, listened);
-    let mut line = Line::new(source, parts.rules.clone(), &parts.plugins, store)?;
+    let (generation, plugins) = parts.plugins.get();
+    let observer = PartitionObserver::new(observed.clone(), source.clone(), (generation, &plugins), listened);
+    let mut line = Line::new(source, parts.rules.clone(), &plugins, store)?;
     let (next_offset, stored) = match line.store().applied() {
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
         None => (0, None),
@@ -84,7 +86,21 @@ pub(super) fn run(
     observer.phase(Phase::Live, "");
     observed.status.assigned();
     let started = Instant::now();
-    let mut run = Run { line, observer, lanes, position, progress, next_offset, started, bar: progress_bar() };
+    let plugins = Arc::clone(&parts.plugins);
+    let bar = progress_bar();
+    let mut run = Run {
+        line,
+        observer,
+        plugins,
+        generation,
+        lanes,
+        position,
+        progress,
+        next_offset,
+        started,
+        bar,
+        remembered: started,
+    };
     run.go(&input, &observed.status, stop)?;
     run.bar.finish_and_clear();
     if !run.progress.finished {
@@ -182,6 +198,9 @@ fn open_lanes(files: &FilesConfig, progress: &Progress) -> Result<FileLanes, Run
 struct Run {
     line: Line,
     observer: PartitionObserver,
+    plugins: Arc<InForce>,
+    /// Of the plugins that the line has, or could not take up.
+    generation: u64,
     lanes: FileLanes,
     /// Where the records decided so far end.
     position: FilePosition,
@@ -189,6 +208,8 @@ struct Run {
     next_offset: Offset,
     started: Instant,
     bar: ProgressBar,
+    /// When events were last kept to try new plugins with.
+    remembered: Instant,
 }
 
 impl Run {
@@ -199,20 +220,9 @@ impl Run {
         let mut committed = Instant::now();
         while !stop.is_requested() {
             status.beat();
+            self.take_up_plugins(before)?;
             match input.next(WAIT) {
-                Ok(Step::Records(read)) => {
-                    self.line.process(&read.records, 0, &mut self.lanes)?;
-                    self.observer.batch(&read.records, &mut self.line);
-                    self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
-                    self.position = read.position;
-                    self.show(read.progress);
-                    if let Some(records) = Arc::into_inner(read.records) {
-                        input.give_back(records);
-                    }
-                    while let Some(released) = self.line.store().take_released_batch() {
-                        input.give_back(released);
-                    }
-                }
+                Ok(Step::Records(read)) => self.process(read, input, before)?,
                 Ok(Step::End) => {
                     self.progress.finished = true;
                     break;
@@ -230,6 +240,43 @@ impl Run {
             }
         }
         self.commit(before)
+    }
+
+    fn process(&mut self, read: Read, input: &ReadAhead, seconds_before: f64) -> Result<(), RunError> {
+        if let Err(error) = self.line.process(&read.records, 0, &mut self.lanes) {
+            // Nothing of the batch has left, so that a run that is resumed goes on with it.
+            if matches!(error, LineError::Breaker { .. }) {
+                self.commit(seconds_before)?;
+            }
+            return Err(error.into());
+        }
+        self.observer.batch(&read.records, &mut self.line);
+        self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
+        self.position = read.position;
+        self.show(read.progress);
+        if self.remembered.elapsed() >= REMEMBER_INTERVAL {
+            self.plugins.remember(&read.records);
+            self.remembered = Instant::now();
+        }
+        if let Some(records) = Arc::into_inner(read.records) {
+            input.give_back(records);
+        }
+        while let Some(released) = self.line.store().take_released_batch() {
+            input.give_back(released);
+        }
+        Ok(())
+    }
+
+    /// Between two batches, with all that was decided committed.
+    fn take_up_plugins(&mut self, seconds_before: f64) -> Result<(), RunError> {
+        let Some((generation, plugins)) = self.plugins.newer_than(self.generation) else { return Ok(()) };
+        self.commit(seconds_before)?;
+        self.generation = generation;
+        match self.line.swap(&plugins) {
+            Ok(()) => self.observer.decided_with(generation, &plugins),
+            Err(error) => self.observer.kept_plugins(generation, &error),
+        }
+        Ok(())
     }
 
     /// Outputs first, then the state with the position and the lengths: a crash between the two cuts the outputs back.

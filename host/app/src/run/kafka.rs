@@ -255,6 +255,10 @@ impl Poller {
             if rewind.epoch != feed.flow.epoch() {
                 continue;
             }
+            // Paused, a partition goes on from where it was paused, whatever was sought meanwhile.
+            if std::mem::take(&mut feed.paused) {
+                self.source.resume(rewind.partition);
+            }
             self.source.seek(rewind.partition, rewind.offset)?;
             feed.batch.clear();
             feed.epoch = rewind.epoch;
@@ -264,7 +268,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Back-pressure: waits while queues are full, and pauses the partitions whose queues do not move.
+    /// Back-pressure: waits while queues are full, and pauses the partitions whose queues do not move, and those that are
+    /// held.
     fn relieve(&mut self) {
         let limits = self.limits;
         let per_partition = limits.in_flight_records_per_partition;
@@ -279,11 +284,12 @@ impl Poller {
         let all = self.total.exceeds(limits.in_flight_records, limits.in_flight_bytes);
         for (partition, feed) in &mut self.feeds {
             let records = feed.flow.records();
-            if !feed.paused && (all || records >= per_partition) {
+            let held = feed.flow.held_at().is_some();
+            if !feed.paused && (held || all || records >= per_partition) {
                 self.source.pause(*partition);
                 feed.metrics.pauses.inc();
                 feed.paused = true;
-            } else if feed.paused && !all && records <= per_partition / 2 {
+            } else if feed.paused && !held && !all && records <= per_partition / 2 {
                 self.source.resume(*partition);
                 feed.paused = false;
             }
@@ -293,7 +299,7 @@ impl Poller {
     fn ask_lag(&self) {
         for (partition, feed) in &self.feeds {
             if let Some((_, end)) = self.source.bounds(*partition) {
-                let lag = (end - feed.next_offset).max(0);
+                let lag = (end - feed.flow.held_at().unwrap_or(feed.next_offset)).max(0);
                 feed.metrics.lag.set(lag);
                 let source = TopicPartition { topic: self.topic.clone(), partition: *partition };
                 self.observed.status.update_partition(&source, |status| status.lag = Some(lag));

@@ -14,6 +14,7 @@ mod worker;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub(crate) use kafka_settings::client_settings;
 
@@ -24,7 +25,7 @@ use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
-use plugin::{Limits, Plugin, Runtime};
+use plugin::{Limits, Options, Plugin, Runtime};
 use sha2::{Digest, Sha256};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
@@ -34,9 +35,10 @@ use crate::http;
 use crate::insights::Insights;
 use crate::line::{LineError, Rules};
 use crate::metrics::Metrics;
-use crate::plugins::{Plugins, PluginsError};
-use crate::settings::config::{Config, Mode};
-use crate::status::{PluginStatus, PluginUse, Status};
+use crate::plugins::{InForce, PluginsError};
+use crate::reload::{self, HangUps, Reloader};
+use crate::settings::config::{Config, Mode, PluginConfig};
+use crate::status::Status;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,7 @@ impl RunError {
             | Self::Line(LineError::Sink(_)) => ExitCode::Output,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
             Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
-            Self::Line(LineError::PoisonRecord { .. }) => ExitCode::PluginFailure,
+            Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. }) => ExitCode::PluginFailure,
             Self::Interrupted(_) => ExitCode::Interrupted,
             Self::Http(_) => ExitCode::Address,
             Self::Other(_) => ExitCode::Internal,
@@ -108,7 +110,8 @@ impl From<LineError> for RunError {
             | LineError::Roots(_)
             | LineError::Load(_)
             | LineError::Plugin(_)
-            | LineError::PoisonRecord { .. }) => Self::Line(error),
+            | LineError::PoisonRecord { .. }
+            | LineError::Breaker { .. }) => Self::Line(error),
         }
     }
 }
@@ -154,20 +157,27 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let insights = Arc::new(Insights::new(config.explanation.redact));
     metrics.show(&insights).map_err(|error| RunError::Other(error.to_string()))?;
     let observed = Observed { metrics, status: Arc::new(Status::new()), insights };
+    let no_signals = |error| RunError::Other(format!("cannot handle signals: {error}"));
+    let hang_ups = HangUps::listen().map_err(no_signals)?;
+    // Whoever holds `asking` keeps the thread that reloads plugins.
+    let (asking, asked) = reload::requests();
     let _server = match &config.http {
         Some(http) => {
             let Observed { metrics, status, insights } = observed.clone();
-            Some(http::serve(http, status, metrics, insights)?)
+            Some(http::serve(http, status, metrics, insights, asking.clone())?)
         }
         None => None,
     };
-    let parts = Parts::load(&config)?;
-    observed.status.set_plugins(parts.plugin_statuses());
+    let (parts, reloader) = Parts::load(&config, &observed)?;
+    reloader.start(asked, hang_ups, stop.clone()).map_err(|error| RunError::Other(format!("no thread: {error}")))?;
     match &config.mode {
         Mode::Files(files) => files::run(&config, files, parts, &observed, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
     }
 }
+
+/// Time after which the events that new plugins are tried with are replaced by others.
+const REMEMBER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Entries of the state in memory, over all partitions, at some 60 bytes each.
 const FRONT_ENTRIES_TOTAL: usize = 4_000_000;
@@ -181,37 +191,41 @@ const ORIGINALS_CHUNK_BYTES_MIN: usize = 256 << 10;
 
 /// What every partition shares: the plugins, the rules, and how its state is laid out.
 pub(crate) struct Parts {
-    plugins: Plugins,
+    plugins: Arc<InForce>,
     rules: Arc<Rules>,
     store_options: StoreOptions,
     /// The broker's id of the input topic.
     topic_id: Option<String>,
-    /// Keeps the clock that limits plugins.
-    _runtime: Runtime,
+}
+
+/// What plugins run under.
+fn plugin_options(config: &PluginConfig) -> Options {
+    Options {
+        limits: Limits {
+            memory_bytes_max: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
+            time_per_batch: config.time_limit,
+            ..Limits::default()
+        },
+        wasi: config.wasi,
+        cache_dir: config.cache_dir.clone(),
+        fuel: false,
+    }
 }
 
 impl Parts {
-    fn load(config: &Config) -> Result<Self, RunError> {
-        let limits = Limits {
-            memory_bytes_max: usize::try_from(config.plugin.memory_bytes).unwrap_or(usize::MAX),
-            time_per_batch: config.plugin.time_limit,
-            ..Limits::default()
-        };
-        let runtime = Runtime::new(limits).map_err(PluginsError::Load)?;
-        let plugins = Plugins::load(&runtime, &config.plugin)?;
+    fn load(config: &Config, observed: &Observed) -> Result<(Self, Reloader), RunError> {
+        let runtime = Runtime::with(plugin_options(&config.plugin)).map_err(PluginsError::Load)?;
         let rules = Arc::new(rules(config));
-        if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
-            let none = "--forward-below-similarity is given, and no plugin scores: give one, such as \
-                        --plugin property_similarity.wasm";
-            return Err(PluginsError::Roles(none.to_owned()).into());
-        }
+        let (metrics, status) = (observed.metrics.clone(), Arc::clone(&observed.status));
+        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&rules), metrics, status)?;
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         if rules.explain.keep_originals {
             let writer = OriginalsWriter::start().map_err(|error| RunError::Other(format!("no thread: {error}")))?;
             store_options.originals = Some(OriginalsOptions::new(writer));
         }
-        Ok(Self { plugins, rules, store_options, topic_id: None, _runtime: runtime })
+        let parts = Self { plugins: reloader.in_force(), rules, store_options, topic_id: None };
+        Ok((parts, reloader))
     }
 
     /// Entries in memory are bounded for the process, whatever the number of partitions; tables stay large enough to
@@ -227,38 +241,23 @@ impl Parts {
         }
     }
 
-    fn plugin_statuses(&self) -> Vec<PluginStatus> {
-        let status = |plugin: &Plugin| PluginStatus {
-            name: plugin.name().to_owned(),
-            version: plugin.version().to_owned(),
-            digest: plugin.sha256().to_owned(),
-            roles: plugin.roles().names(),
-            used: PluginUse::default(),
-        };
-        let mut statuses: Vec<_> =
-            std::iter::once(&self.plugins.extractor).chain(&self.plugins.scorer).map(status).collect();
-        // One component may play both roles.
-        statuses.dedup_by(|one, other| one.digest == other.digest);
-        statuses
-    }
-
-    /// Digest of all that decides keys: the component, its configuration, and how numbers reach it.
-    fn extractor_digest(&self) -> String {
-        let mut digest = Sha256::new();
-        digest.update(self.plugins.extractor.sha256());
-        digest.update([0]);
-        digest.update(self.plugins.extractor.extractor_config());
-        digest.update([0, u8::from(self.rules.numbers == Numbers::Canonical)]);
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    /// What decides keys, beside their version: the extractor by its name, its configuration, and how numbers reach it.
+    /// Another build of the same plugin goes on with the same keys.
+    fn extractor_identity(&self, extractor: &Plugin) -> String {
+        let config = Sha256::digest(extractor.extractor_config());
+        let config: String = config.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let numbers = if self.rules.numbers == Numbers::Canonical { "canonical" } else { "as-written" };
+        format!("{} with the configuration {config} and numbers {numbers}", extractor.name())
     }
 
     fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
+        let (_, plugins) = self.plugins.get();
         let identity = StoreIdentity {
             topic: source.topic.clone(),
             topic_id: self.topic_id.clone(),
             partition: source.partition,
-            extractor: self.extractor_digest(),
-            key_version: self.plugins.extractor.key_version(),
+            extractor: self.extractor_identity(&plugins.extractor),
+            key_version: plugins.extractor.key_version(),
             window_ms: self.rules.window.length,
             allowed_lateness_ms: self.rules.window.allowed_lateness,
         };
@@ -268,7 +267,7 @@ impl Parts {
 }
 
 fn rules(config: &Config) -> Rules {
-    let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let window = &config.window;
     Rules {
         window: Window {
@@ -285,6 +284,7 @@ fn rules(config: &Config) -> Rules {
         on_missing_key: config.records.on_missing_key,
         late: window.late,
         on_plugin_failure: config.plugin.on_failure,
+        breaker: config.plugin.breaker,
         explain: config.explanation,
     }
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connectors::Lane;
 use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
+use plugin::Plugin;
 use prometheus::Histogram;
 use state::FilterCounts;
 
 use super::start::Start;
 use crate::insights::{Findings, Insights, Totals};
-use crate::line::{Line, PluginCost};
-use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage};
+use crate::line::{Line, LineError, PluginCost};
+use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult};
 use crate::plugins::Plugins;
 use crate::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
 use crate::tally::Tally;
@@ -46,20 +47,22 @@ pub(super) struct PartitionObserver {
 }
 
 impl PartitionObserver {
-    pub(super) fn new(observed: Observed, source: TopicPartition, plugins: &Plugins, listened: [bool; 4]) -> Self {
+    pub(super) fn new(
+        observed: Observed,
+        source: TopicPartition,
+        (generation, plugins): (u64, &Plugins),
+        listened: [bool; 4],
+    ) -> Self {
         let partition = observed.metrics.partition(&source);
         let stages = Stage::ALL.iter().map(|stage| observed.metrics.stage(*stage)).collect();
         observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
         let filters = FilterCounts { useful: 0, full_positive: 0, full_true_positive: 0, data_blocks: 0 };
-        let named = std::iter::once(&plugins.extractor).chain(&plugins.scorer);
-        let plugins =
-            named.map(|plugin| (observed.metrics.plugin(plugin.name()), plugin.sha256().to_owned())).collect();
         let applied_at = Instant::now();
-        Self {
+        let mut observer = Self {
             observed,
             source,
             partition,
-            plugins,
+            plugins: Vec::new(),
             stages,
             listened,
             filters,
@@ -67,7 +70,40 @@ impl PartitionObserver {
             uncommitted_bytes: 0,
             oldest: Vec::new(),
             applied_at,
-        }
+        };
+        observer.decided_with(generation, plugins);
+        observer
+    }
+
+    /// The plugins of the line from now on.
+    pub(super) fn decided_with(&mut self, generation: u64, plugins: &Plugins) {
+        let metrics = &self.observed.metrics;
+        let shown = |plugin: &Plugin| (metrics.plugin(plugin.name()), plugin.sha256().to_owned());
+        self.plugins = plugins.iter().map(shown).collect();
+        self.observed.status.update_partition(&self.source, |status| status.plugin_generation = generation);
+    }
+
+    /// The line goes on with the plugins that it has, because it cannot take up others.
+    pub(super) fn kept_plugins(&self, generation: u64, why: &LineError) {
+        self.observed.metrics.plugins_swapped(SwapResult::Kept);
+        tracing::error!(source = %self.source, generation, %why, "plugins not swapped here, the old ones go on");
+    }
+
+    /// The partition waits for a plugin that works.
+    pub(super) fn held(&self, why: &str) {
+        self.partition.breaker_open.set(1);
+        self.phase(Phase::Held, why);
+        tracing::error!(
+            source = %self.source,
+            why,
+            "partition held: no record is lost or skipped; it goes on when the plugin works again or another takes its place"
+        );
+    }
+
+    /// It does not wait any more.
+    pub(super) fn released(&self) {
+        self.partition.breaker_open.set(0);
+        tracing::info!(source = %self.source, "partition goes on: the plugin works again");
     }
 
     /// Where the partition starts, and whether it has to catch up first.
@@ -92,6 +128,11 @@ impl PartitionObserver {
         self.observed.metrics.batch_records.observe(batch.len() as f64);
         self.observed.metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
+        self.costs(line);
+    }
+
+    /// What the line's work cost since the last call.
+    pub(super) fn costs(&self, line: &mut Line) {
         let (times, costs) = line.take_costs();
         for (stage, time) in [
             (Stage::Decode, times.decode),

@@ -4,6 +4,9 @@
 //! After any failure of the producer the same thing happens: the producer is destroyed, a new one of the same id fences
 //! it, and the group's committed offset says whether the transaction was committed. If so, the state gets it; if not,
 //! the lines are rolled back and the records are read again.
+//!
+//! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, what comes after it is
+//! read again later. The other partitions go on, and what was decided before is committed as ever.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +24,7 @@ use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Rewind, Work};
 use super::observe::{Observed, PartitionObserver};
 use super::start::{Start, start};
-use super::{Parts, RunError, Stop};
+use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
 use crate::metrics::{Stage, TransactionResult};
 use crate::settings::kafka::OffsetReset;
@@ -32,6 +35,13 @@ const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Time between two looks at the sizes of the state.
 const SIZES_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time between two looks for new plugins, if nothing else is to be done.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time before a held batch is tried again, which doubles up to the longest.
+const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A transaction is committed when it has this many records, however young it is: they are all read again if it fails.
 const TRANSACTION_RECORDS_MAX: usize = 200_000;
@@ -71,11 +81,55 @@ struct Owned {
     committed: Offset,
     /// Whether the group has an offset for the partition.
     has_committed: bool,
+    hold: Option<Hold>,
     persisted_at: Instant,
     sized_at: Instant,
 }
 
+/// A partition that waits for a plugin that works.
+struct Hold {
+    /// The batch that is tried again; none after a rewind, as the next one is it.
+    batch: Option<Box<Delivered>>,
+    pause: Duration,
+    retry_at: Instant,
+}
+
 impl Owned {
+    /// Keeps a batch until the plugin works. What is polled after it is stale: it is read again on release, as queues
+    /// that do not move would fill up the room of other partitions.
+    fn keep(&mut self, batch: Box<Delivered>) {
+        let hold = self.hold.get_or_insert_with(|| {
+            let retry_at = Instant::now() + RETRY_PAUSE_MIN;
+            Hold { batch: None, pause: RETRY_PAUSE_MIN, retry_at }
+        });
+        hold.batch = Some(batch);
+        self.flow.hold(Some(self.position));
+        self.epoch = self.flow.next_epoch();
+    }
+
+    /// The held batch failed again.
+    fn wait_longer(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            hold.pause = (hold.pause * 2).min(RETRY_PAUSE_MAX);
+            hold.retry_at = Instant::now() + hold.pause;
+        }
+    }
+
+    /// The held batch is processed: on with what comes after it.
+    fn release(&mut self, partition: i32, rewinds: &Sender<Rewind>) {
+        self.observer.released();
+        if self.position < self.live_from {
+            let behind = self.live_from - self.position;
+            self.observer.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off"));
+        }
+        self.flow.hold(None);
+        let _gone = rewinds.send(Rewind { partition, epoch: self.epoch, offset: self.position });
+    }
+
+    fn retry_is_due(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.batch.is_some() && hold.retry_at <= Instant::now())
+    }
+
     /// Writes the state if it is large or old enough.
     fn persist_if_due(&mut self) -> Result<(), RunError> {
         if self.line.store().should_persist() || self.persisted_at.elapsed() >= PERSIST_INTERVAL {
@@ -111,6 +165,10 @@ pub(super) struct Worker {
     uncommitted_since: Option<Instant>,
     uncommitted_records: usize,
     commit_failures: u32,
+    /// Of the plugins that the lines have, or could not take up.
+    generation: u64,
+    /// When events were last kept to try new plugins with.
+    remembered: Instant,
 }
 
 impl Worker {
@@ -121,7 +179,10 @@ impl Worker {
         assigner: Arc<Assigner>,
         rewinds: Sender<Rewind>,
     ) -> Self {
+        let (generation, _) = setup.parts.plugins.get();
         Self {
+            generation,
+            remembered: Instant::now(),
             setup,
             producer,
             group,
@@ -150,8 +211,8 @@ impl Worker {
 
     fn serve(&mut self, inbox: &Receiver<Work>) -> Result<(), RunError> {
         loop {
-            match inbox.recv_timeout(self.until_commit()) {
-                Ok(Work::Batch(delivered)) => self.process(&delivered)?,
+            match inbox.recv_timeout(self.until_next()) {
+                Ok(Work::Batch(delivered)) => self.take(delivered)?,
                 Ok(Work::End { partition, epoch }) => self.reach_end(partition, epoch),
                 Ok(Work::Open { assignment, flow, reply }) => {
                     let _gone = reply.send(self.open(&assignment, flow));
@@ -174,7 +235,15 @@ impl Worker {
             if self.until_commit().is_zero() {
                 self.commit()?;
             }
+            self.take_up_plugins()?;
+            self.try_held()?;
         }
+    }
+
+    fn until_next(&self) -> Duration {
+        let retries = self.owned.values().filter_map(|owned| owned.hold.as_ref().filter(|hold| hold.batch.is_some()));
+        let until_retry = retries.map(|hold| hold.retry_at.saturating_duration_since(Instant::now())).min();
+        self.until_commit().min(LOOK_INTERVAL).min(until_retry.unwrap_or(LOOK_INTERVAL))
     }
 
     fn until_commit(&self) -> Duration {
@@ -192,13 +261,14 @@ impl Worker {
         let start = start(assignment, applied, self.setup.offset_reset)?;
         log_start(&source, assignment, applied, start);
         let parts = &self.setup.parts;
+        let (generation, plugins) = parts.plugins.get();
         let topics = &self.setup.topics;
         let listened = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter].map(Option::is_some);
         let observed = self.setup.observed.clone();
-        let observer = PartitionObserver::new(observed, source.clone(), &parts.plugins, listened);
+        let observer = PartitionObserver::new(observed, source.clone(), (generation, &plugins), listened);
         observer.starts(&start);
         let mut owned = Owned {
-            line: Line::new(source, Arc::clone(&parts.rules), &parts.plugins, store)?,
+            line: Line::new(source, Arc::clone(&parts.rules), &plugins, store)?,
             observer,
             epoch: flow.epoch(),
             flow,
@@ -206,6 +276,7 @@ impl Worker {
             position: start.read_from,
             committed: start.read_from,
             has_committed: assignment.committed.is_some(),
+            hold: None,
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
         };
@@ -217,22 +288,48 @@ impl Worker {
         Ok(start)
     }
 
-    fn process(&mut self, delivered: &Delivered) -> Result<(), RunError> {
+    /// A batch from the queue: processed, or held.
+    fn take(&mut self, delivered: Box<Delivered>) -> Result<(), RunError> {
         let Some(owned) = self.owned.get_mut(&delivered.partition) else { return Ok(()) };
         let stale = delivered.epoch != owned.epoch
             || owned.flow.epoch() != owned.epoch
             || !Arc::ptr_eq(&delivered.flow, &owned.flow);
-        let Some(last) = delivered.batch.iter().last().filter(|_| !stale) else { return Ok(()) };
+        if stale || delivered.batch.is_empty() {
+            return Ok(());
+        }
         if delivered.from != owned.position {
             let (partition, from, position) = (delivered.partition, delivered.from, owned.position);
             return Err(RunError::Other(format!(
                 "partition {partition}: a batch starts at {from}, and the position is {position}: this is a bug"
             )));
         }
+        // Read again after a rewind: it is tried when its time has come.
+        if owned.hold.is_some() {
+            owned.keep(delivered);
+            return Ok(());
+        }
+        self.process(delivered)
+    }
+
+    /// A batch that follows what was processed before.
+    fn process(&mut self, delivered: Box<Delivered>) -> Result<(), RunError> {
+        let Some(owned) = self.owned.get_mut(&delivered.partition) else { return Ok(()) };
+        let Some(last) = delivered.batch.iter().last() else { return Ok(()) };
         let mut sink = KafkaSink { producer: &mut self.producer, topics: &self.setup.topics };
         match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
             Ok(()) => {}
             Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
+            Err(LineError::Breaker { offset, reason, .. }) => {
+                owned.observer.costs(&mut owned.line);
+                if owned.hold.is_some() {
+                    tracing::debug!(partition = delivered.partition, offset, reason, "the held batch failed again");
+                    owned.wait_longer();
+                } else {
+                    owned.observer.held(&format!("from offset {offset}: {reason}"));
+                }
+                owned.keep(delivered);
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
         while let Some(released) = owned.line.store().take_released_batch() {
@@ -240,11 +337,52 @@ impl Worker {
         }
         owned.position = last.offset() + 1;
         owned.observer.batch(&delivered.batch, &mut owned.line);
+        if owned.hold.take().is_some() {
+            owned.release(delivered.partition, &self.rewinds);
+        }
         if owned.position >= owned.live_from {
             owned.observer.phase(Phase::Live, "");
         }
         self.uncommitted_since.get_or_insert_with(Instant::now);
         self.uncommitted_records += delivered.batch.len();
+        if self.remembered.elapsed() >= REMEMBER_INTERVAL {
+            self.setup.parts.plugins.remember(&delivered.batch);
+            self.remembered = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Between two batches, with all that was decided committed: the plugins in force, if they are others.
+    fn take_up_plugins(&mut self) -> Result<(), RunError> {
+        let Some((generation, plugins)) = self.setup.parts.plugins.newer_than(self.generation) else { return Ok(()) };
+        self.commit()?;
+        self.generation = generation;
+        for owned in self.owned.values_mut() {
+            match owned.line.swap(&plugins) {
+                Ok(()) => owned.observer.decided_with(generation, &plugins),
+                Err(error) => owned.observer.kept_plugins(generation, &error),
+            }
+            if let Some(hold) = &mut owned.hold {
+                (hold.pause, hold.retry_at) = (RETRY_PAUSE_MIN, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Held batches whose time has come. A plugin may take long to fail, longer than a transaction may stay open: what
+    /// is open is committed before, and so is what comes of it.
+    fn try_held(&mut self) -> Result<(), RunError> {
+        let due: Vec<i32> =
+            self.owned.iter().filter(|(_, owned)| owned.retry_is_due()).map(|(partition, _)| *partition).collect();
+        for partition in due {
+            self.commit()?;
+            let hold = self.owned.get_mut(&partition).and_then(|owned| owned.hold.as_mut());
+            // A commit that failed has rewound, and the batch comes again.
+            if let Some(batch) = hold.and_then(|hold| hold.batch.take()) {
+                self.process(batch)?;
+                self.commit()?;
+            }
+        }
         Ok(())
     }
 
@@ -363,6 +501,11 @@ impl Worker {
             owned.observer.rolled_back();
             owned.line.rollback();
             owned.position = owned.committed;
+            // The batch is read again with the others, and waits for its time again.
+            if let Some(hold) = &mut owned.hold {
+                hold.batch = None;
+                owned.flow.hold(None);
+            }
             owned.epoch = owned.flow.next_epoch();
             let rewind = Rewind { partition: *partition, epoch: owned.epoch, offset: owned.committed };
             let _gone = self.rewinds.send(rewind);

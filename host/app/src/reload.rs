@@ -1,0 +1,391 @@
+//! Puts other plugins in the place of those that run, without a pause: when a file changes, on SIGHUP, or when an
+//! operator asks for it over HTTP. Whatever is wrong with the new ones, the old ones stay.
+//!
+//! It runs on a thread of its own, and ends with publishing: lines take up what is published between two of their
+//! batches. It does not touch the state; what would make keys incomparable is refused.
+
+mod same_keys;
+mod watch;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use plugin::{Candidate, Plugin, Runtime};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use signal_hook::consts::SIGHUP;
+use tokio::sync::oneshot;
+
+use self::same_keys::same_keys;
+use self::watch::{Look, Stamp, Watched};
+use crate::line::{Line, Rules};
+use crate::metrics::{Metrics, SwapResult};
+use crate::plugins::{self, InForce, Plugins, PluginsError};
+use crate::run::Stop;
+use crate::settings::config::PluginConfig;
+use crate::status::{PluginStatus, PluginUse, Status, SwapStatus};
+
+/// Time between two looks whether somebody asks for a swap.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Time between two looks at the files.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Requests that wait for their turn.
+const WAITING_MAX: usize = 8;
+
+/// What became of a swap that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "lowercase")]
+pub enum Swap {
+    /// Other plugins are in force.
+    Swapped {
+        /// Their number.
+        generation: u64,
+        /// Name, version and digest of each.
+        plugins: Vec<String>,
+    },
+    /// The files are those of the plugins in force.
+    Unchanged {
+        /// The number of the plugins in force.
+        generation: u64,
+    },
+    /// The plugins in force stay.
+    Refused {
+        /// Their number.
+        generation: u64,
+        /// Why, and what can be done.
+        reason: String,
+    },
+}
+
+/// Asks for a swap from another thread. Clones ask the same.
+#[derive(Debug, Clone)]
+pub struct Asking(SyncSender<oneshot::Sender<Swap>>);
+
+/// Where requests arrive.
+#[derive(Debug)]
+pub struct Asked(Receiver<oneshot::Sender<Swap>>);
+
+/// The two ends of a line of requests.
+#[must_use]
+pub fn requests() -> (Asking, Asked) {
+    let (ask, asked) = sync_channel(WAITING_MAX);
+    (Asking(ask), Asked(asked))
+}
+
+#[cfg(test)]
+impl Asked {
+    /// Answers as many requests as there are answers, then none.
+    pub(crate) fn answer(self, swaps: impl IntoIterator<Item = Swap>) {
+        for swap in swaps {
+            drop(self.0.recv().unwrap().send(swap));
+        }
+    }
+}
+
+impl Asking {
+    /// Waits until the swap is done or refused. `None`: nobody takes requests now, or too many are waiting.
+    pub async fn ask(&self) -> Option<Swap> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(reply).ok()?;
+        answer.await.ok()
+    }
+}
+
+/// Hang-ups. Somebody asks for the plugins to be loaded anew; or the terminal, that the process was started at, is gone.
+#[derive(Debug)]
+pub(crate) struct HangUps {
+    came: Arc<AtomicBool>,
+    /// Whether the end of a terminal would have ended the process.
+    ends_with_terminal: bool,
+}
+
+impl HangUps {
+    /// From now on a hang-up no longer ends the process by itself.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let came = Arc::new(AtomicBool::new(false));
+        let ends_with_terminal = has_terminal() && !ignores_hang_ups();
+        signal_hook::flag::register(SIGHUP, Arc::clone(&came))?;
+        Ok(Self { came, ends_with_terminal })
+    }
+
+    fn take(&self) -> bool {
+        self.came.swap(false, Ordering::Relaxed)
+    }
+
+    fn is_terminal_gone(&self) -> bool {
+        self.ends_with_terminal && !has_terminal()
+    }
+}
+
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// As `nohup` has it: the first signal is the lowest bit of the mask.
+fn ignores_hang_ups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// What asked for a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    File,
+    Signal,
+    Admin,
+}
+
+impl By {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Signal => "signal",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Reloader {
+    runtime: Runtime,
+    config: PluginConfig,
+    rules: Arc<Rules>,
+    /// In the order of the configuration.
+    files: Vec<(PathBuf, Plugin)>,
+    watched: Vec<Watched>,
+    in_force: Arc<InForce>,
+    metrics: Metrics,
+    status: Arc<Status>,
+}
+
+impl Reloader {
+    /// Loads the plugins of a run.
+    ///
+    /// # Errors
+    /// One cannot be used, or not together with another.
+    pub(crate) fn load(
+        runtime: Runtime,
+        config: &PluginConfig,
+        rules: Arc<Rules>,
+        metrics: Metrics,
+        status: Arc<Status>,
+    ) -> Result<Self, PluginsError> {
+        // Before they are read: a file that changes meanwhile is another one.
+        let watched = config.files.iter().map(|path| Watched::new(Stamp::of(path))).collect();
+        let load = |path: &PathBuf| {
+            let candidate = plugins::open(&runtime, config, path)?;
+            Ok((path.clone(), plugins::configure(&candidate, config)?))
+        };
+        let files = config.files.iter().map(load).collect::<Result<Vec<_>, PluginsError>>()?;
+        let plugins = Plugins::of(&files, config)?;
+        if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
+            let none = "--forward-below-similarity is given, and no plugin scores: give one, such as \
+                        --plugin property_similarity.wasm";
+            return Err(PluginsError::Roles(none.to_owned()));
+        }
+        let in_force = Arc::new(InForce::new(plugins));
+        let reloader = Self { runtime, config: config.clone(), rules, files, watched, in_force, metrics, status };
+        reloader.show();
+        Ok(reloader)
+    }
+
+    /// The plugins in force, now and later.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force)
+    }
+
+    /// Swaps plugins until nobody can ask for it any more.
+    pub(crate) fn start(self, asked: Asked, hang_ups: HangUps, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+        let go = move || self.go(&asked, &hang_ups, &stop);
+        std::thread::Builder::new().name("reload".to_owned()).spawn(go)
+    }
+
+    fn go(mut self, asked: &Asked, hang_ups: &HangUps, stop: &Stop) {
+        let mut looked = Instant::now();
+        loop {
+            match asked.0.recv_timeout(TICK) {
+                // Who asked may have gone.
+                Ok(reply) => drop(reply.send(self.reload(By::Admin))),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if hang_ups.take() {
+                if hang_ups.is_terminal_gone() {
+                    tracing::info!("the terminal is gone");
+                    stop.request();
+                } else {
+                    self.reload(By::Signal);
+                }
+            }
+            if self.config.watch && looked.elapsed() >= LOOK_INTERVAL {
+                looked = Instant::now();
+                if self.is_settled() {
+                    self.reload(By::File);
+                }
+            }
+        }
+    }
+
+    /// Whether a file has changed, and none is being changed.
+    fn is_settled(&mut self) -> bool {
+        let files = self.watched.iter_mut().zip(&self.files);
+        let looks: Vec<Look> = files.map(|(watched, (path, _))| watched.look(Stamp::of(path))).collect();
+        looks.contains(&Look::Settled) && !looks.contains(&Look::Moving)
+    }
+
+    fn reload(&mut self, by: By) -> Swap {
+        for (watched, (path, _)) in self.watched.iter_mut().zip(&self.files) {
+            watched.tried(Stamp::of(path));
+        }
+        let tried = self.attempt();
+        let (generation, plugins) = self.in_force.get();
+        let plugins = || plugins.iter().map(words).collect::<Vec<_>>();
+        let (swap, result) = match tried {
+            Ok(true) => (Swap::Swapped { generation, plugins: plugins() }, SwapResult::Swapped),
+            Ok(false) => (Swap::Unchanged { generation }, SwapResult::Unchanged),
+            Err(reason) => (Swap::Refused { generation, reason }, SwapResult::Refused),
+        };
+        self.metrics.plugins_swapped(result);
+        if result == SwapResult::Swapped {
+            self.show();
+        }
+        self.tell(by, &swap, result);
+        swap
+    }
+
+    /// Whether other plugins are in force now; or why they cannot be.
+    fn attempt(&mut self) -> Result<bool, String> {
+        let said = |error: PluginsError| error.to_string();
+        let (mut files, mut fresh) = (Vec::new(), Vec::new());
+        for (path, plugin) in &self.files {
+            if digest(path)? == plugin.sha256() {
+                files.push((path.clone(), plugin.clone()));
+                continue;
+            }
+            let candidate = plugins::open(&self.runtime, &self.config, path).map_err(said)?;
+            files.push((path.clone(), plugins::configure(&candidate, &self.config).map_err(said)?));
+            fresh.push(candidate);
+        }
+        if fresh.is_empty() {
+            return Ok(false);
+        }
+        let plugins = Plugins::of(&files, &self.config).map_err(said)?;
+        let (_, old) = self.in_force.get();
+        comparable(&old, &plugins)?;
+        fresh.iter().try_for_each(|candidate| conforms(candidate, &self.config))?;
+        Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
+        let events = self.in_force.recent();
+        let compared = same_keys(&old.extractor, &plugins.extractor, self.rules.numbers, &events)?;
+        tracing::info!(compared, "recent events have the same keys by the old plugin and the new");
+        self.in_force.publish(plugins);
+        self.files = files;
+        Ok(true)
+    }
+
+    /// Shows what is in force.
+    fn show(&self) {
+        let (generation, plugins) = self.in_force.get();
+        let mut statuses: Vec<PluginStatus> = plugins.iter().map(status_of).collect();
+        let mut shown: Vec<&Plugin> = plugins.iter().collect();
+        // One component may play both roles.
+        statuses.dedup_by(|one, other| one.digest == other.digest);
+        shown.dedup_by(|one, other| one.sha256() == other.sha256());
+        self.metrics.set_plugins(shown, generation);
+        self.status.set_plugins(statuses, generation);
+    }
+
+    fn tell(&self, by: By, swap: &Swap, result: SwapResult) {
+        let by = by.as_str();
+        let detail = match swap {
+            Swap::Swapped { generation, plugins } => {
+                let plugins = plugins.join(", ");
+                tracing::info!(by, generation, plugins, "plugins swapped");
+                plugins
+            }
+            Swap::Unchanged { generation } => {
+                return tracing::info!(by, generation, "the plugins' files are those that run");
+            }
+            Swap::Refused { generation, reason } => {
+                tracing::error!(by, generation, reason, "plugins not swapped, the old ones go on");
+                reason.clone()
+            }
+        };
+        self.status.set_last_swap(SwapStatus { at: now_ms(), by, result: result.as_str(), detail });
+    }
+}
+
+/// Whether keys of the new extractor can be compared with those in the state, and no role is left without a plugin.
+fn comparable(old: &Plugins, new: &Plugins) -> Result<(), String> {
+    let (old_key, new_key) = (&old.extractor, &new.extractor);
+    if old.scorer.is_some() && new.scorer.is_none() {
+        return Err(format!(
+            "no plugin scores any more: put {} back, or a plugin that scores",
+            words_of(old.scorer.as_ref())
+        ));
+    }
+    let what = if old_key.name() != new_key.name() {
+        format!("the plugin is {}, and the keys in the state are of {}", new_key.name(), old_key.name())
+    } else if old_key.key_version() != new_key.key_version() {
+        let (old, new) = (old_key.key_version(), new_key.key_version());
+        format!("the plugin has key-version {new}, and the keys in the state are of key-version {old}")
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "{what}: they cannot be compared. choices: put {} back, which goes on running; or stop the host and start it with \
+         another --store-path: the keys of the log are then remembered anew by the new plugin, outputs off, and nothing is \
+         forwarded twice",
+        words(old_key)
+    ))
+}
+
+/// Whether a component keeps to the rules that every plugin has to keep to; else the first that it breaks.
+fn conforms(_candidate: &Candidate, _config: &PluginConfig) -> Result<(), String> {
+    Ok(())
+}
+
+fn words(plugin: &Plugin) -> String {
+    format!("{} {} sha256:{}", plugin.name(), plugin.version(), plugin.sha256())
+}
+
+fn words_of(plugin: Option<&Plugin>) -> String {
+    plugin.map(words).unwrap_or_default()
+}
+
+fn status_of(plugin: &Plugin) -> PluginStatus {
+    PluginStatus {
+        name: plugin.name().to_owned(),
+        version: plugin.version().to_owned(),
+        digest: plugin.sha256().to_owned(),
+        roles: plugin.roles().names(),
+        since: now_ms(),
+        used: PluginUse::default(),
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+fn digest(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read plugin {}: {error}", path.display());
+    let mut file = File::open(path).map_err(unreadable)?;
+    let (mut digest, mut buffer) = (Sha256::new(), [0; 16 << 10]);
+    loop {
+        match file.read(&mut buffer).map_err(unreadable)? {
+            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            bytes => digest.update(buffer.get(..bytes).unwrap_or_default()),
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

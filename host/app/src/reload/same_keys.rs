@@ -1,0 +1,65 @@
+//! Whether two plugins give the same events the same keys, as far as a few events can show. Not proof: an event that is
+//! not among them may still get another key.
+
+use engine::fields::{Extraction, FieldBatch, Kind};
+use engine::projection::{Numbers, Projection};
+use plugin::{Input, Plugin};
+
+/// The keys of one event, sorted.
+type Keys = Vec<Vec<u8>>;
+
+/// Events that have keys by both plugins, and how many of them had their keys compared.
+pub(super) fn same_keys(old: &Plugin, new: &Plugin, numbers: Numbers, events: &[Vec<u8>]) -> Result<usize, String> {
+    // Where the old one fails there is nothing to compare with.
+    let Ok(before) = keys_of(old, numbers, events) else { return Ok(0) };
+    let after = keys_of(new, numbers, events)?;
+    let keyed = before.iter().zip(&after).filter(|(before, _)| !before.is_empty());
+    let (compared, other) =
+        keyed.fold((0, 0), |(all, other), (before, after)| (all + 1, other + usize::from(before != after)));
+    if other == 0 {
+        return Ok(compared);
+    }
+    Err(format!(
+        "it gives {other} of {compared} recent events other keys than {} {} gave them, under the same key-version: mend it, \
+         or, if the keys are meant to change, raise its key-version",
+        old.name(),
+        old.version()
+    ))
+}
+
+/// The keys of each event; none where it has none, cannot be decoded, or the plugin fails on it.
+fn keys_of(plugin: &Plugin, numbers: Numbers, events: &[Vec<u8>]) -> Result<Vec<Keys>, String> {
+    let (fields, decoded) = match plugin.input() {
+        Input::Payload => {
+            let mut whole = FieldBatch::new(1);
+            events.iter().for_each(|event| whole.push(Kind::Bytes, event));
+            (whole, (0..events.len()).collect())
+        }
+        Input::Fields(fields) => projected(fields, numbers, events)?,
+    };
+    let mut extraction = Extraction::default();
+    let mut extractor = plugin.extractor().map_err(|error| error.to_string())?;
+    extractor.extract(&fields, &mut extraction).map_err(|failure| failure.to_string())?;
+    let mut keys = vec![Keys::new(); events.len()];
+    for (key, owner) in extraction.owners.iter().enumerate() {
+        let event = decoded.get(*owner as usize).and_then(|event: &usize| keys.get_mut(*event));
+        if let (Some(event), Some(key)) = (event, extraction.keys.get(key)) {
+            event.push(key.to_vec());
+        }
+    }
+    keys.iter_mut().for_each(|keys| keys.sort_unstable());
+    Ok(keys)
+}
+
+/// The fields of the events that are JSON, and which events these are.
+fn projected(fields: &[String], numbers: Numbers, events: &[Vec<u8>]) -> Result<(FieldBatch, Vec<usize>), String> {
+    let mut projection = Projection::compile(&[fields], numbers).map_err(|error| error.to_string())?;
+    let mut batches: Vec<FieldBatch> = projection.widths().into_iter().map(FieldBatch::new).collect();
+    let mut decoded = Vec::new();
+    for (event, payload) in events.iter().enumerate() {
+        if projection.project(payload, &mut batches).is_ok() {
+            decoded.push(event);
+        }
+    }
+    Ok((batches.pop().unwrap_or_else(|| FieldBatch::new(1)), decoded))
+}
