@@ -13,7 +13,12 @@ host="${DEDUP_HOST:-dedup-host}"
 command -v "$host" >/dev/null || die "there is no $host: put dedup-host on the PATH, or its path in DEDUP_HOST"
 
 # Debian gives the linker a number unless the package lld is there.
-newest_linker() { compgen -c wasm-ld | grep -xE 'wasm-ld(-[0-9]+)?' | sort -u -t- -k3,3n | tail -1; }
+newest_linker() {
+    local named
+    named="$(compgen -c wasm-ld | grep -xE 'wasm-ld(-[0-9]+)?' | sort -u -t- -k3,3n | tail -1)"
+    [ -n "$named" ] || named="$(compgen -G '/usr/lib/llvm-*/bin/wasm-ld' | sort -V | tail -1)"
+    echo "$named"
+}
 
 # Compilers built without wasm32, such as Apple's, are passed over.
 if [ -n "${CC:-}" ] || { command -v clang >/dev/null && clang --print-targets 2>/dev/null | grep -q wasm32; }; then
