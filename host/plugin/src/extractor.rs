@@ -69,9 +69,8 @@ struct Extracting<'a> {
 }
 
 impl Work for Extracting<'_> {
-    fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Cause>> {
-        let answered = extract_slice(instance, self.events, slice, self.slice_ends, self.note_bytes_max, self.out)?;
-        Some(answered.map_err(|fault| fault.words))
+    fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Fault>> {
+        extract_slice(instance, self.events, slice, self.slice_ends, self.note_bytes_max, self.out)
     }
 
     fn give_up(&mut self, event: usize, cause: &Cause) {

@@ -85,9 +85,8 @@ struct Scoring<'a> {
 }
 
 impl Work for Scoring<'_> {
-    fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Cause>> {
-        let answered = compare_slice(instance, self.pairs, slice, self.ends, self.out)?;
-        Some(answered.map_err(|fault| fault.words))
+    fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Fault>> {
+        compare_slice(instance, self.pairs, slice, self.ends, self.out)
     }
 
     fn give_up(&mut self, pair: usize, _cause: &Cause) {
@@ -115,7 +114,7 @@ pub(crate) fn compare_slice(
 fn slice_of<'a>(pairs: &'a PairBatch, slice: &Range<usize>, buffers: &'a mut SliceEnds) -> Option<types::Pairs<'a>> {
     let ends = pairs.ends.get(slice.clone())?;
     let start = slice::start_of(&pairs.ends, slice.start)?;
-    let rows = start as usize..*ends.last()? as usize;
+    let rows = start as usize..ends.last().copied().unwrap_or(start) as usize;
     Some(types::Pairs {
         ends: slice::counted_from(start, ends, &mut buffers.pairs),
         paths: slice::column(&pairs.paths, &rows, &mut buffers.paths)?,

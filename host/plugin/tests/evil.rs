@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{batch, evil, keys_by_event, plugin_of_module};
+use common::{Random, batch, evil, keys_by_event, plugin_of_module};
 use engine::fields::{Extraction, KeyStatus};
 use plugin::{Calls, Extractor, Limits, PluginFailure, Runtime};
 
@@ -67,8 +67,29 @@ fn empty_batch_takes_no_call() {
 fn trap_costs_only_its_own_event() {
     let mut extractor = extractor(tight());
     let calls = check(&mut extractor, &events(1000, &[(517, "T")]), &[517], "unreachable");
-    assert_eq!((calls.calls, calls.traps), (1 + 16 + 16 + 4, 4), "sliced in sixteenths: 1000, 63, 4, 1");
+    assert_eq!((calls.calls, calls.traps), (1 + 32 + 32, 3), "cut twice: 1000, 32, 1");
     check(&mut extractor, &events(10, &[]), &[], "");
+}
+
+#[test]
+fn after_a_trap_the_next_one_costs_less() {
+    let mut extractor = extractor(tight());
+    check(&mut extractor, &events(1000, &[(517, "T")]), &[517], "unreachable");
+    let calls = check(&mut extractor, &events(1000, &[(3, "T")]), &[3], "unreachable");
+    assert_eq!((calls.calls, calls.traps), (32 + 32, 2), "cut before it fails: 32, 1");
+}
+
+#[test]
+fn after_ten_good_batches_all_is_as_before() {
+    let mut extractor = extractor(tight());
+    for poison in ["T", "L"] {
+        check(&mut extractor, &events(1000, &[(517, poison)]), &[517], "");
+        for _ in 0..10 {
+            check(&mut extractor, &events(1000, &[]), &[], "");
+        }
+        let calls = check(&mut extractor, &events(1000, &[]), &[], "");
+        assert_eq!((calls.calls, calls.traps), (1, 0));
+    }
 }
 
 #[test]
@@ -86,8 +107,11 @@ fn every_event_traps() {
 #[test]
 fn endless_loop_is_stopped() {
     let started = Instant::now();
-    let calls = check(&mut extractor(tight()), &events(1000, &[(77, "L")]), &[77], "longer than 250 ms");
-    assert_eq!(calls.traps, 4);
+    let mut extractor = extractor(tight());
+    let calls = check(&mut extractor, &events(1000, &[(77, "L")]), &[77], "longer than 250 ms");
+    assert_eq!(calls.traps, 2, "cut once: 1000, 1");
+    let calls = check(&mut extractor, &events(1000, &[(78, "L"), (9, "T")]), &[9, 78], "");
+    assert_eq!(calls.traps, 2, "not one call more fails than there are events to fail on");
     assert!(started.elapsed() < Duration::from_secs(10), "took {:?}", started.elapsed());
 }
 
@@ -102,9 +126,12 @@ fn endless_loops_everywhere_give_the_batch_up() {
     let limits = Limits { isolation_time_max: Duration::from_millis(500), ..tight() };
     let mut extractor = extractor(limits);
     let mut out = Extraction::default();
-    let failure = extractor.extract(&batch(&["L"; 300]), &mut out).unwrap_err();
-    assert!(matches!(failure, PluginFailure::TooSlow { .. }), "{failure}");
-    assert_eq!(out, Extraction::default());
+    for _ in 0..2 {
+        let failure = extractor.extract(&batch(&["L"; 300]), &mut out).unwrap_err();
+        assert!(matches!(failure, PluginFailure::TooSlow { failed: 2..=3, .. }), "{failure}");
+        assert!(failure.to_string().contains("longer than 250 ms"), "{failure}");
+        assert_eq!(out, Extraction::default());
+    }
     check(&mut extractor, &events(10, &[]), &[], "");
 }
 
@@ -145,7 +172,7 @@ fn lies_are_found_and_pinned_on_their_event() {
         ("5", "the owner of the next key is event 2139062143"),
         ("6", "a note for event 1 of 1"),
         ("7", "out of bounds"),
-        ("8", "fuel"),
+        ("8", "more than 131072 bytes"),
         ("9", "keys end at 0"),
         ("nx", "not keyed, and its key is not empty"),
     ];
@@ -156,4 +183,20 @@ fn lies_are_found_and_pinned_on_their_event() {
             check(&mut extractor, &events(100, &[(at, lie)]), &[number], reason);
         }
     }
+}
+
+#[test]
+fn poison_of_every_kind_anywhere_costs_only_itself() {
+    let words = ["T", "W", "S", "M", "E", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "nx"];
+    let (mut extractor, mut traps) = (extractor(tight()), 0);
+    for seed in 0..150 {
+        let mut random = Random(seed);
+        let count = 1 + random.below(1500);
+        let poison: Vec<(usize, &str)> =
+            random.some_of(count).into_iter().map(|at| (at, words[random.below(words.len())])).collect();
+        let expected: Vec<u32> = poison.iter().map(|(at, _)| u32::try_from(*at).unwrap()).collect();
+        println!("seed {seed}: {} of {count}", poison.len());
+        traps += check(&mut extractor, &events(count, &poison), &expected, "").traps;
+    }
+    assert!(traps > 1000, "{traps}");
 }

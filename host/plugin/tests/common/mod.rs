@@ -78,5 +78,24 @@ pub(crate) fn evil(describe: &str, configure: &str) -> String {
     include_str!("evil.wat").replace(";; DESCRIBE", describe).replace(";; CONFIGURE", configure)
 }
 
+/// Random numbers of a seed: SplitMix64 (Steele, Lea and Flood, 2014).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("below an usize")
+    }
+
+    /// Some of so many items, ascending: from none to all of them, mostly few.
+    pub(crate) fn some_of(&mut self, items: usize) -> Vec<usize> {
+        let one_in = [1, 2, 30, 300, 1000, 3000][self.below(6)];
+        (0..items).filter(|_| self.below(one_in) == 0).collect()
+    }
+}
+
 /// A scorer that is honest until a value starts with a letter that makes it misbehave; see the comments in its text.
 pub(crate) const EVIL_SCORER: &str = include_str!("evil_scorer.wat");
