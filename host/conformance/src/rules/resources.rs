@@ -1,5 +1,390 @@
-//! Rules of the group `resources`.
+//! Rules of the group `resources`: memory and work. Work is counted in fuel, about one instruction each, which is the same
+//! on every machine, and memory in bytes; the clock only bounds how long is tried.
 
-use crate::rule::Rule;
+use std::time::{Duration, Instant};
 
-pub(super) const RULES: &[Rule] = &[];
+use plugin::{Cost, Fault, Role};
+
+use crate::context::Context;
+use crate::feed::{Items, Text};
+use crate::rule::{Concerns, Group, Level, Rule};
+use crate::samples::{Events, Json, nasty};
+use crate::session::{Answer, Session};
+use crate::verdict::Stop;
+
+/// Events or pairs of a batch in a run, at most about.
+const BATCH: usize = 1000;
+/// Calls in which memory is watched, the items of each, and the time after which that has to do.
+const CALLS: usize = 100_000;
+const CALL_ITEMS: usize = 8;
+const CALLS_TIME_MAX: Duration = Duration::from_secs(30);
+/// Growth that is put down to the allocator: so many bytes, or this part of the memory.
+const GROWTH_BYTES_MAX: usize = 64 << 10;
+const GROWTH_PART_MAX: usize = 64;
+/// What the host's default limits of time (1 s a call and 1 µs a byte) buy at a thousand million instructions a second.
+const FUEL_PER_CALL: u64 = 1_000_000_000;
+const FUEL_PER_BYTE: u64 = 1_000;
+/// The part of that which a plugin may use: machines are slow, busy, and shared.
+const BUDGET_PART: u64 = 2;
+/// What four times the input may cost: 2.5 for each doubling.
+const QUADRUPLE_MAX: f64 = 6.25;
+/// What an ordinary batch may write to the log.
+const LOG_BYTES_MAX: usize = 1 << 10;
+/// What an answer may have for each byte it was asked about, and for each event or pair.
+const ANSWER_BYTES_PER_BYTE_MAX: usize = 8;
+const ANSWER_BYTES_PER_ITEM_MAX: usize = 1 << 10;
+/// Components up to this size are held to the limits of compiled languages, others to those of interpreters.
+const SMALL_COMPONENT_BYTES_MAX: u64 = 4 << 20;
+const LARGE_COMPONENT_BYTES_MAX: u64 = 32 << 20;
+const SMALL_MEMORY_BYTES_MAX: usize = 64 << 20;
+const LARGE_MEMORY_BYTES_MAX: usize = 128 << 20;
+const SMALL_LOAD_TIME_MAX: Duration = Duration::from_secs(5);
+const LARGE_LOAD_TIME_MAX: Duration = Duration::from_secs(60);
+
+const fn rule(
+    id: &'static str,
+    level: Level,
+    sentence: &'static str,
+    reason: &'static str,
+    run: fn(&mut Context<'_>, Role) -> Result<(), Stop>,
+) -> Rule {
+    let (group, concerns) = (Group::Resources, Concerns::EachRole);
+    Rule { id, group, level, concerns, quick: false, follows: &["C1"], sentence, reason, run }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        "R1",
+        Level::Required,
+        "Memory does not grow between call 50,000 and call 100,000.",
+        "An instance lives for months. What grows meets its limit one day, and the events of that batch pay.",
+        flat_memory,
+    ),
+    rule(
+        "R2",
+        Level::Required,
+        "A batch of 1,000 ordinary events or pairs costs at most half of what its time limit buys.",
+        "The limit is 1 s a call and 1 µs a byte; a plugin that needs it all fails on a busy machine.",
+        ordinary_cost,
+    ),
+    rule(
+        "R3",
+        Level::Required,
+        "Twice as many events or pairs, members, elements or bytes of a string cost at most about 2.5 times as much.",
+        "What is quadratic passes every test with small events, and stops the line at the first large one.",
+        doubling,
+    ),
+    rule(
+        "R4",
+        Level::Required,
+        "The worst events cost at most half of what their time limit buys: deep, long, many members, long equal beginnings.",
+        "Whoever may send events may send these.",
+        worst_cases,
+    ),
+    rule(
+        "R5",
+        Level::Strict,
+        "A batch of 1,000 ordinary events or pairs writes at most 1 KiB to the log.",
+        "A line an event is a flood, and the host cuts it.",
+        log_bytes,
+    ),
+    Rule {
+        concerns: Concerns::Extractor,
+        ..rule(
+            "R6",
+            Level::Strict,
+            "An answer has at most 8 bytes for each byte it was asked about and 1 KiB for each event.",
+            "Keys are kept as long as the window is; what is long is better digested.",
+            answer_bytes,
+        )
+    },
+    Rule {
+        concerns: Concerns::Component,
+        ..rule(
+            "R7",
+            Level::Strict,
+            "Size, time to load and memory fit its kind: 4 MiB, 5 s and 64 MiB compiled, 32 MiB, 60 s and 128 MiB interpreted.",
+            "It is loaded at every start and swap, and there is an instance for each partition.",
+            class_limits,
+        )
+    },
+];
+
+fn flat_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    // A few batches in turn, so that whatever is remembered by content is not all that is seen.
+    let batches: Vec<Items> = {
+        let texts = context.ordinary_texts(role, session.input(), CALL_ITEMS * 32);
+        texts.chunks(CALL_ITEMS).map(|texts| session.items(texts.to_vec())).collect()
+    };
+    let started = Instant::now();
+    // The calls after which there was more memory than before.
+    let (mut grown, mut calls) = (vec![(0, 0)], 0);
+    for batch in batches.iter().cycle().take(CALLS) {
+        let memory = session.call(batch).map_err(|fault| in_call(calls, &fault))?.memory_bytes;
+        calls += 1;
+        if grown.last().is_some_and(|(_, before)| *before < memory) {
+            grown.push((calls, memory));
+        }
+        if calls % 256 == 0 && started.elapsed() > CALLS_TIME_MAX {
+            break;
+        }
+    }
+    let at = |call: usize| grown.iter().rev().find(|(since, _)| *since <= call).map_or(0, |(_, memory)| *memory);
+    let (half, whole) = (at(calls / 2), at(calls));
+    context.remark(format!("{}: {} KiB after {calls} calls of {CALL_ITEMS}", role.name(), whole >> 10));
+    if calls < CALLS {
+        context.remark(format!("only {calls} calls: {} s were over", CALLS_TIME_MAX.as_secs()));
+    }
+    if whole - half > GROWTH_BYTES_MAX.max(half / GROWTH_PART_MAX) {
+        let input = format!("{calls} calls with {CALL_ITEMS} ordinary items each, as {}", role.name());
+        let got = format!("{} KiB at call {} and {} KiB at call {calls}", half >> 10, calls / 2, whole >> 10);
+        return Err(Stop::failed(input, got, "the same memory, but for one page or a 64th"));
+    }
+    Ok(())
+}
+
+fn in_call(calls: usize, fault: &Fault) -> Stop {
+    Stop::failed(format!("call {} of many with ordinary events", calls + 1), fault.to_string(), "an answer")
+}
+
+/// What a batch of so many bytes may cost.
+fn budget(bytes: usize) -> u64 {
+    (FUEL_PER_CALL + FUEL_PER_BYTE * bytes as u64) / BUDGET_PART
+}
+
+/// The fuel of a call, which has to have an answer.
+fn fuel(session: &mut Session, items: &Items, what: &str) -> Result<u64, Stop> {
+    let role = session.role().name();
+    let cost = session.call(items);
+    let cost = cost.map_err(|fault| Stop::failed(format!("{what}, as {role}"), fault.to_string(), "an answer"))?;
+    cost.fuel.ok_or_else(|| Stop::not_applicable("fuel is not counted in this run"))
+}
+
+fn ordinary_cost(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let items = context.ordinary(&mut session, BATCH);
+    let what = format!("a batch of {} ordinary items", items.len());
+    // The first call of an instance may make tables that later ones find.
+    let _ = fuel(&mut session, &items, &what)?;
+    let fuel = fuel(&mut session, &items, &what)?;
+    let (each, bytes) = (items.len().max(1), items.bytes());
+    context.remark(format!("{}: {} fuel for an item of {} bytes", role.name(), fuel / each as u64, bytes / each));
+    within(&what, role, fuel, bytes)
+}
+
+fn within(what: &str, role: Role, fuel: u64, bytes: usize) -> Result<(), Stop> {
+    let budget = budget(bytes);
+    if fuel > budget {
+        let input = format!("{what}, {bytes} bytes, as {}", role.name());
+        return Err(Stop::failed(input, format!("{fuel} fuel"), format!("at most {budget}")));
+    }
+    Ok(())
+}
+
+/// Something that there can be more of.
+struct Growing {
+    what: &'static str,
+    /// How much there is at first; then twice and four times as much.
+    from: usize,
+    /// Items with so much of it.
+    make: fn(&mut Events, Role, usize) -> Vec<Text>,
+}
+
+const GROWING: [Growing; 5] = [
+    Growing { what: "events or pairs", from: 256, make: many_items },
+    Growing { what: "bytes of strings", from: 1024, make: long_strings },
+    Growing { what: "bytes of one long string", from: 16 << 10, make: long_strings },
+    Growing { what: "members of objects", from: 200, make: many_members },
+    Growing { what: "elements of arrays", from: 1000, make: many_elements },
+];
+
+fn doubling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    for growing in &GROWING {
+        let mut session = context.session(role)?;
+        let mut cost = |times: usize| {
+            // The same events each time, but for what there is more of.
+            let mut events = context.events(session.input());
+            let texts = (growing.make)(&mut events, role, growing.from * times);
+            let items = session.items(texts);
+            let what = format!("{} {}", growing.from * times, growing.what);
+            fuel(&mut session, &items, &what)
+        };
+        // Once for whatever is made at the first call; twice as much is there for the report.
+        cost(1)?;
+        let (once, twice, four) = (cost(1)?, cost(2)?, cost(4)?);
+        if four as f64 > QUADRUPLE_MAX * once as f64 {
+            let input = format!(
+                "{0}, {1} and {2} {3}, as {4}",
+                growing.from,
+                2 * growing.from,
+                4 * growing.from,
+                growing.what,
+                role.name()
+            );
+            let wanted =
+                format!("at most {:.0} for the last: 2.5 times for each doubling", QUADRUPLE_MAX * once as f64);
+            return Err(Stop::failed(input, format!("{once}, {twice} and {four} fuel"), wanted));
+        }
+    }
+    Ok(())
+}
+
+/// An event for its keys; for scores, beside one that has the other of two values at each place.
+fn text_of(events: &mut Events, role: Role, values: [Json; 2]) -> Text {
+    let (event, places) = (events.full_tree(), events.places(2));
+    let [left, right] = values.map(|value| {
+        let mut event = event.clone();
+        for place in &places {
+            event.set(place, value.clone());
+        }
+        // Where the whole event is asked for, it stays an event.
+        match event {
+            Json::Object(_) => event.text(),
+            other => Json::object([("value", other)]).text(),
+        }
+    });
+    match role {
+        Role::KeyExtractor => Text::Event(left),
+        Role::SimilarityScorer => Text::Pair(left, right),
+    }
+}
+
+fn many_items(events: &mut Events, role: Role, count: usize) -> Vec<Text> {
+    (0..count).map(|_| item(events, role)).collect()
+}
+
+fn item(events: &mut Events, role: Role) -> Text {
+    match role {
+        Role::KeyExtractor => Text::Event(events.text()),
+        Role::SimilarityScorer => Text::Pair(events.text(), events.text()),
+    }
+}
+
+fn long_strings(events: &mut Events, role: Role, bytes: usize) -> Vec<Text> {
+    let strings = [Json::string("ab".repeat(bytes / 2)), Json::string("ba".repeat(bytes / 2))];
+    vec![text_of(events, role, strings)]
+}
+
+fn many_members(events: &mut Events, role: Role, count: usize) -> Vec<Text> {
+    let mut others = nasty::members(count);
+    if let Json::Object(members) = &mut others {
+        members.iter_mut().step_by(2).for_each(|(_, value)| *value = Json::Bool(true));
+    }
+    vec![text_of(events, role, [nasty::members(count), others])]
+}
+
+fn many_elements(events: &mut Events, role: Role, count: usize) -> Vec<Text> {
+    let mut others = nasty::elements(count);
+    if let Json::Array(elements) = &mut others {
+        elements.reverse();
+    }
+    vec![text_of(events, role, [nasty::elements(count), others])]
+}
+
+fn worst_cases(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut dearest: Option<(f64, String)> = None;
+    for (name, texts) in worst(&mut context.events(session.input()), role) {
+        let items = session.items(texts);
+        if items.len() == 0 {
+            continue;
+        }
+        let (fuel, bytes) = (fuel(&mut session, &items, &name)?, items.bytes());
+        within(&name, role, fuel, bytes)?;
+        let part = fuel as f64 / budget(bytes) as f64;
+        if dearest.as_ref().is_none_or(|(before, _)| *before < part) {
+            dearest = Some((part, name));
+        }
+    }
+    if let Some((part, name)) = dearest {
+        context.remark(format!("{}: dearest are {name}, {:.1} % of the budget", role.name(), 100.0 * part));
+    }
+    Ok(())
+}
+
+/// Batches that cost much in one way or the other.
+fn worst(events: &mut Events, role: Role) -> Vec<(String, Vec<Text>)> {
+    let single = |events: &mut Events, value: &Json| vec![text_of(events, role, [value.clone(), value.clone()])];
+    let mut batches = Vec::new();
+    for (name, value) in nasty::nested().into_iter().chain(nasty::large()) {
+        batches.push((name, single(events, &value)));
+    }
+    let prefix = "a".repeat(4000);
+    let equal_beginnings = |events: &mut Events, number: usize| {
+        let value = |side: &str| Json::string(format!("{prefix}{number}{side}"));
+        text_of(events, role, [value("x"), value("y")])
+    };
+    let texts = (0..200).map(|number| equal_beginnings(events, number)).collect();
+    batches.push(("200 events with long equal beginnings".to_owned(), texts));
+    let shifted =
+        |events: &mut Events| text_of(events, role, [Json::string("ab".repeat(2000)), Json::string("ba".repeat(2000))]);
+    let texts = (0..200).map(|_| shifted(events)).collect();
+    batches.push(("200 events of long strings that are alike and shifted".to_owned(), texts));
+    let texts = (0..20).map(|_| many_members(events, role, 1000)).collect::<Vec<_>>().concat();
+    batches.push(("20 events of 1,000 members".to_owned(), texts));
+    batches
+}
+
+fn log_bytes(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let items = context.ordinary(&mut session, BATCH);
+    let Cost { log_bytes, .. } = session.call(&items).map_err(|fault| Stop::no_answer(&fault))?;
+    context.remark(format!("{}: {log_bytes} bytes", role.name()));
+    if log_bytes > LOG_BYTES_MAX {
+        let lines = session.probe().take_log();
+        let first = lines.first().map_or_else(String::new, |(_, line)| crate::show::cut(line, 100));
+        let input = format!("a batch of {} ordinary items, as {}", items.len(), role.name());
+        let got = format!("{log_bytes} bytes; the first line is \"{first}\"");
+        return Err(Stop::failed(input, got, format!("at most {LOG_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn answer_bytes(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let items = context.ordinary(&mut session, BATCH);
+    let answers = session.answers(&items)?;
+    let bytes: usize = answers.iter().map(bytes_of).sum();
+    let max = ANSWER_BYTES_PER_BYTE_MAX * items.bytes() + ANSWER_BYTES_PER_ITEM_MAX * items.len();
+    context.remark(format!("{bytes} bytes for {} events of together {} bytes", items.len(), items.bytes()));
+    if bytes > max {
+        let input = format!("a batch of {} ordinary events, {} bytes", items.len(), items.bytes());
+        return Err(Stop::failed(input, format!("{bytes} bytes of keys and notes"), format!("at most {max}")));
+    }
+    Ok(())
+}
+
+/// Bytes of the keys and the note. A scorer's answer has no choice: so many numbers, so many verdicts.
+fn bytes_of(answer: &Answer) -> usize {
+    match answer {
+        Answer::Keys { keys, note, .. } => {
+            keys.iter().map(Vec::len).sum::<usize>() + note.as_ref().map_or(0, String::len)
+        }
+        Answer::Score { .. } => 0,
+    }
+}
+
+fn class_limits(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let (size, compile_time) = (context.candidate().bytes(), context.candidate().compile_time());
+    let small = size <= SMALL_COMPONENT_BYTES_MAX;
+    let started = Instant::now();
+    let mut session = context.session(role)?;
+    let load_time = compile_time + started.elapsed();
+    let items = context.ordinary(&mut session, BATCH);
+    let memory = session.call(&items).map_err(|fault| Stop::no_answer(&fault))?.memory_bytes;
+    let kind = if small { "compiled" } else { "interpreted" };
+    let told = format!("{} KiB, loaded in {} ms, {} KiB of memory", size >> 10, load_time.as_millis(), memory >> 10);
+    let (memory_max, time_max) = if small {
+        (SMALL_MEMORY_BYTES_MAX, SMALL_LOAD_TIME_MAX)
+    } else {
+        (LARGE_MEMORY_BYTES_MAX, LARGE_LOAD_TIME_MAX)
+    };
+    context.remark(format!("{told}; held to the limits of {kind} plugins"));
+    if size > LARGE_COMPONENT_BYTES_MAX || memory > memory_max || load_time > time_max {
+        let (size_max, memory_max) = (LARGE_COMPONENT_BYTES_MAX >> 10, memory_max >> 10);
+        let wanted = format!("{size_max} KiB, {} ms, {memory_max} KiB at most", time_max.as_millis());
+        return Err(Stop::failed("the component and a batch of 1,000 ordinary items", told, wanted));
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! Rules of the group `scores`: what a scorer may say of pairs, whatever it takes likeness to be.
+
+use engine::properties::Verdict;
+use plugin::{Input, Role};
+
+use crate::context::Context;
+use crate::feed::{Items, Laid, Text};
+use crate::rule::{Concerns, Group, Level, Rule};
+use crate::samples::{Events, edits::edited, nasty};
+use crate::session::{Answer, Session};
+use crate::verdict::Stop;
+
+/// Pairs of ordinary events that are tried.
+const PAIRS: usize = 200;
+/// Events that are edited more and more, and how many edits they have.
+const EDITED: usize = 100;
+const EDITS: [usize; 5] = [0, 1, 2, 4, 8];
+/// How much more alike events may be on average that differ in more places.
+const SLACK: f64 = 0.01;
+/// Places at which each odd value is tried.
+const PLACES_MAX: usize = 4;
+
+const NO_RULE: Rule = Rule {
+    id: "S0",
+    group: Group::Scores,
+    level: Level::Required,
+    concerns: Concerns::Scorer,
+    quick: true,
+    follows: &["C1"],
+    sentence: "",
+    reason: "",
+    run: |_, _| Ok(()),
+};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "S1",
+        sentence: "Scores are numbers from 0 to 1, also of events that have nothing in common, nothing at all, or odd values.",
+        reason: "A score that is NaN or beyond 1 is a lie to the host: the pair has no score, and the instance is gone.",
+        run: in_range,
+        ..NO_RULE
+    },
+    Rule {
+        id: "S2",
+        sentence: "An event and itself have both scores 1.",
+        reason: "Most duplicates are the same event sent again; a threshold on likeness would let them pass.",
+        run: itself,
+        ..NO_RULE
+    },
+    Rule {
+        id: "S3",
+        sentence: "Scores and verdicts stay, to the last bit, when the two events change places.",
+        reason: "Which of two events comes first is chance, and how alike they are is not.",
+        run: symmetric,
+        ..NO_RULE
+    },
+    Rule {
+        id: "S4",
+        sentence: "A pair without rows has both scores 1.",
+        reason: "Neither event has anything of what was asked for: there is nothing in which they differ.",
+        run: without_rows,
+        ..NO_RULE
+    },
+    Rule {
+        id: "S5",
+        sentence: "A property that both events have with the same value is never said to be changed.",
+        reason: "What changed is shown to people and counted by name: a change that is none sends them searching.",
+        run: same_is_not_changed,
+        ..NO_RULE
+    },
+    Rule {
+        id: "S6",
+        level: Level::Strict,
+        sentence: "Events that differ in more places are, on average, not more alike.",
+        reason: "A score that rises with differences means nothing, and a threshold on it less.",
+        run: more_edits,
+        ..NO_RULE
+    },
+];
+
+fn in_range(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    for text in hard_pairs(&mut events) {
+        let items = session.items([text]);
+        if items.len() > 0 {
+            scored(&mut session, &items)?;
+        }
+    }
+    Ok(())
+}
+
+/// One call for pairs that are this group's business to get an answer for.
+fn scored(session: &mut Session, items: &Items) -> Result<Vec<Answer>, Stop> {
+    let wanted = "two scores from 0 to 1 for each pair and a verdict for each row";
+    session.ask(items).map_err(|fault| Stop::failed(items.shown(0), fault.to_string(), wanted))
+}
+
+/// Pairs with nothing in common, with an event that has nothing, with odd values on one side, on the other, on both.
+fn hard_pairs(events: &mut Events) -> Vec<Text> {
+    let mut pairs = Vec::new();
+    let mut other = events.text();
+    let values = [nasty::strings(), nasty::numbers(), nasty::wrong_types()].concat();
+    let mut odd = events.with_each(&values, PLACES_MAX);
+    odd.extend(nasty::tops());
+    odd.extend(nasty::missing(events));
+    odd.push(crate::samples::Event::new("an event of its own", br#"{"nothing":"in common"}"#));
+    for event in odd {
+        let text = event.text;
+        pairs.push(Text::Pair(other.clone(), text.clone()));
+        pairs.push(Text::Pair(text.clone(), other));
+        pairs.push(Text::Pair(text.clone(), text.clone()));
+        other = if events.draw().chance(50) { events.text() } else { text };
+    }
+    pairs
+}
+
+fn itself(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    let pairs = (0..PAIRS).map(|_| events.text()).map(|event| Text::Pair(event.clone(), event));
+    let items = session.items(pairs.collect::<Vec<_>>());
+    let answers = session.answers(&items)?;
+    all_alike(&items, &answers)
+}
+
+fn all_alike(items: &Items, answers: &[Answer]) -> Result<(), Stop> {
+    let alike = |answer: &Answer| {
+        matches!(answer, Answer::Score { similarity, property_similarity, .. }
+            if *similarity == 1.0 && *property_similarity == 1.0)
+    };
+    match answers.iter().position(|answer| !alike(answer)) {
+        Some(pair) => Err(Stop::failed(items.shown(pair), said(answers, pair), "both scores 1")),
+        None => Ok(()),
+    }
+}
+
+fn said(answers: &[Answer], pair: usize) -> String {
+    answers.get(pair).map_or_else(|| "nothing".to_owned(), ToString::to_string)
+}
+
+fn symmetric(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let pairs = varied_pairs(context, &session);
+    let swapped: Vec<Text> = pairs.iter().map(swapped).collect();
+    let items = session.items(pairs);
+    let there = session.answers(&items)?;
+    let (other_items, back) = session.answers_to(swapped)?;
+    if items.len() != other_items.len() {
+        return Err(Stop::blocked("S1", "some pairs are only pairs one way round"));
+    }
+    match there.iter().zip(&back).position(|(there, back)| !there.same_decision(back)) {
+        Some(pair) => {
+            let got = format!("{}; the other way round {}", said(&there, pair), said(&back, pair));
+            Err(Stop::failed(items.shown(pair), got, "the same both ways"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn swapped(text: &Text) -> Text {
+    match text {
+        Text::Pair(original, duplicate) => Text::Pair(duplicate.clone(), original.clone()),
+        Text::Event(event) => Text::Event(event.clone()),
+    }
+}
+
+/// Pairs of unlike events, and of events that differ in a few places.
+fn varied_pairs(context: &Context<'_>, session: &Session) -> Vec<Text> {
+    let mut pairs = context.ordinary_texts(Role::SimilarityScorer, session.input(), PAIRS);
+    let mut events = context.events(session.input());
+    let roots = roots(session.input());
+    for number in 0..PAIRS {
+        let event = events.tree();
+        let copies = edited(&event, &roots, &[1 + number % 4], events.draw());
+        pairs.extend(copies.iter().map(|copy| Text::Pair(event.text(), copy.text())));
+    }
+    pairs
+}
+
+fn roots(input: &Input) -> Vec<String> {
+    match input {
+        Input::Fields(roots) => roots.clone(),
+        Input::Payload => Vec::new(),
+    }
+}
+
+fn without_rows(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    if session.input() == &Input::Payload {
+        return Err(Stop::not_applicable("it reads the payload, and gets one row of every pair"));
+    }
+    // Between pairs that have rows, alone, and with others that have none.
+    let ordinary = context.ordinary_texts(role, session.input(), 2);
+    for count in [1, 3] {
+        let mut items = session.items(Vec::new());
+        add_without_rows(&mut items, count);
+        let answers = without_rows_scored(&mut session, &items)?;
+        all_alike(&items, &answers)?;
+    }
+    let mut items = session.items(ordinary);
+    add_without_rows(&mut items, 1);
+    let answers = without_rows_scored(&mut session, &items)?;
+    let last = items.len().saturating_sub(1);
+    all_alike(&Items { texts: items.texts.split_off(last), laid: items.laid }, answers.get(last..).unwrap_or_default())
+}
+
+fn without_rows_scored(session: &mut Session, items: &Items) -> Result<Vec<Answer>, Stop> {
+    let failed = |fault: plugin::Fault| Stop::failed("a pair without rows", fault.to_string(), "both scores 1");
+    session.ask(items).map_err(failed)
+}
+
+/// Adds pairs of which neither event has anything that was asked for. No JSON event is needed for it, and where the whole
+/// event is asked for there is none.
+fn add_without_rows(items: &mut Items, count: usize) {
+    let Laid::Pairs(batch) = &mut items.laid else { return };
+    for _ in 0..count {
+        batch.ends.push(batch.ends.last().copied().unwrap_or(0));
+        items.texts.push(Text::Pair(Vec::new(), Vec::new()));
+    }
+}
+
+fn same_is_not_changed(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let pairs = varied_pairs(context, &session);
+    let items = session.items(pairs);
+    let answers = session.answers(&items)?;
+    let Laid::Pairs(batch) = &items.laid else { return Ok(()) };
+    for (pair, answer) in answers.iter().enumerate() {
+        let Answer::Score { verdicts, .. } = answer else { continue };
+        for (row, verdict) in batch.rows(pair).zip(verdicts) {
+            let same = batch.original_kinds.get(row) == batch.duplicate_kinds.get(row)
+                && batch.originals.get(row) == batch.duplicates.get(row);
+            if same && *verdict == Verdict::Changed {
+                let path = String::from_utf8_lossy(batch.paths.get(row).unwrap_or_default()).into_owned();
+                let got = format!("changed, of \"{path}\", where both have the same");
+                return Err(Stop::failed(items.shown(pair), got, "same, or not looked at"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn more_edits(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let (input, mut events) = (session.input().clone(), context.events(session.input()));
+    let trees: Vec<_> = (0..EDITED).map(|_| events.full_tree()).collect();
+    let mut sums = [[0.0; 2]; EDITS.len()];
+    for tree in &trees {
+        let copies = edited(tree, &roots(&input), &EDITS, events.draw());
+        let pairs: Vec<Text> = copies.iter().map(|copy| Text::Pair(tree.text(), copy.text())).collect();
+        let (_, answers) = session.answers_to(pairs)?;
+        for (sums, answer) in sums.iter_mut().zip(&answers) {
+            let Answer::Score { similarity, property_similarity, .. } = answer else { continue };
+            let [all, properties] = sums;
+            *all += similarity;
+            *properties += property_similarity;
+        }
+    }
+    let mean = |sum: &f64| sum / EDITED as f64;
+    let told: Vec<String> =
+        sums.iter().zip(EDITS).map(|([all, _], edits)| format!("{:.3} at {edits}", mean(all))).collect();
+    context.remark(format!("mean similarity by edits: {}", told.join(", ")));
+    for (name, which) in [("similarity", 0), ("property similarity", 1)] {
+        let means: Vec<f64> = sums.iter().filter_map(|sums| sums.get(which)).map(mean).collect();
+        if let Some((place, pair)) = means.windows(2).enumerate().find(|(_, pair)| rises(pair)) {
+            let edits = (EDITS.get(place).unwrap_or(&0), EDITS.get(place + 1).unwrap_or(&0));
+            let input = format!("{EDITED} events and copies with {} and with {} edits", edits.0, edits.1);
+            return Err(Stop::failed(input, format!("mean {name} {pair:?}"), "no rise"));
+        }
+    }
+    Ok(())
+}
+
+fn rises(pair: &[f64]) -> bool {
+    matches!(pair, [fewer, more] if *more > fewer + SLACK)
+}

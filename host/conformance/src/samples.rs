@@ -1,0 +1,12 @@
+//! Events to ask plugins about: ordinary ones and nasty ones, made from a seed for what a plugin asked for. Not how they
+//! are handed over, which is [`crate::feed`]'s business, and not what a plugin has to say of them: see `rules`.
+
+mod draw;
+pub(crate) mod edits;
+mod events;
+mod json;
+pub(crate) mod nasty;
+
+pub(crate) use draw::Draw;
+pub(crate) use events::{Event, Events};
+pub(crate) use json::{Json, Spelling};

@@ -1,0 +1,246 @@
+//! Ordinary events for a plugin: what people send, with a value at every place that the plugin asked for. Not the nasty
+//! ones: see `nasty`.
+
+use plugin::Input;
+
+use super::draw::Draw;
+use super::json::{Json, index, segments};
+
+/// An event, and what is particular about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// In words, for the report.
+    pub(crate) name: String,
+    /// The payload.
+    pub(crate) text: Vec<u8>,
+}
+
+impl Event {
+    /// An event with a name.
+    pub(crate) fn new(name: impl Into<String>, text: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+}
+
+/// Makes events for one plugin.
+#[derive(Debug, Clone)]
+pub(crate) struct Events {
+    /// What it asked for, the shortest first; nothing where it reads the payload.
+    pointers: Vec<String>,
+    /// The author's own events, as they came and as values where they are JSON.
+    own: Vec<(Vec<u8>, Option<Json>)>,
+    draw: Draw,
+}
+
+impl Events {
+    /// Events for a plugin that asked for `input`. `own` are the author's, used for plugins that read the payload.
+    pub(crate) fn new(input: &Input, own: &[Vec<u8>], seed: u64, purpose: &str) -> Self {
+        let (mut pointers, own) = match input {
+            Input::Fields(pointers) => (pointers.clone(), Vec::new()),
+            Input::Payload => (Vec::new(), own.iter().map(|text| (text.clone(), Json::parse(text))).collect()),
+        };
+        pointers.sort_by_key(|pointer| (segments(pointer).count(), pointer.clone()));
+        pointers.dedup();
+        Self { pointers, own, draw: Draw::new(seed, purpose) }
+    }
+
+    /// What is drawn from here on.
+    pub(crate) fn draw(&mut self) -> &mut Draw {
+        &mut self.draw
+    }
+
+    /// The next ordinary event: one of the author's as it came, or one made up.
+    pub(crate) fn text(&mut self) -> Vec<u8> {
+        let at = self.draw.below(self.own.len());
+        match self.own.get(at) {
+            Some((text, _)) => text.clone(),
+            None => self.tree().text(),
+        }
+    }
+
+    /// So many ordinary events.
+    pub(crate) fn texts(&mut self, count: usize) -> Vec<Vec<u8>> {
+        (0..count).map(|_| self.text()).collect()
+    }
+
+    /// The next ordinary event as a value that can be changed: one of the author's that is JSON, or one made up.
+    pub(crate) fn tree(&mut self) -> Json {
+        let trees: Vec<&Json> = self.own.iter().filter_map(|(_, tree)| tree.as_ref()).collect();
+        match self.draw.of(&trees) {
+            Some(tree) => (*tree).clone(),
+            None => self.made_up(),
+        }
+    }
+
+    /// As [`Events::tree`], with a value that is no container at every place asked for, however it is drawn.
+    pub(crate) fn full_tree(&mut self) -> Json {
+        let mut event = self.tree();
+        for pointer in self.pointers.clone() {
+            if !event.at(&pointer).is_some_and(|value| matches!(value, Json::String(text) if !text.is_empty())) {
+                let value = self.word();
+                self.put(&mut event, &pointer, value);
+            }
+        }
+        event
+    }
+
+    /// At most so many places worth trying values at: of those asked for, or of those of an ordinary event where the
+    /// payload is read.
+    pub(crate) fn places(&mut self, max: usize) -> Vec<String> {
+        let mut places = self.pointers.clone();
+        if places.is_empty() {
+            leaves(&self.tree(), &mut String::new(), &mut places);
+        }
+        if places.len() > max {
+            self.draw.shuffle(&mut places);
+            places.truncate(max);
+        }
+        places
+    }
+
+    /// An ordinary event for each value at each of at most so many places.
+    pub(crate) fn with_each(&mut self, values: &[(String, Json)], places_max: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        for place in self.places(places_max) {
+            for (name, value) in values {
+                let mut event = self.full_tree();
+                self.put(&mut event, &place, value.clone());
+                let at = if place.is_empty() { "as the whole event".to_owned() } else { format!("at {place}") };
+                events.push(Event::new(format!("{name} {at}"), event.text()));
+            }
+        }
+        events
+    }
+
+    fn made_up(&mut self) -> Json {
+        let mut event = self.base();
+        for pointer in self.pointers.clone().into_iter().filter(|pointer| !pointer.is_empty()) {
+            let above = pointer.rsplit_once('/').map_or("", |(above, _)| above);
+            // A value is asked for above this one, and may be one that has nothing below it.
+            let is_below = self.pointers.iter().any(|other| !other.is_empty() && other == above);
+            if is_below && self.draw.chance(30) {
+                continue;
+            }
+            match self.draw.below(100) {
+                0..3 => _ = event.remove(&pointer),
+                3..6 => self.put(&mut event, &pointer, Json::Null),
+                _ => {
+                    let value = self.value();
+                    self.put(&mut event, &pointer, value);
+                }
+            }
+        }
+        event
+    }
+
+    /// Puts a value at a place, sometimes into an array where the pointer could mean one.
+    fn put(&mut self, event: &mut Json, pointer: &str, value: Json) {
+        for (slash, _) in pointer.match_indices('/') {
+            let (above, below) = pointer.split_at(slash);
+            let is_index = segments(below).next().is_some_and(|segment| index(&segment).is_some());
+            let is_free = !matches!(event.at(above), Some(Json::Array(_) | Json::Object(_)));
+            if is_index && is_free && !above.is_empty() && self.draw.chance(50) {
+                event.set(above, Json::Array(Vec::new()));
+            }
+        }
+        event.set(pointer, value);
+    }
+
+    fn base(&mut self) -> Json {
+        let draw = &mut self.draw;
+        let time = format!("2024-01-{:02}T12:{:02}:{:02}Z", 1 + draw.below(2), draw.below(60), draw.below(60));
+        let name = *draw.of(&["page_view", "$pageview", "click", "sign_up", "order: paid"]).unwrap_or(&"click");
+        let mut properties = Json::object([
+            ("$current_url", Json::string(format!("https://example.com/{}", draw.below(20)))),
+            ("width", Json::number(320 + draw.below(8) * 160)),
+            ("logged_in", Json::Bool(draw.chance(50))),
+            ("tags", Json::Array((0..draw.below(4)).map(|tag| Json::string(format!("t{tag}"))).collect())),
+            ("campaign", Json::object([("source", Json::string("mail")), ("medium", Json::Null)])),
+        ]);
+        if draw.chance(30) {
+            properties.set("/title", Json::string("Ünïcödé — 事件 😀"));
+        }
+        Json::object([
+            ("uuid", Json::string(format!("01936f4e-0000-7000-8000-{:012x}", draw.below(1 << 40)))),
+            ("event", Json::string(name)),
+            ("distinct_id", Json::string(format!("user{}", draw.below(50)))),
+            ("token", Json::string(format!("project-{}", draw.below(5)))),
+            ("timestamp", Json::string(time)),
+            ("properties", properties),
+        ])
+    }
+
+    fn word(&mut self) -> Json {
+        let word = *self.draw.of(&["user", "2024-01-01T12:00:00Z", "a:b", "ÄÖ", "x"]).unwrap_or(&"x");
+        Json::string(format!("{word}{}", self.draw.below(1000)))
+    }
+
+    fn value(&mut self) -> Json {
+        match self.draw.below(20) {
+            0 | 1 => Json::number(self.draw.below(1000)),
+            2 => Json::number(format!("{}.5", self.draw.below(10))),
+            3 => Json::Bool(self.draw.chance(50)),
+            4 => Json::Array(vec![self.word(), Json::number(1)]),
+            5 => Json::object([("a", self.word()), ("b", Json::Null)]),
+            _ => self.word(),
+        }
+    }
+}
+
+/// The pointers of all values that are no objects.
+pub(super) fn leaves(value: &Json, path: &mut String, out: &mut Vec<String>) {
+    let Json::Object(members) = value else {
+        out.push(path.clone());
+        return;
+    };
+    for (name, value) in members {
+        let length = path.len();
+        path.push('/');
+        path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        leaves(value, path, out);
+        path.truncate(length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pointers: &[&str]) -> Input {
+        Input::Fields(pointers.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn one_seed_makes_the_same_events() {
+        let texts = |seed| Events::new(&fields(&["/a", "/b/0"]), &[], seed, "test").texts(100);
+        assert_eq!(texts(1), texts(1));
+        assert_ne!(texts(1), texts(2));
+    }
+
+    #[test]
+    fn most_events_have_what_was_asked_for_in_every_shape() {
+        let pointers = ["/a", "/a/b", "/items/0/id", "/x~1y/~0", "/deep/er/still"];
+        let mut events = Events::new(&fields(&pointers), &[], 5, "test");
+        let trees: Vec<Json> = (0..400).map(|_| events.tree()).collect();
+        for pointer in pointers {
+            let there = trees.iter().filter(|tree| tree.at(pointer).is_some()).count();
+            assert!((200..400).contains(&there), "{pointer} is in {there} of 400");
+        }
+        assert!(trees.iter().any(|tree| matches!(tree.at("/items"), Some(Json::Array(_)))));
+        assert!(trees.iter().any(|tree| matches!(tree.at("/items"), Some(Json::Object(_)))));
+        assert!(trees.iter().any(|tree| matches!(tree.at("/a"), Some(Json::String(_)))));
+        for tree in (0..100).map(|_| events.full_tree()) {
+            let leaf = |pointer: &&str| matches!(tree.at(pointer), Some(Json::String(_)));
+            assert!(pointers.iter().skip(1).all(leaf), "{tree:?}");
+        }
+    }
+
+    #[test]
+    fn the_authors_events_come_as_they_are_where_the_payload_is_read() {
+        let own = [b"not json".to_vec(), br#"{"id" : 1}"#.to_vec()];
+        let mut events = Events::new(&Input::Payload, &own, 1, "test");
+        assert!(events.texts(50).iter().all(|text| own.contains(text)));
+        assert_eq!(events.tree(), Json::object([("id", Json::number(1))]));
+        assert_eq!(events.places(8), ["/id"]);
+    }
+}
