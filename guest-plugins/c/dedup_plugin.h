@@ -361,9 +361,16 @@ __attribute__((noinline, unused, format(printf, 2, 3))) static void dedup_refuse
                                                                                   ...);
 
 static inline dedup_text dedup_text_of_(const char *words) { return (dedup_text){words, __builtin_strlen(words)}; }
-static inline dedup_text dedup_text_itself_(dedup_text text) { return text; }
-#define DEDUP_TEXT_(text) \
-    _Generic((text), dedup_text: dedup_text_itself_, char *: dedup_text_of_, const char *: dedup_text_of_)(text)
+static inline dedup_text dedup_text_itself_(dedup_text text, size_t len) {
+    (void)len;
+    return text;
+}
+static inline dedup_text dedup_text_with_(const char *words, size_t len) { return (dedup_text){words, len}; }
+/* The length of a literal is worked out here, where it is one: in a function it would be counted at every call. */
+#define DEDUP_LEN_(text) __builtin_strlen(_Generic((text), dedup_text: "", default: (text)))
+#define DEDUP_TEXT_(text)                                                                                            \
+    _Generic((text), dedup_text: dedup_text_itself_, char *: dedup_text_with_, const char *: dedup_text_with_)( \
+        (text), DEDUP_LEN_(text))
 
 _Noreturn static inline void dedup_die_(void) {
 #ifdef __wasm__
@@ -935,11 +942,13 @@ static inline const dedup_comparisons_ *dedup_compare_(bool configured, const de
         answer.as.failure = dedup_text_of_("configure was not called before the first batch");
         return &answer;
     }
-    const size_t count = pairs->ends_len, rows = pairs->paths.ends_len;
+    /* A copy of its own: no verdict that is written can change it, so nothing is read again for every row. */
+    const dedup_pairs_ own = *pairs;
+    const size_t count = own.ends_len, rows = own.paths.ends_len;
     double *similarity = dedup_take_(count * 8), *property_similarity = dedup_take_(count * 8);
     uint8_t *verdicts = __builtin_memset(dedup_take_(rows), DEDUP_IGNORED, rows);
-    for (size_t i = 0, first = 0; i < count; first = pairs->ends[i++]) {
-        const dedup_pair pair = {pairs, first, pairs->ends[i] - first, verdicts + first};
+    for (size_t i = 0, first = 0; i < count; first = own.ends[i++]) {
+        const dedup_pair pair = {&own, first, own.ends[i] - first, verdicts + first};
         const dedup_score score = compare(&pair);
         similarity[i] = score.similarity;
         property_similarity[i] = score.property_similarity;
