@@ -255,7 +255,8 @@ fn parts(component: &Component) -> Parts {
     Parts {
         memories: needs.num_memories as usize,
         tables: needs.num_tables as usize,
-        largest_memory_bytes: needs.max_initial_memory_size.unwrap_or(0),
+        // It is told in pages.
+        largest_memory_bytes: needs.max_initial_memory_size.unwrap_or(0) << 16,
         largest_table_elements: needs.max_initial_table_size.unwrap_or(0),
     }
 }

@@ -11,8 +11,8 @@ use crate::instance::{Cost, Instance};
 use crate::role::{Input, Role};
 use crate::scorer::{self, SliceEnds, compare_slice};
 
-/// One instance of a component. After a [`Fault`] that is no [`crate::FaultKind::Failure`] every further call fails:
-/// make another.
+/// One instance of a component. After a [`Fault`] that is no [`crate::FaultKind::Failure`] make another: this one fails
+/// in every further call, or what it answers is worth nothing.
 pub struct Probe {
     instance: Instance,
     candidate: Candidate,
