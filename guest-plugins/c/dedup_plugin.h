@@ -104,7 +104,7 @@ typedef struct dedup_input dedup_input; /* What to read of each event: dedup_ask
 #define dedup_ask(input, pointer) dedup_ask_((input), DEDUP_TEXT_(pointer))
 /* In `configure`: asks for the whole payload in place of fields: value 0, of kind bytes. */
 static inline void dedup_ask_payload(dedup_input *input);
-/* In `configure`: refuses the operator's text, saying what is wrong and what would be right. The first refusal counts. */
+/* In `configure`: refuses the operator's text: what is wrong and what would be right. The first refusal counts. */
 #define dedup_refuse(input, ...) dedup_refuse_((input), __VA_ARGS__)
 
 /* Number of values: as many as fields were asked for, or 1 for the payload. */
@@ -117,7 +117,7 @@ static inline dedup_value dedup_value_at(const dedup_event *event, size_t field)
 /* A key in pieces: each dedup_write appends, dedup_end_key ends the key. */
 #define dedup_write(keys, piece) dedup_write_((keys), DEDUP_TEXT_(piece))
 static inline void dedup_end_key(dedup_keys *keys);
-/* Says that the event has no identity, and why. Keys it was given are taken back. An event without any key is one, too. */
+/* Says that the event has no identity, and why. Keys it was given are taken back. No key at all says the same. */
 #define dedup_no_key(keys, ...) dedup_leave_((keys), 1, __VA_ARGS__)
 /* Says that the plugin cannot make sense of the event, and why; it becomes a dead letter. */
 #define dedup_invalid(keys, ...) dedup_leave_((keys), 2, __VA_ARGS__)
@@ -203,14 +203,16 @@ static inline void dedup_tuple_key(const dedup_tuple *tuple, const dedup_event *
         dedup_arena_reset_();                                                                                          \
     }
 
-/* ---- Nothing below is for authors; names end in _ ------------------------------------------------------------------ */
+/* ---- Nothing below is for authors; names end in _ ---------------------------------------------------------------- */
 
 #define DEDUP_ROLE_(role, interface, info, configure)                                                                  \
     static bool dedup_##role##_configured_;                                                                            \
     DEDUP_EXPORT_(interface "#describe")                                                                               \
     const dedup_described_ *dedup_##role##_describe_abi_(void) {                                                       \
         static dedup_described_ described;                                                                             \
-        described = (dedup_described_){dedup_text_of_((info).name), dedup_text_of_((info).version), (info).key_version}; \
+        described.name = dedup_text_of_((info).name);                                                                  \
+        described.version = dedup_text_of_((info).version);                                                            \
+        described.key_version = (info).key_version;                                                                    \
         return &described;                                                                                             \
     }                                                                                                                  \
     DEDUP_EXPORT_(interface "#configure")                                                                              \
@@ -578,7 +580,8 @@ typedef struct {
 static inline size_t dedup_character_(const uint8_t *bytes, size_t len) {
     const uint8_t first = bytes[0];
     if (first < 0x80) return 1;
-    const size_t size = first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    const bool of_two = first >= 0xc2 && first < 0xe0, of_three = (first & 0xf0) == 0xe0;
+    const size_t size = of_two ? 2 : of_three ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
     if (size == 0 || size > len) return 0;
     for (size_t i = 1; i < size; i++)
         if ((bytes[i] & 0xc0) != 0x80) return 0;
@@ -658,7 +661,8 @@ static inline dedup_text dedup_kept_words_(const dedup_words_ *words) {
     dedup_format_(&words, format, arguments_); \
     va_end(arguments_)
 
-__attribute__((noinline, unused, format(printf, 2, 3))) static void dedup_log_(dedup_level level, const char *format, ...) {
+__attribute__((noinline, unused, format(printf, 2, 3))) static void dedup_log_(dedup_level level, const char *format,
+                                                                               ...) {
     DEDUP_FORMATTED_(words, format);
     dedup_log_abi_((int32_t)level, words.bytes, words.len);
 }

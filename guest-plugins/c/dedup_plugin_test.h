@@ -54,7 +54,8 @@ static inline int dedup_test_end(void);
 
 static unsigned dedup_test_checks_, dedup_test_wrong_;
 
-__attribute__((format(printf, 3, 4))) static inline void dedup_test_check_(int line, bool right, const char *format, ...) {
+__attribute__((format(printf, 3, 4))) static inline void dedup_test_check_(int line, bool right, const char *format,
+                                                                           ...) {
     dedup_test_checks_++;
     if (right) return;
     dedup_test_wrong_++;
@@ -84,7 +85,8 @@ typedef struct {
 static inline void dedup_test_add_(dedup_test_column_ *column, dedup_kind kind, dedup_text text) {
     const size_t start = column->count == 0 ? 0 : column->ends[column->count - 1];
     if (column->count == DEDUP_TEST_ROWS_MAX || text.len > sizeof column->data - start) {
-        fprintf(stderr, "a test has at most %d values of %zu bytes together\n", DEDUP_TEST_ROWS_MAX, sizeof column->data);
+        fprintf(stderr, "a test has at most %d values of %zu bytes together\n", DEDUP_TEST_ROWS_MAX,
+                sizeof column->data);
         exit(2);
     }
     memcpy(column->data + start, text.bytes, text.len);
@@ -116,7 +118,8 @@ static inline void dedup_test_configure_(int line, const dedup_configured_ *(*co
 
 static inline void dedup_test_event_(int line,
                                      const dedup_extraction_ *(*extract)(uint32_t, const uint8_t *, size_t,
-                                                                         const uint32_t *, size_t, const uint8_t *, size_t),
+                                                                         const uint32_t *, size_t, const uint8_t *,
+                                                                         size_t),
                                      uint8_t status, const char *words, const dedup_value *values, size_t count) {
     static const char *const statuses[] = {"keyed", "no-key", "invalid"};
     dedup_test_column_ column = {.count = 0};
@@ -161,13 +164,14 @@ static inline void dedup_test_score_(int line, const dedup_comparisons_ *(*compa
         const double properties = answer->as.comparisons.property_similarity[0];
         /* What floating-point arithmetic in any order may be off by. */
         const double off = 1e-12;
-        dedup_test_check_(line, all - score.similarity < off && score.similarity - all < off, "the similarity is %g, and not %g",
-                          all, score.similarity);
+        dedup_test_check_(line, all - score.similarity < off && score.similarity - all < off,
+                          "the similarity is %g, and not %g", all, score.similarity);
         dedup_test_check_(line,
                           properties - score.property_similarity < off && score.property_similarity - properties < off,
                           "the property similarity is %g, and not %g", properties, score.property_similarity);
         bool right = strlen(words) == count;
-        for (size_t i = 0; right && i < count; i++) right = answer->as.comparisons.verdicts[i] == (uint8_t)(words[i] - '0');
+        const uint8_t *verdicts = answer->as.comparisons.verdicts;
+        for (size_t i = 0; right && i < count; i++) right = verdicts[i] == (uint8_t)(words[i] - '0');
         dedup_test_check_(line, right, "the verdicts are not \"%s\"", words);
     }
     dedup_arena_reset_();

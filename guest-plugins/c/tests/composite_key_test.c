@@ -8,8 +8,8 @@ int main(void) {
                    dedup_absent);
     dedup_test_key("1:u:t:click", dedup_string("1"), dedup_string("u"), dedup_string("t"), dedup_absent,
                    dedup_string("click"));
-    dedup_test_no_key("/token is absent or null", dedup_string("1"), dedup_string("u"), dedup_null, dedup_string("click"),
-                      dedup_absent);
+    dedup_test_no_key("/token is absent or null", dedup_string("1"), dedup_string("u"), dedup_null,
+                      dedup_string("click"), dedup_absent);
     dedup_test_no_key("/event is absent or null", dedup_string("1"), dedup_string("u"), dedup_string("t"), dedup_absent,
                       dedup_null);
 

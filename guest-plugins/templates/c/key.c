@@ -8,7 +8,8 @@ static const dedup_info info = {"{{name}}", "0.1.0", 1};
 
 static dedup_tuple tuple;
 
-/* Called once, with what the operator gave as --plugin-config. What is asked for here is what the host reads of each event. */
+/* Called once, with what the operator gave as --plugin-config. What is asked for here is what the host reads of each
+ * event. */
 static void configure(dedup_text config, dedup_input *input) {
     tuple = (dedup_tuple){0};
     if (dedup_trim(config).len == 0) {
