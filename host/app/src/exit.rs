@@ -1,6 +1,7 @@
 //! Exit codes: what the process tells the shell, the unit file and the script. Not the errors themselves.
 
-/// Why the process ended. The numbers are a contract with scripts: they are never given a second meaning.
+/// Why the process ended, whatever it was asked to do but `plugin conformance`, see [`ConformanceExit`]. The numbers are
+/// a contract with scripts: they are never given a second meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
@@ -18,7 +19,7 @@ pub enum ExitCode {
     State = 5,
     /// The output cannot be written: disk full, no permission, closed pipe.
     Output = 6,
-    /// A plugin failed on a record and `--on-plugin-failure stop` says to stop.
+    /// A plugin failed on a record: in a run with `--on-plugin-failure stop`, in `plugin test` or in `plugin replay`.
     PluginFailure = 7,
     /// The HTTP address is in use or cannot be bound.
     Address = 8,
@@ -61,7 +62,7 @@ impl ExitCode {
             Self::Input => "input, topic or broker missing or unreachable",
             Self::State => "state of something else, in use, or damaged",
             Self::Output => "output cannot be written",
-            Self::PluginFailure => "plugin failed and the policy is stop",
+            Self::PluginFailure => "plugin failed on a record, and the policy is stop",
             Self::Address => "HTTP address in use",
             Self::Interrupted => "an interrupted run must be resumed first",
             Self::Killed => "second interrupt, not drained",
@@ -75,6 +76,49 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
+/// How `plugin conformance` ended. It has codes of its own, so that a script tells a plugin that breaks a rule from one
+/// that cannot be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ConformanceExit {
+    /// Every rule that has to hold does.
+    Passed = 0,
+    /// A rule that has to hold does not.
+    Failed = 1,
+    /// The component cannot be loaded, or the command line not be used, as with every command.
+    CannotLoad = 2,
+    /// The suite itself failed, so that nothing is known of the plugin.
+    Suite = 3,
+}
+
+impl ConformanceExit {
+    /// All codes, for documentation and tests.
+    pub const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::CannotLoad, Self::Suite];
+
+    /// The number the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// A few words for `--help`.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "a required rule failed, or with --level strict any rule",
+            Self::CannotLoad => "the component cannot be loaded, or the command line not be used",
+            Self::Suite => "the suite itself failed: an input cannot be read, an output not be written",
+        }
+    }
+}
+
+impl From<ConformanceExit> for std::process::ExitCode {
+    fn from(code: ConformanceExit) -> Self {
+        Self::from(code.code())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +126,6 @@ mod tests {
     #[test]
     fn every_code_is_listed_once_and_stays_what_it_was() {
         assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+        assert_eq!(ConformanceExit::ALL.map(ConformanceExit::code), [0, 1, 2, 3]);
     }
 }

@@ -12,6 +12,7 @@ mod letters;
 pub mod line;
 pub mod logging;
 pub mod metrics;
+pub mod plugin_command;
 pub mod plugins;
 pub mod reload;
 pub mod run;

@@ -5,41 +5,47 @@ use std::process::ExitCode as ProcessExit;
 use dedup_host::exit::ExitCode;
 use dedup_host::run::Stop;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::{generate_command, logging, run};
+use dedup_host::{generate_command, logging, plugin_command, run};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 fn main() -> ProcessExit {
-    let code = match settings::from_process() {
+    match settings::from_process() {
         Ok(invocation) => start(invocation),
-        Err(error) => error.report(),
-    };
-    code.into()
+        Err(error) => error.report().into(),
+    }
 }
 
-fn start(invocation: Invocation) -> ExitCode {
-    let stop = Stop::default();
-    if let Err(error) = listen(&stop) {
-        return fail(&format!("cannot handle signals: {error}"), ExitCode::Internal);
-    }
-    match invocation {
+fn start(invocation: Invocation) -> ProcessExit {
+    let code = match invocation {
         Invocation::Show(text) => {
             print!("{text}");
             ExitCode::Ok
         }
-        Invocation::Generate(config) => match generate_command::run(&config, &stop) {
+        // Nothing of it has to be drained: a signal ends it at once.
+        Invocation::Plugin(command) => return plugin_command::run(&command),
+        Invocation::Generate(config) => until_stopped(|stop| match generate_command::run(&config, stop) {
             Ok(()) => ExitCode::Ok,
             Err(error) => fail(&error.to_string(), error.exit_code()),
-        },
-        Invocation::Run(config) => {
+        }),
+        Invocation::Run(config) => until_stopped(|stop| {
             if let Err(error) = logging::start(&config.log) {
                 return fail(&error.to_string(), ExitCode::Usage);
             }
-            match run::run(*config, &stop) {
+            match run::run(*config, stop) {
                 Ok(code) => code,
                 Err(error) => fail(&error.to_string(), error.exit_code()),
             }
-        }
+        }),
+    };
+    code.into()
+}
+
+fn until_stopped(work: impl FnOnce(&Stop) -> ExitCode) -> ExitCode {
+    let stop = Stop::default();
+    match listen(&stop) {
+        Ok(()) => work(&stop),
+        Err(error) => fail(&format!("cannot handle signals: {error}"), ExitCode::Internal),
     }
 }
 

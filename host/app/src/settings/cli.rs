@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use clap::{Arg, ArgAction, Args as _, Command};
 
 use super::generate::{self, GenerateArgs};
+use super::plugin;
 use super::table::{Kind, SETTINGS, Setting};
 use crate::exit::ExitCode;
 
@@ -50,11 +51,12 @@ pub(super) fn command() -> Command {
         .subcommand(run.after_long_help(end))
         .subcommand(config.args(run_args()))
         .subcommand(generate.args(kafka))
+        .subcommand(plugin::command())
 }
 
 fn after_help() -> String {
     let mut text = String::from(FILES_EXAMPLE);
-    text.push_str("\nExit codes:\n");
+    text.push_str("\nExit codes (`plugin conformance` has its own, see its help):\n");
     for code in ExitCode::ALL {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {:>3}  {}", code.code(), code.meaning());
@@ -66,11 +68,11 @@ fn run_args() -> impl Iterator<Item = Arg> {
     std::iter::once(config_arg()).chain(SETTINGS.iter().map(arg))
 }
 
-fn config_arg() -> Arg {
+pub(super) fn config_arg() -> Arg {
     Arg::new("config").long("config").value_name("FILE").help(format!("Settings as TOML [env: {CONFIG_VARIABLE}]"))
 }
 
-fn arg(setting: &'static Setting) -> Arg {
+pub(super) fn arg(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.flag).long(setting.flag).value_name(setting.value).help_heading(setting.group.title());
     let arg = match setting.alias {
         Some(alias) => arg.visible_alias(alias),

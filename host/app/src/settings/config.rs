@@ -386,16 +386,12 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
         ("dead-letter", OnPluginFailure::DeadLetter),
         ("pass", OnPluginFailure::Pass),
     ];
-    let memory_mib = typed.need("plugin-memory-mib", units::small)?;
-    if memory_mib > 4096 {
-        return Err(typed.wrong("plugin-memory-mib", "is more than the 4096 MiB that a component can address".into()));
-    }
     Ok(PluginConfig {
         files: typed.all("plugin").iter().map(PathBuf::from).collect(),
         extractor_configuration: typed.get("plugin-config", text_or_file)?,
         scorer_configuration: typed.get("scorer-config", text_or_file)?,
         time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
-        memory_bytes: u64::from(memory_mib) << 20,
+        memory_bytes: typed.need("plugin-memory-mib", plugin_memory)?,
         on_failure: typed.need("on-plugin-failure", |text| units::one_of(text, &on_failure))?,
         breaker: typed
             .need("plugin-breaker", |text| if text == "off" { Ok(None) } else { units::share(text).map(Some) })?,
@@ -406,6 +402,14 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
         dump_dir: typed.get("plugin-dump-dir", path)?,
         dump_values: typed.need("plugin-dump-values", units::switch)?,
     })
+}
+
+/// Most bytes of an instance, from MiB.
+pub(super) fn plugin_memory(text: &str) -> Result<u64, String> {
+    match units::small(text)? {
+        mib @ ..=4096 => Ok(u64::from(mib) << 20),
+        _ => Err("is more than the 4096 MiB that a component can address".to_owned()),
+    }
 }
 
 /// What components get that were built with WASI.
@@ -438,7 +442,8 @@ fn digests(typed: &Typed) -> Result<Vec<String>, SettingsError> {
     typed.all("plugin-sha256").iter().map(digest).collect()
 }
 
-fn text_or_file(text: &str) -> Result<String, String> {
+/// The text, or what is in the file after `@`.
+pub(super) fn text_or_file(text: &str) -> Result<String, String> {
     match text.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}")),
         None => Ok(text.to_owned()),
@@ -464,14 +469,18 @@ fn window(typed: &Typed, in_files: bool) -> Result<WindowConfig, SettingsError> 
     })
 }
 
+/// Whether numbers reach a plugin by value.
+pub(super) fn canonical_numbers(text: &str) -> Result<bool, String> {
+    units::one_of(text, &[("as-written", false), ("canonical", true)])
+}
+
 fn records(typed: &Typed) -> Result<RecordsConfig, SettingsError> {
     let on_missing_key =
         [("pass", OnMissingKey::Pass), ("dead-letter", OnMissingKey::DeadLetter), ("drop", OnMissingKey::Drop)];
     Ok(RecordsConfig {
         event_time: typed.get("event-time", units::pointer)?,
         uuid_field: typed.need("uuid-field", units::pointer)?,
-        canonical_numbers: typed
-            .need("numbers", |text| units::one_of(text, &[("as-written", false), ("canonical", true)]))?,
+        canonical_numbers: typed.need("numbers", canonical_numbers)?,
         on_missing_key: typed.need("on-missing-key", |text| units::one_of(text, &on_missing_key))?,
     })
 }

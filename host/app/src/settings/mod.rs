@@ -6,6 +6,7 @@ pub mod config;
 pub mod files;
 pub mod generate;
 pub mod kafka;
+pub mod plugin;
 mod show;
 pub mod table;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use clap::ArgMatches;
 use crate::exit::ExitCode;
 use config::Config;
 use generate::GenerateConfig;
+use plugin::PluginCommand;
 use typed::{ConfigFile, Environment, Origin, Typed};
 
 /// What stands in the place of a secret.
@@ -35,6 +37,8 @@ pub enum Invocation {
     Show(String),
     /// Write synthetic events.
     Generate(Box<GenerateConfig>),
+    /// Help to write a plugin.
+    Plugin(Box<PluginCommand>),
 }
 
 /// Why there is nothing to run.
@@ -92,6 +96,10 @@ pub fn read(
         Some(("generate", matches)) => {
             let mut typed = resolve(generate::takes, matches, environment)?;
             Ok(Invocation::Generate(Box::new(GenerateConfig::of(matches, &mut typed)?)))
+        }
+        Some(("plugin", matches)) => {
+            let command = PluginCommand::of(matches, |takes, matches| resolve(takes, matches, environment))?;
+            Ok(Invocation::Plugin(Box::new(command)))
         }
         Some(("config", matches)) => {
             let mut typed = resolve(|_| true, matches, environment)?;

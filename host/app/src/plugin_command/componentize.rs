@@ -1,0 +1,110 @@
+//! `dedup-host plugin componentize`: turns a core wasm module, as a compiler makes it, into a component, as the host loads
+//! it. Not a compiler, and no adapter: a module that imports WASI is refused.
+
+use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
+use wit_parser::Resolve;
+
+use super::{CommandError, answer};
+use crate::exit::ExitCode;
+use crate::settings::plugin::{ComponentizeConfig, World};
+
+/// The contract this host was built with.
+const CONTRACT: &str = include_str!("../../../../wit/plugin.wit");
+
+pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError> {
+    let component = componentize(&config.module, config.world)?;
+    std::fs::write(&config.output, &component).map_err(|error| {
+        CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))
+    })?;
+    answer(&format!("{}: a component of {} bytes\n", config.output.display(), component.len()))?;
+    Ok(ExitCode::Ok)
+}
+
+/// The bytes of a component that does what the module does.
+fn componentize(path: &Path, world: Option<World>) -> Result<Vec<u8>, CommandError> {
+    let shown = path.display();
+    let module = std::fs::read(path).map_err(|error| {
+        CommandError::new(
+            ExitCode::Input,
+            format!("cannot read {shown}: {error}; give the module that a compiler made"),
+        )
+    })?;
+    let refused = |message: String| CommandError::new(ExitCode::Plugin, message);
+    match module.get(..8) {
+        Some(b"\0asm\x01\0\0\0") => {}
+        Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => {
+            return Err(refused(format!("{shown} is a component already: use it as it is")));
+        }
+        _ => {
+            let message = format!("{shown} is no wasm module: build with --target wasm32-unknown-unknown or the like");
+            return Err(refused(message));
+        }
+    }
+    let said =
+        says_its_world(&module).map_err(|cause| refused(format!("{shown} is no usable wasm module: {cause}")))?;
+    let module = match (said, world) {
+        (true, None) => module,
+        (false, Some(world)) => with_world(module, world).map_err(|cause| refused(format!("{shown}: {cause}")))?,
+        (true, Some(_)) => {
+            let message = format!("{shown} says itself which world it keeps to: leave --world out");
+            return Err(refused(message));
+        }
+        (false, None) => {
+            let world = guess(&module).map_or("key-plugin, similarity-plugin or dedup-plugin", World::name);
+            return Err(refused(format!(
+                "{shown} does not say which world of wit/plugin.wit it keeps to, as modules do that were made with \
+                 wit-bindgen: give --world {world}"
+            )));
+        }
+    };
+    encode(&module).map_err(|cause| refused(format!("cannot make a component of {shown}: {cause}{}", hint(&cause))))
+}
+
+/// Whether the module has the custom section in which wit-bindgen writes down the world.
+fn says_its_world(module: &[u8]) -> Result<bool, String> {
+    let (without, _) = metadata::decode(module).map_err(|error| format!("{error:#}"))?;
+    Ok(without.is_some())
+}
+
+fn with_world(mut module: Vec<u8>, world: World) -> Result<Vec<u8>, String> {
+    let embed = |module: &mut Vec<u8>| {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("plugin.wit", CONTRACT)?;
+        let world = resolve.select_world(&[package], Some(world.name()))?;
+        embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
+    };
+    embed(&mut module).map_err(|error| format!("{error:#}"))?;
+    Ok(module)
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
+    let component = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    component.map_err(|error| format!("{error:#}"))
+}
+
+/// The world by the names of the exports, which stand in the module as they are. Only good enough for advice.
+fn guess(module: &[u8]) -> Option<World> {
+    let names = |interface: &[u8]| module.windows(interface.len()).any(|window| window == interface);
+    let extracts = names(b"dedup:plugin/key-extractor@1.0.0#");
+    let scores = names(b"dedup:plugin/similarity-scorer@1.0.0#");
+    match (extracts, scores) {
+        (true, true) => Some(World::DedupPlugin),
+        (true, false) => Some(World::KeyPlugin),
+        (false, true) => Some(World::SimilarityPlugin),
+        (false, false) => None,
+    }
+}
+
+/// What to do about the commonest causes.
+fn hint(cause: &str) -> &'static str {
+    if cause.contains("wasi_snapshot_preview1") {
+        return "; it was built with WASI: build for wasm32-unknown-unknown, or make the component with the WASI adapter \
+                of your tools and run it with --plugin-wasi";
+    }
+    if cause.contains("env") && cause.contains("import") {
+        return "; a function that is declared and nowhere defined becomes an import: link what is missing";
+    }
+    "; it has to export the functions of its world in wit/plugin.wit, cabi_realloc, and its memory as `memory`"
+}

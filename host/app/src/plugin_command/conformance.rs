@@ -1,0 +1,150 @@
+//! `dedup-host plugin conformance`: the suite of the crate `conformance` on a command line: its options, its progress, its
+//! report, its exit codes. The rules are the suite's.
+
+use std::path::Path;
+use std::process::ExitCode as ProcessExit;
+
+use conformance::{Golden, Level, Options, Outcome, Report, SuiteError, UnknownRule, catalogue, select};
+use indicatif::{ProgressBar, ProgressStyle};
+use plugin::{Limits, Wasi};
+
+use super::screen::Ink;
+use super::{CommandError, answer, events, sandbox};
+use crate::exit::ConformanceExit;
+use crate::settings::files::Stream;
+use crate::settings::plugin::{ConformanceConfig, ReportFormat, RuleLevel};
+
+/// Most events read of `--input`: the suite gives each to the plugin many times.
+const SAMPLES_MAX: usize = 1000;
+
+/// Says how it went by codes of its own.
+pub(super) fn run(config: &ConformanceConfig) -> ProcessExit {
+    let done = match &config.component {
+        Some(component) if !config.list => try_out(component, config),
+        Some(_) | None => list(config),
+    };
+    let code = done.unwrap_or_else(|(code, message)| {
+        eprintln!("error: {message}");
+        code
+    });
+    code.into()
+}
+
+type Ended = (ConformanceExit, String);
+
+fn list(config: &ConformanceConfig) -> Result<ConformanceExit, Ended> {
+    // With --list the first word is a rule as well: there is nothing to load.
+    let component = config.component.iter().map(|path| path.to_string_lossy().into_owned());
+    let names: Vec<String> =
+        component.filter(|name| !Path::new(name).exists()).chain(config.rules.iter().cloned()).collect();
+    let level = if names.is_empty() { Level::Strict } else { level(config.level) };
+    let rules = select(&names, level).map_err(unknown)?;
+    answer(&catalogue(rules, Ink::of_standard_output().has_colour())).map_err(unwritten)?;
+    Ok(ConformanceExit::Passed)
+}
+
+fn try_out(component: &Path, config: &ConformanceConfig) -> Result<ConformanceExit, Ended> {
+    let options = options(config)?;
+    let rules = select(&options.rules, options.level).map_err(unknown)?;
+    let bar = progress(rules.len(), rules.first().map_or("", |rule| rule.id));
+    let mut waiting = rules.iter().skip(1);
+    let mut step = |_: &Outcome| {
+        bar.set_message(waiting.next().map_or(String::new(), |rule| rule.id.to_owned()));
+        bar.inc(1);
+    };
+    let report = conformance::run(component, &options, &mut step);
+    bar.finish_and_clear();
+    let report = report.map_err(|error| match error {
+        SuiteError::CannotLoad(_) => (ConformanceExit::CannotLoad, error.to_string()),
+        SuiteError::UnknownRule(error) => unknown(error),
+        SuiteError::Suite(_) => (ConformanceExit::Suite, error.to_string()),
+    })?;
+    answer(&written(&report, config.format)).map_err(unwritten)?;
+    Ok(if report.passed() { ConformanceExit::Passed } else { ConformanceExit::Failed })
+}
+
+fn written(report: &Report, format: ReportFormat) -> String {
+    let mut text = match format {
+        ReportFormat::Human => report.to_human(Ink::of_standard_output().has_colour()),
+        ReportFormat::Tap => report.to_tap(),
+        ReportFormat::Junit => report.to_junit(),
+        ReportFormat::Json => report.to_json(),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn level(level: RuleLevel) -> Level {
+    match level {
+        RuleLevel::Required => Level::Required,
+        RuleLevel::Strict => Level::Strict,
+    }
+}
+
+fn options(config: &ConformanceConfig) -> Result<Options, Ended> {
+    let golden = config.expect.iter().map(|path| Golden::read(path)).collect::<Result<Vec<_>, _>>();
+    let samples = config.input.as_ref().map(|input| events::lines(input, SAMPLES_MAX)).transpose();
+    let plugin::Options { limits, wasi, cache_dir, .. } = sandbox::options(&config.sandbox, true);
+    Ok(Options {
+        level: level(config.level),
+        rules: config.rules.clone(),
+        seed: config.seed,
+        extractor_config: config.sandbox.extractor_configuration.clone(),
+        scorer_config: config.sandbox.scorer_configuration.clone(),
+        golden: golden.map_err(|error| (ConformanceExit::Suite, error.to_string()))?,
+        samples: samples
+            .map_err(|error| (ConformanceExit::Suite, error.message))?
+            .map_or_else(Vec::new, |(all, _)| all),
+        quick: false,
+        wasi,
+        limits,
+        cache_dir,
+        arguments: arguments(config),
+    })
+}
+
+/// What has to stand on a command line that repeats one rule, beside the component, the rule, the seed and the texts.
+fn arguments(config: &ConformanceConfig) -> Vec<String> {
+    let (sandbox, default) = (&config.sandbox, Limits::default());
+    let mut words = Vec::new();
+    let mut add = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
+    for path in &config.expect {
+        add("--expect", path.display().to_string());
+    }
+    match &config.input {
+        Some(Stream::File(path)) => add("--input", path.display().to_string()),
+        Some(Stream::Standard) => add("--input", "-".to_owned()),
+        None => {}
+    }
+    if sandbox.wasi != Wasi::None {
+        add("--plugin-wasi", sandbox::wasi_name(sandbox.wasi).to_owned());
+    }
+    if sandbox.memory_bytes != default.memory_bytes_max as u64 {
+        add("--plugin-memory-mib", (sandbox.memory_bytes >> 20).to_string());
+    }
+    if sandbox.time_limit != default.time_per_batch {
+        add("--plugin-time-limit-ms", sandbox.time_limit.as_millis().to_string());
+    }
+    words
+}
+
+/// On standard error, and only where that is a terminal.
+fn progress(rules: usize, first: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(rules as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} rules  {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(first);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
+fn unknown(error: UnknownRule) -> Ended {
+    (ConformanceExit::CannotLoad, error.to_string())
+}
+
+fn unwritten(error: CommandError) -> Ended {
+    (ConformanceExit::Suite, error.message)
+}

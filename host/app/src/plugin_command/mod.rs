@@ -1,0 +1,82 @@
+//! `dedup-host plugin`: what authors of plugins need before a topic is near. Each subcommand has a module; this one
+//! starts it and tells the shell how it went.
+
+mod bench;
+mod componentize;
+mod conformance;
+mod events;
+mod inspect;
+mod new;
+mod sandbox;
+mod screen;
+mod trial;
+mod trial_text;
+
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode as ProcessExit;
+
+use plugin::LoadError;
+
+use crate::exit::ExitCode;
+use crate::settings::plugin::PluginCommand;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    /// For people: the thing, the cause and the way out.
+    pub(crate) message: String,
+    /// What the shell is told.
+    pub(crate) code: ExitCode,
+}
+
+impl CommandError {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code }
+    }
+}
+
+impl From<LoadError> for CommandError {
+    fn from(error: LoadError) -> Self {
+        Self::new(ExitCode::Plugin, error.to_string())
+    }
+}
+
+/// Does what was asked for and says how it went. Answers go to standard output, errors to standard error.
+#[must_use]
+pub fn run(command: &PluginCommand) -> ProcessExit {
+    let done = match command {
+        PluginCommand::New(config) => new::run(config),
+        PluginCommand::Componentize(config) => componentize::run(config),
+        PluginCommand::Inspect(config) => inspect::run(config),
+        PluginCommand::Test(config) => trial::run(config),
+        PluginCommand::Conformance(config) => return conformance::run(config),
+        PluginCommand::Bench(config) => bench::run(config),
+        PluginCommand::Replay(_) => Err(CommandError::new(ExitCode::Internal, "replay is not built in yet")),
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {}", error.message);
+            error.code.into()
+        }
+    }
+}
+
+/// Writes an answer whole. A reader that has gone, as `head` does, is no error.
+pub(crate) fn answer(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(CommandError::new(ExitCode::Output, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One JSON object, over several lines for people to read it too.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    // Only maps whose keys are no texts, and numbers that JSON lacks, are refused; answers have neither.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
