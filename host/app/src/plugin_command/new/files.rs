@@ -191,8 +191,25 @@ fn c(role: NewRole) -> Vec<File> {
     ]
 }
 
-fn python(_: NewRole) -> Vec<File> {
-    Vec::new()
+fn python(role: NewRole) -> Vec<File> {
+    let (source, test) = match role {
+        NewRole::Key => (
+            File::template("plugin.py", template!("python/key.py")),
+            File::template("plugin_test.py", template!("python/key_test.py")),
+        ),
+        NewRole::Scorer => (
+            File::example("plugin.py", repository!("guest-plugins/python/same_share.py"), &[]),
+            File::template("plugin_test.py", template!("python/scorer_test.py")),
+        ),
+    };
+    vec![
+        source.about(ABOUT_SOURCE),
+        File::template("README.md", template!("python/README.md")).about(ABOUT_README),
+        File::template("build.sh", template!("python/build.sh")).program().about(ABOUT_BUILD),
+        test,
+        File::verbatim("dedup_plugin.py", repository!("guest-plugins/python/dedup_plugin.py")),
+        File::verbatim(".gitignore", template!("python/gitignore")),
+    ]
 }
 
 fn javascript(_: NewRole) -> Vec<File> {
