@@ -1,7 +1,7 @@
 // Partitions, properties, heaviest keys and plugins: tables that are changed in place.
 
 import { bar, el, literal, longText, say, Table } from "./dom.js";
-import { bytes, clock, count, duration, instant, known, NONE, several, share } from "./text.js";
+import { bytes, clock, count, duration, instant, known, NONE, plain, several, share } from "./text.js";
 
 /** Partitions and plugins shown. */
 const ROWS_MAX = 1000;
@@ -9,6 +9,7 @@ const ROWS_MAX = 1000;
 const TOP_ROWS_MAX = 20;
 const KEY_CHARS = 96;
 const DIGEST_CHARS = 12;
+const SWAP_CHARS = 300;
 
 const number = "number";
 const differing = (row) => (row.changed ?? 0) + (row.added ?? 0) + (row.removed ?? 0);
@@ -58,6 +59,8 @@ const PLUGINS = [
   { label: "Per event", className: number, value: (row) => each(row.seconds, row.events) },
   { label: "Failures", className: number, value: (row) => count(row.failures), render: (row, failures) =>
     el("span", { class: row.failures > 0 ? "bad" : "" }, failures) },
+  { label: "Since", className: number, value: (row) => row.since, render: (row) =>
+    el("time", { datetime: instant(row.since), title: instant(row.since) }, clock(row.since)) },
   { label: "SHA-256", value: (row) => row.digest ?? "", render: (_, digest) => longText(digest, { chars: DIGEST_CHARS }) },
 ];
 
@@ -97,7 +100,16 @@ export function showStatus(status) {
   tables.partitions.show(partitions);
   say("partitions", partitions.length ? `${count(live)} of ${several(partitions.length, "partition")} live` : "this host owns no partition");
   tables.plugins.show((status.plugins ?? []).slice(0, ROWS_MAX));
-  say("plugins", status.plugins?.length ? "each in a sandbox; costs are means since the host began" : "no plugin is loaded yet");
+  const loaded = "each in a sandbox; costs are means since it was loaded";
+  say("plugins", status.plugins?.length ? `${loaded}${lastSwap(status)}` : "no plugin is loaded yet");
+}
+
+/** What became of the last attempt to swap plugins, and why. */
+function lastSwap({ last_swap: swap }) {
+  if (!swap) return "";
+  const detail = plain(swap.detail);
+  const cut = detail.length > SWAP_CHARS ? `${detail.slice(0, SWAP_CHARS)}…` : detail;
+  return `; ${plain(swap.result)} at ${clock(swap.at)}, asked for by ${plain(swap.by)}: ${cut}`;
 }
 
 export function showProperties(insights) {
