@@ -1,0 +1,226 @@
+//! What stands on the command line of each subcommand of `plugin`, and what becomes of it. Not the settings that are shared
+//! with a run, and not the words around them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
+    ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
+};
+use crate::settings::files::{Stream, stream};
+use crate::settings::{SettingsError, units};
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The component
+    #[arg(value_name = "P.wasm")]
+    component: PathBuf,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// The component
+    #[arg(value_name = "P.wasm")]
+    component: PathBuf,
+    /// One event: text, or @FILE (of which a newline at the end is left out)
+    #[arg(long, value_name = "JSON|@FILE", required_unless_present = "input", conflicts_with = "input", value_parser = event)]
+    event: Option<Bytes>,
+    /// Events, one a line, plain, .gz or .zst; `-` is standard input
+    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    input: Option<Stream>,
+    /// Most events read of --input
+    #[arg(long, value_name = "N", default_value_t = TEST_EVENTS_MAX, value_parser = count)]
+    limit: usize,
+    /// What a scorer compares each event with: the event that came first
+    #[arg(long, value_name = "JSON|@FILE", value_parser = event)]
+    original: Option<Bytes>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Each event is shown, so that more is seldom what is wanted.
+const TEST_EVENTS_MAX: usize = 1000;
+
+#[derive(Debug, Args)]
+pub(super) struct ConformanceArgs {
+    /// The component
+    #[arg(value_name = "P.wasm", required_unless_present = "list")]
+    component: Option<PathBuf>,
+    /// Rules or groups of rules by their ids; none: all
+    #[arg(value_name = "RULE")]
+    rules: Vec<String>,
+    /// Print the rules, each with its level and a sentence, and run none
+    #[arg(long)]
+    list: bool,
+    /// Which rules are tried where none are named
+    #[arg(long, value_enum, default_value_t = RuleLevel::Required)]
+    level: RuleLevel,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    format: ReportFormat,
+    /// What made-up events are drawn from; the same seed makes the same events
+    #[arg(long, value_name = "N", default_value_t = conformance::Options::default().seed)]
+    seed: u64,
+    /// Golden cases, a JSON array: events with the keys, or pairs with the scores, that are right; may be repeated
+    #[arg(long, value_name = "FILE")]
+    expect: Vec<PathBuf>,
+    /// Events of your own, one a line, for plugins that read the whole payload; `-` is standard input
+    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    input: Option<Stream>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// The components; the first is what the others are compared with
+    #[arg(value_name = "P.wasm", required = true)]
+    components: Vec<PathBuf>,
+    /// Events to measure with, made up unless --input is given
+    #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = count)]
+    events: usize,
+    /// Events, one a line, plain, .gz or .zst; `-` is standard input
+    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    input: Option<Stream>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Some ten megabytes: more than caches hold, and read in a blink.
+const BENCH_EVENTS: usize = 20_000;
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// A file of --plugin-dump-dir
+    #[arg(value_name = "DUMP")]
+    dump: PathBuf,
+    /// The component; without it the file that the dump names
+    #[arg(long = "plugin", value_name = "P.wasm")]
+    component: Option<PathBuf>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ComponentizeArgs {
+    /// The core module, as a compiler makes it for wasm32-unknown-unknown
+    #[arg(value_name = "CORE.wasm")]
+    module: PathBuf,
+    /// Where the component goes
+    #[arg(short, long, value_name = "OUT.wasm")]
+    output: PathBuf,
+    /// The world that the module keeps to; only for a module that does not say so itself, such as hand-written C
+    #[arg(long, value_enum)]
+    world: Option<World>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// In which language
+    #[arg(short, long, value_enum)]
+    language: Language,
+    /// What it is to do
+    #[arg(long, value_enum, default_value_t = NewRole::Key)]
+    role: NewRole,
+    /// The plugin's name, and that of the directory made in the current one: letters, digits and `_`
+    #[arg(value_name = "NAME", value_parser = name)]
+    name: String,
+}
+
+impl InspectConfig {
+    pub(super) fn of(args: InspectArgs, sandbox: SandboxConfig) -> Self {
+        Self { component: args.component, json: args.json, sandbox }
+    }
+}
+
+impl TestConfig {
+    pub(super) fn of(args: TestArgs, sandbox: SandboxConfig) -> Result<Self, SettingsError> {
+        let events = match (args.event, args.input) {
+            (Some(event), _) => Events::One(event.0),
+            (None, Some(input)) => Events::Lines(input),
+            (None, None) => return Err(SettingsError::Conflict("give --event JSON or --input FILE".into())),
+        };
+        let original = args.original.map(|original| original.0);
+        Ok(Self { component: args.component, events, limit: args.limit, original, json: args.json, sandbox })
+    }
+}
+
+impl ConformanceConfig {
+    pub(super) fn of(args: ConformanceArgs, sandbox: SandboxConfig) -> Self {
+        Self {
+            component: args.component,
+            rules: args.rules,
+            list: args.list,
+            level: args.level,
+            format: args.format,
+            seed: args.seed,
+            expect: args.expect,
+            input: args.input,
+            sandbox,
+        }
+    }
+}
+
+impl BenchConfig {
+    pub(super) fn of(args: BenchArgs, sandbox: SandboxConfig) -> Self {
+        Self { components: args.components, events: args.events, input: args.input, json: args.json, sandbox }
+    }
+}
+
+impl ReplayConfig {
+    pub(super) fn of(args: ReplayArgs, sandbox: SandboxConfig) -> Self {
+        Self { dump: args.dump, component: args.component, json: args.json, sandbox }
+    }
+}
+
+impl ComponentizeConfig {
+    pub(super) fn of(args: ComponentizeArgs) -> Self {
+        Self { module: args.module, output: args.output, world: args.world }
+    }
+}
+
+impl NewConfig {
+    pub(super) fn of(args: NewArgs) -> Self {
+        Self { language: args.language, role: args.role, name: args.name }
+    }
+}
+
+/// An event as it came: not a list of numbers, which is what clap makes of `Vec<u8>`.
+#[derive(Debug, Clone)]
+struct Bytes(Vec<u8>);
+
+fn event(text: &str) -> Result<Bytes, String> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(Bytes(text.as_bytes().to_vec())) };
+    let mut bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    Ok(Bytes(bytes))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match units::count(text)? {
+        0 => Err("give at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+/// Bytes of the longest name of a plugin, which becomes one of a directory and a crate.
+const NAME_BYTES_MAX: usize = 64;
+
+fn name(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    if begins && text.len() <= NAME_BYTES_MAX && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "write a lower-case letter and then lower-case letters, digits or _, at most {NAME_BYTES_MAX} in all, such as order_id"
+    ))
+}
