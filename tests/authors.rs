@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use dedup_host_tests::{Group, broker, run_groups};
 
 mod authors {
+    pub(crate) mod corpus;
     pub(crate) mod guide;
     pub(crate) mod languages;
     pub(crate) mod text;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let no_tools = authors::languages::missing();
     let no_broker = broker::hosts().is_none().then_some("KAFKA_HOSTS is not set");
     let groups = [
+        Group { tests: authors::corpus::TESTS.to_vec(), missing: None },
         Group { tests: authors::text::TESTS.to_vec(), missing: None },
         Group { tests: authors::languages::TESTS_OF_RUST.to_vec(), missing: None },
         Group { tests: authors::languages::TESTS.to_vec(), missing: no_tools },

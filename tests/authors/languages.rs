@@ -26,7 +26,8 @@ fn root() -> PathBuf {
 
 /// An example plugin: in `DEDUP_TEST_PLUGINS_DIR`, else in `dist/test-plugins`.
 fn example(name: &str) -> PathBuf {
-    let dir = std::env::var_os("DEDUP_TEST_PLUGINS_DIR").map_or_else(|| root().join("dist/test-plugins"), PathBuf::from);
+    let dir =
+        std::env::var_os("DEDUP_TEST_PLUGINS_DIR").map_or_else(|| root().join("dist/test-plugins"), PathBuf::from);
     let path = dir.join(format!("{name}.wasm"));
     assert!(path.exists(), "{} is not there: run `make test-plugins` first", path.display());
     path
@@ -34,9 +35,9 @@ fn example(name: &str) -> PathBuf {
 
 /// What keeps plugins of other languages from being built here; set by the script that tried.
 pub(crate) fn missing() -> Option<&'static str> {
-    std::env::var_os("DEDUP_TEST_PLUGINS").is_some_and(|state| state == "absent").then_some(
-        "plugins in Python, JavaScript and C could not be built here (see above what is missing)",
-    )
+    std::env::var_os("DEDUP_TEST_PLUGINS")
+        .is_some_and(|state| state == "absent")
+        .then_some("plugins in Python, JavaScript and C could not be built here (see above what is missing)")
 }
 
 /// Where tools of other languages are kept between runs, so that they are fetched once.
@@ -46,13 +47,14 @@ pub(crate) fn tools_cache() -> PathBuf {
     set("XDG_CACHE_HOME").or_else(home).expect("a home directory")
 }
 
-/// Runs the whole suite, strictly, with golden vectors.
+/// Holds an example against every rule, and against the golden vectors that all languages share.
 fn conforms(component: &Path, golden: &str) {
     let golden = root().join("guest-plugins/golden").join(format!("{golden}.json"));
     strict(component, &golden);
 }
 
-fn strict(component: &Path, golden: &Path) {
+/// Runs the whole suite, strictly.
+pub(crate) fn strict(component: &Path, golden: &Path) {
     let mut command = command(["plugin", "conformance"]);
     command.arg(component).args(["--level", "strict", "--format", "tap", "--expect"]).arg(golden);
     let output = command.env("XDG_CACHE_HOME", tools_cache()).output().expect("the program starts");
