@@ -110,6 +110,12 @@ impl Plugin {
         &self.0.extractor_config
     }
 
+    /// The text that the plugin was configured with in this role; empty where there was none.
+    #[must_use]
+    pub fn config(&self, role: Role) -> &str {
+        self.0.config(role)
+    }
+
     /// What the plugin can do.
     #[must_use]
     pub fn roles(&self) -> Roles {
