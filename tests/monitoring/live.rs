@@ -40,6 +40,8 @@ const WELL: Panels = &[
     ("Share that could not be decided", "generated events are in time and have keys"),
     ("Pauses", "no bound is reached"),
     ("Plugin failures", "the plugins are sound"),
+    ("Plugin swaps", "no file changes"),
+    ("Partitions that wait for a plugin", "the plugins are sound"),
     ("Duplicates forwarded", "--forward-below-similarity is not set"),
     ("Originals dropped early", "there is room"),
     ("Keys not on disk yet", "the state may have been persisted just now"),
