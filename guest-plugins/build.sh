@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the shipped plugins into components: guest-plugins/build.sh [OUT_DIR] (default dist/plugins).
+# Builds the shipped plugins into components: guest-plugins/build.sh [OUT_DIR [TEST_DIR]] (default dist/plugins, and
+# dist/test-plugins for plugins that only tests load).
 # The standard library for wasm comes from rustup where it can be had, else from Debian's packages, which are built
 # against on the spot. DEDUP_GUEST_TOOLCHAIN=rustup|debian chooses one and does not fall back.
 set -euo pipefail
@@ -8,10 +9,13 @@ cd "$(dirname "$0")/.."
 PLUGINS=(composite_key multi_key property_similarity string_distance)
 # Not shipped, but held up by benchmarks and suites: they go to OUT_DIR/for-tests.
 FOR_TESTS=(brittle_key)
+# Not shipped either: a plugin with every fault there is, and an example. They go to TEST_DIR.
+TEST_PLUGINS=(faulty same_share)
 TARGET=wasm32-unknown-unknown
 RUSTUP_SECONDS_MAX=120
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/target}"
 out="${1:-dist/plugins}"
+test_out="${2:-dist/test-plugins}"
 toolchain="${DEDUP_GUEST_TOOLCHAIN:-}"
 
 say() { echo "guest-plugins: $*"; }
@@ -43,7 +47,7 @@ guest_profile=(
     CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=debuginfo CARGO_PROFILE_RELEASE_DEBUG=false
 )
 packages=()
-for plugin in "${PLUGINS[@]}" "${FOR_TESTS[@]}"; do packages+=(-p "$plugin"); done
+for plugin in "${PLUGINS[@]}" "${FOR_TESTS[@]}" "${TEST_PLUGINS[@]}"; do packages+=(-p "$plugin"); done
 
 build_with_rustup() {
     guests="$CARGO_TARGET_DIR/guests-rustup"
@@ -75,10 +79,13 @@ case "$toolchain" in
 esac
 
 cargo build --quiet --release -p componentize
-mkdir -p "$out/for-tests"
+mkdir -p "$out/for-tests" "$test_out"
 for plugin in "${PLUGINS[@]}"; do
     "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$out/$plugin.wasm"
 done
 for plugin in "${FOR_TESTS[@]}"; do
     "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$out/for-tests/$plugin.wasm"
+done
+for plugin in "${TEST_PLUGINS[@]}"; do
+    "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$test_out/$plugin.wasm"
 done

@@ -1,0 +1,220 @@
+//! The configuration: which fault there is, and the list of all.
+
+use serde::Deserialize;
+
+/// What is configured: at most one fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// What is wrong with the plugin; `None`: nothing.
+    pub fault: Option<Fault>,
+    /// Whether it reads whole payloads: because it was asked to, or because only so the fault can show.
+    pub payload: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    fault: Option<String>,
+    #[serde(default)]
+    input: Reads,
+}
+
+#[derive(Deserialize, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Reads {
+    #[default]
+    Fields,
+    Payload,
+}
+
+macro_rules! faults {
+    ($($(#[doc = $what:literal])+ $fault:ident = $name:literal,)+) => {
+        /// One thing that is wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Fault {
+            $($(#[doc = $what])+ $fault,)+
+        }
+
+        /// The names of all faults. Each begins with the rule that it breaks.
+        pub const FAULTS: &[(&str, Fault)] = &[$(($name, Fault::$fault),)+];
+    };
+}
+
+faults! {
+    /// A configuration that is no JSON is a panic.
+    BadConfigTraps = "L6-bad-config",
+    /// Members that it does not know are accepted.
+    AcceptsUnknown = "L7-unknown-members",
+    /// Its version is another one after it was configured.
+    OtherVersion = "L9-version",
+    /// The ends of its keys fall.
+    EndsFall = "C1-ends-fall",
+    /// There are bytes that belong to no key.
+    LooseBytes = "C1-loose-bytes",
+    /// The last event has no status.
+    StatusMissing = "C1-status-missing",
+    /// The last event has a status that does not exist.
+    StatusUnknown = "C1-status-unknown",
+    /// The last key has no owner.
+    OwnerMissing = "C1-owner-missing",
+    /// The last key belongs to an event that does not exist.
+    OwnerUnknown = "C1-owner-unknown",
+    /// A note is about an event that does not exist.
+    NoteUnknown = "C1-note-unknown",
+    /// An event is said to be invalid and has a key.
+    InvalidWithKey = "C1-invalid-with-key",
+    /// It says that it cannot work.
+    GivesUp = "C1-gives-up",
+    /// The last pair has no score.
+    ScoreMissing = "C1-score-missing",
+    /// The last row has no verdict.
+    VerdictMissing = "C1-verdict-missing",
+    /// The last row has a verdict that does not exist.
+    VerdictUnknown = "C1-verdict-unknown",
+    /// Keys end with the event's place in the batch.
+    Position = "C2-position",
+    /// Scores are shares of the highest of the batch.
+    Relative = "C2-relative",
+    /// Keys end otherwise in batches of an odd number of events.
+    OddBatches = "C3-odd-batches",
+    /// An event whose key is that of the two before gets another.
+    Neighbours = "C4-neighbours",
+    /// An empty batch is a failure.
+    EmptyBatch = "C5-empty",
+    /// A batch of more than 4,096 events is a panic.
+    LargeBatch = "C5-large",
+    /// Values of 10,000 bytes and more are refused, in as many words.
+    LongNote = "C6-long-note",
+    /// The first event gets a note with the number of calls so far.
+    CountsCalls = "D1-counts-calls",
+    /// Keys end otherwise after 5,000 calls.
+    ManyCalls = "D2-many-calls",
+    /// An event with an empty array is refused, and keys end otherwise from then on.
+    AfterRefusal = "D3-after-refusal",
+    /// A NUL in a value is a panic.
+    Nul = "T1-nul",
+    /// A payload that is no UTF-8 is a panic.
+    NotUtf8 = "T1-utf-8",
+    /// A number that is infinite as a double is a panic.
+    Infinite = "T2-infinite",
+    /// Nested values are walked by a function that calls itself.
+    Recursion = "T3-recursion",
+    /// A value of more than 512 KiB is a panic.
+    Buffer = "T4-buffer",
+    /// Of repeated members in the payload the longer one counts.
+    Longer = "T5-longer",
+    /// An empty object is a panic.
+    EmptyObject = "T6-empty-object",
+    /// A pair with nothing in common has the score 0/0.
+    NotANumber = "S1-nan",
+    /// A pair with nothing in common has a score a little below 0.
+    BelowZero = "S1-below-zero",
+    /// An event and itself are 0.999 alike.
+    AlmostItself = "S2-almost",
+    /// The longer the original, the less alike.
+    Asymmetric = "S3-asymmetric",
+    /// What only the original has is not looked at.
+    OneSided = "S3-one-sided",
+    /// A pair without rows has the score 0.
+    NoRows = "S4-no-rows",
+    /// Strings of digits are always said to be changed.
+    AlwaysChanged = "S5-always-changed",
+    /// The more differs, the more alike; nothing that differs is 1.
+    MoreAlike = "S6-more-alike",
+    /// 32 bytes an event are never given back.
+    Leak = "R1-leak",
+    /// A batch of 1,000 costs 600 million instructions more.
+    Dear = "R2-dear",
+    /// Every event is compared with every other.
+    QuadraticEvents = "R3-events",
+    /// Every byte of a string is compared with every 64th, up to 64 KiB.
+    QuadraticBytes = "R3-bytes",
+    /// Every row of a pair is compared with every other.
+    QuadraticRows = "R3-rows",
+    /// Nested values cost 800 million instructions more.
+    DearNesting = "R4-nesting",
+    /// A line of log for each event.
+    Chatty = "R5-chatty",
+    /// Keys end with 2 KiB of nothing.
+    LongKeys = "R6-long-keys",
+    /// 80 MiB are taken when it is configured.
+    LargeMemory = "R7-memory",
+}
+
+impl Fault {
+    /// Whether it shows only where the payload is read.
+    #[must_use]
+    pub fn needs_payload(self) -> bool {
+        matches!(self, Self::NotUtf8 | Self::Longer)
+    }
+}
+
+/// The rule that a fault breaks.
+#[must_use]
+pub fn rule_of(fault: &str) -> &str {
+    fault.split_once('-').map_or(fault, |(rule, _)| rule)
+}
+
+impl Config {
+    /// Reads the operator's text.
+    ///
+    /// # Errors
+    /// It is no JSON object, has members that nobody knows, or names a fault that there is none of.
+    ///
+    /// # Panics
+    /// With the fault `L6-bad-config`, where it is no JSON.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = if text.trim().is_empty() { "{}" } else { text };
+        let written: Result<Written, _> = serde_json::from_str(text);
+        assert!(written.is_ok() || !text.contains("L6-bad-config"), "the configuration is no JSON");
+        let lenient = || serde_json::from_str(text).ok().filter(|_| text.contains("L7-unknown-members"));
+        let Written { fault, input } = match written {
+            Ok(written) => written,
+            Err(error) => lenient()
+                .map(|Lenient { fault }| Written { fault, input: Reads::Fields })
+                .ok_or_else(|| error.to_string())?,
+        };
+        let known = |name: &String| FAULTS.iter().find(|(known, _)| known == name).map(|(_, fault)| *fault);
+        let fault = match &fault {
+            Some(name) => Some(known(name).ok_or_else(|| format!("there is no fault {name}"))?),
+            None => None,
+        };
+        Ok(Self { fault, payload: input == Reads::Payload || fault.is_some_and(Fault::needs_payload) })
+    }
+
+    /// Whether this is what is wrong.
+    #[must_use]
+    #[inline]
+    pub fn is(&self, fault: Fault) -> bool {
+        self.fault == Some(fault)
+    }
+}
+
+#[derive(Deserialize)]
+struct Lenient {
+    fault: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named_by_the_rule_they_break_and_all_names_differ() {
+        let mut names = std::collections::BTreeSet::new();
+        for (name, fault) in FAULTS {
+            assert!(names.insert(name), "{name} stands twice");
+            assert!(rule_of(name).len() < name.len(), "{name}");
+            let config = Config::parse(&format!("{{\"fault\": \"{name}\"}}")).unwrap();
+            assert!(config.is(*fault), "{name}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_what_is_wrong() {
+        assert!(Config::parse(r#"{"fualt": "C2-position"}"#).unwrap_err().contains("unknown field `fualt`"));
+        assert!(Config::parse(r#"{"fault": "C2"}"#).unwrap_err().contains("no fault C2"));
+        assert_eq!(Config::parse(" ").unwrap(), Config { fault: None, payload: false });
+        assert!(Config::parse(r#"{"fault": "L7-unknown-members", "x": 1}"#).is_ok());
+    }
+}

@@ -1,0 +1,85 @@
+//! Puts faults into the answers of the scorer.
+
+use dedup_plugin::bindings::types::{Comparisons, Pairs};
+
+use crate::config::{Config, Fault};
+use crate::waste;
+
+/// The numbers of the contract.
+const ABSENT: u8 = 0;
+const CHANGED: u8 = 1;
+const IGNORED: u8 = 2;
+const STRING: u8 = 4;
+
+/// Does what the fault does before there is an answer.
+pub fn before(config: &Config, pairs: &Pairs) {
+    if config.is(Fault::QuadraticRows) {
+        for rows in ranges(pairs) {
+            waste::instructions(32 * (rows.len() * rows.len()) as u64);
+        }
+    }
+}
+
+fn ranges(pairs: &Pairs) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let starts = std::iter::once(0).chain(pairs.ends.iter().copied());
+    starts.zip(&pairs.ends).map(|(start, end)| start as usize..*end as usize)
+}
+
+/// Puts the fault into the answer.
+pub fn after(config: &Config, pairs: &Pairs, answer: &mut Comparisons) {
+    match config.fault {
+        Some(Fault::ScoreMissing) => _ = answer.similarity.pop(),
+        Some(Fault::VerdictMissing) => _ = answer.verdicts.pop(),
+        Some(Fault::VerdictUnknown) => answer.verdicts.last_mut().into_iter().for_each(|verdict| *verdict = 3),
+        Some(Fault::Relative) => {
+            let best = answer.similarity.iter().copied().fold(0.0, f64::max);
+            each(answer, |_, score| if best > 0.0 { score / best } else { score });
+        }
+        Some(Fault::NotANumber) => nothing_in_common(pairs, answer, f64::NAN),
+        Some(Fault::BelowZero) => nothing_in_common(pairs, answer, -1e-9),
+        Some(Fault::AlmostItself) => each(answer, |_, score| if score < 1.0 { score } else { 0.999 }),
+        Some(Fault::Asymmetric) => asymmetric(pairs, answer),
+        Some(Fault::OneSided) => {
+            for (verdict, kind) in answer.verdicts.iter_mut().zip(&pairs.duplicate_kinds) {
+                *verdict = if *kind == ABSENT { IGNORED } else { *verdict };
+            }
+        }
+        Some(Fault::NoRows) => {
+            let empty: Vec<bool> = ranges(pairs).map(|rows| rows.is_empty()).collect();
+            each(answer, |pair, score| if empty.get(pair) == Some(&true) { 0.0 } else { score });
+        }
+        Some(Fault::AlwaysChanged) => always_changed(pairs, answer),
+        Some(Fault::MoreAlike) => each(answer, |_, score| if score < 1.0 { 1.0 - score } else { 1.0 }),
+        _ => {}
+    }
+}
+
+fn each(answer: &mut Comparisons, change: impl Fn(usize, f64) -> f64) {
+    for scores in [&mut answer.similarity, &mut answer.property_similarity] {
+        scores.iter_mut().enumerate().for_each(|(pair, score)| *score = change(pair, *score));
+    }
+}
+
+fn nothing_in_common(pairs: &Pairs, answer: &mut Comparisons, instead: f64) {
+    let has_rows: Vec<bool> = ranges(pairs).map(|rows| !rows.is_empty()).collect();
+    each(answer, |pair, score| if score == 0.0 && has_rows.get(pair) == Some(&true) { instead } else { score });
+}
+
+/// Takes a little off where the original has more bytes than the duplicate.
+fn asymmetric(pairs: &Pairs, answer: &mut Comparisons) {
+    let end = |ends: &[u32], row: usize| row.checked_sub(1).and_then(|row| ends.get(row)).map_or(0, |end| *end);
+    let bytes = |ends: &[u32], rows: &std::ops::Range<usize>| end(ends, rows.end) - end(ends, rows.start);
+    let longer: Vec<bool> =
+        ranges(pairs).map(|rows| bytes(&pairs.originals.ends, &rows) > bytes(&pairs.duplicates.ends, &rows)).collect();
+    each(answer, |pair, score| if longer.get(pair) == Some(&true) { score * 0.999 } else { score });
+}
+
+fn always_changed(pairs: &Pairs, answer: &mut Comparisons) {
+    let ends = std::iter::once(0).chain(pairs.originals.ends.iter().copied()).zip(&pairs.originals.ends);
+    for (((start, end), kind), verdict) in ends.zip(&pairs.original_kinds).zip(&mut answer.verdicts) {
+        let text = pairs.originals.data.get(start as usize..*end as usize).unwrap_or_default();
+        if *kind == STRING && text.iter().any(u8::is_ascii_digit) {
+            *verdict = CHANGED;
+        }
+    }
+}
