@@ -12,10 +12,21 @@ use crate::samples::{Draw, Events};
 use crate::session::{Session, Used};
 use crate::verdict::Stop;
 
+/// What all rules are given.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) candidate: &'a Candidate,
+    pub(crate) options: &'a Options,
+    /// How the component was opened; `None` where it was handed over.
+    pub(crate) sandbox: Option<&'a plugin::Options>,
+}
+
 /// What a rule is given.
 pub(crate) struct Context<'a> {
     candidate: &'a Candidate,
     options: &'a Options,
+    /// How the component was opened; `None` where it was handed over.
+    sandbox: Option<&'a plugin::Options>,
     /// Names the sequences that are drawn: a rule gets the same events whether others ran before it or not.
     rule: &'static str,
     used: Rc<Cell<Used>>,
@@ -23,8 +34,9 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(candidate: &'a Candidate, options: &'a Options, rule: &'static str) -> Self {
-        Self { candidate, options, rule, used: Rc::default(), remarks: Vec::new() }
+    pub(crate) fn new(setting: &Setting<'a>, rule: &'static str) -> Self {
+        let Setting { candidate, options, sandbox } = *setting;
+        Self { candidate, options, sandbox, rule, used: Rc::default(), remarks: Vec::new() }
     }
 
     /// The component.
@@ -35,6 +47,11 @@ impl<'a> Context<'a> {
     /// What the caller asked for.
     pub(crate) fn options(&self) -> &'a Options {
         self.options
+    }
+
+    /// How the component was opened; nothing where it was handed over.
+    pub(crate) fn sandbox(&self) -> Option<&'a plugin::Options> {
+        self.sandbox
     }
 
     /// The text that the plugin is configured with in this role; empty where none was given.
@@ -51,7 +68,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The rule is blocked where it does not start.
     pub(crate) fn probe(&self) -> Result<Probe, Stop> {
-        self.candidate.probe().map_err(|fault| Stop::blocked("L4", format_args!("it does not start: {fault}")))
+        started(self.candidate)
     }
 
     /// A fresh instance, configured as the caller wants.
@@ -67,7 +84,19 @@ impl<'a> Context<'a> {
     /// # Errors
     /// As [`Context::session`].
     pub(crate) fn session_with(&self, role: Role, config: &str) -> Result<Session, Stop> {
-        let mut probe = self.probe()?;
+        self.started(self.candidate, role, config)
+    }
+
+    /// A fresh instance of the component opened once more, configured as the caller wants.
+    ///
+    /// # Errors
+    /// As [`Context::session`].
+    pub(crate) fn session_of(&self, candidate: &Candidate, role: Role) -> Result<Session, Stop> {
+        self.started(candidate, role, self.config(role))
+    }
+
+    fn started(&self, candidate: &Candidate, role: Role, config: &str) -> Result<Session, Stop> {
+        let mut probe = started(candidate)?;
         let input = configured(&mut probe, role, config).map_err(|why| Stop::blocked("L5", why))?;
         let feed = Feed::new(role, &input).map_err(|why| Stop::blocked("L5", why))?;
         Ok(Session::new(probe, role, input, feed, Rc::clone(&self.used)))
@@ -113,6 +142,10 @@ impl<'a> Context<'a> {
     pub(crate) fn finish(self) -> (Used, Vec<String>) {
         (self.used.get(), self.remarks)
     }
+}
+
+fn started(candidate: &Candidate) -> Result<Probe, Stop> {
+    candidate.probe().map_err(|fault| Stop::blocked("L4", format_args!("it does not start: {fault}")))
 }
 
 /// Configures an instance; the error is why it cannot be, in words.

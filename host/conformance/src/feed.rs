@@ -62,6 +62,14 @@ impl Items {
         self.texts.len()
     }
 
+    /// What they are, in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.laid {
+            Laid::Events(_) => "event",
+            Laid::Pairs(_) => "pair",
+        }
+    }
+
     /// The text of item `index` for people.
     pub(crate) fn shown(&self, index: usize) -> String {
         self.texts.get(index).map_or_else(|| "none".to_owned(), Text::shown)
@@ -119,6 +127,16 @@ impl Feed {
             }
         };
         Items { texts, laid }
+    }
+
+    /// An event that is not JSON as the contract has it for a plugin of fields: each of them is absent. `None` for any
+    /// other plugin.
+    pub(crate) fn absent(&self, text: Text) -> Option<Items> {
+        let Self::Events(Some(projection)) = self else { return None };
+        let width = projection.widths().first().copied()?;
+        let mut batch = FieldBatch::new(width);
+        (0..width).for_each(|_| batch.push(Kind::Absent, b""));
+        Some(Items { texts: vec![text], laid: Laid::Events(batch) })
     }
 
     /// Some of the items, in any order.

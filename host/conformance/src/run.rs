@@ -1,16 +1,18 @@
 //! Runs the rules, one after the other. Not the rules, and not what is told of them.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use plugin::{Candidate, Limits, LoadError, Runtime, Wasi};
 
-use crate::context::Context;
+use crate::context::{Context, Setting};
 use crate::golden::Golden;
 use crate::report::{Outcome, Report, Subject, rerun};
 use crate::rule::{Level, Rule};
 use crate::select::{UnknownRule, select};
-use crate::verdict::Verdict;
+use crate::verdict::{Stop, Verdict};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -80,18 +82,21 @@ pub enum SuiteError {
 /// There is no report: see [`SuiteError`].
 pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -> Result<Report, SuiteError> {
     let rules = select(&options.rules, options.level)?;
+    let scratch = Scratch::new();
     let sandbox = plugin::Options {
-        limits: options.limits,
+        // Notes that are too long are to be seen, rule C6.
+        limits: Limits { note_bytes_max: options.limits.note_bytes_max * 4, ..options.limits },
         wasi: options.wasi,
-        cache_dir: options.cache_dir.clone(),
+        cache_dir: options.cache_dir.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.0.clone())),
         fuel: !options.quick,
     };
-    let runtime = Runtime::with(sandbox).map_err(|error| SuiteError::Suite(error.to_string()))?;
+    let runtime = Runtime::with(sandbox.clone()).map_err(|error| SuiteError::Suite(error.to_string()))?;
     let candidate = runtime.open(path).map_err(|error| match error {
         LoadError::Runtime { .. } => SuiteError::Suite(error.to_string()),
         error => SuiteError::CannotLoad(error),
     })?;
-    Ok(try_all(&candidate, options, &rules, progress))
+    let setting = Setting { candidate: &candidate, options, sandbox: Some(&sandbox) };
+    Ok(try_all(&setting, &rules, progress))
 }
 
 /// Runs the required rules that need no fuel and little time: for a plugin that is to take over from another one.
@@ -99,7 +104,7 @@ pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -
 pub fn check(candidate: &Candidate, options: &Options) -> Report {
     let options = Options { quick: true, level: Level::Required, rules: Vec::new(), ..options.clone() };
     let rules = select(&[], Level::Required).unwrap_or_default();
-    try_all(candidate, &options, &rules, &mut |_| {})
+    try_all(&Setting { candidate, options: &options, sandbox: None }, &rules, &mut |_| {})
 }
 
 /// Holds a component to the required rules, with an empty configuration.
@@ -120,12 +125,8 @@ pub fn assert_conforms(path: impl AsRef<Path>) {
     }
 }
 
-fn try_all(
-    candidate: &Candidate,
-    options: &Options,
-    rules: &[&'static Rule],
-    progress: &mut dyn FnMut(&Outcome),
-) -> Report {
+fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn FnMut(&Outcome)) -> Report {
+    let Setting { candidate, options, .. } = setting;
     let started = Instant::now();
     let mut report = Report {
         subject: Subject::of(candidate),
@@ -136,7 +137,7 @@ fn try_all(
         time: started.elapsed(),
     };
     for rule in rules.iter().filter(|rule| rule.quick || !options.quick) {
-        let outcome = try_one(candidate, options, rule, &report);
+        let outcome = try_one(setting, rule, &report);
         progress(&outcome);
         report.outcomes.push(outcome);
     }
@@ -144,42 +145,52 @@ fn try_all(
     report
 }
 
-fn try_one(candidate: &Candidate, options: &Options, rule: &'static Rule, before: &Report) -> Outcome {
+fn try_one(setting: &Setting<'_>, rule: &'static Rule, before: &Report) -> Outcome {
     let started = Instant::now();
-    let mut context = Context::new(candidate, options, rule.id);
+    let mut context = Context::new(setting, rule.id);
     let broken = rule.follows.iter().find(|id| before.outcome(id).is_some_and(|outcome| outcome.verdict.is_bad()));
-    let verdict = match (broken, rule.concerns.roles(candidate.roles())) {
-        (Some(id), _) => Verdict::Blocked(format!("it means nothing where {id} does not hold")),
-        (None, Err(why)) => Verdict::NotApplicable(why.to_owned()),
-        (None, Ok(roles)) => verdict_of_all(roles.into_iter().map(|role| (rule.run)(&mut context, role))),
+    let verdict = match (rule.concerns.roles(setting.candidate.roles()), broken) {
+        (Err(why), _) => Verdict::NotApplicable(why.to_owned()),
+        (Ok(_), Some(id)) => Verdict::Blocked(format!("it means nothing where {id} does not hold")),
+        (Ok(roles), None) => verdict_of_all(roles.into_iter().map(|role| (rule.run)(&mut context, role))),
     };
     let (used, remarks) = context.finish();
-    Outcome {
-        rule,
-        verdict,
-        time: started.elapsed(),
-        calls: used.calls,
-        fuel: used.fuel,
-        remarks,
-        rerun: rerun(candidate, options, rule),
-    }
+    let rerun = rerun(setting.candidate, setting.options, rule);
+    Outcome { rule, verdict, time: started.elapsed(), calls: used.calls, fuel: used.fuel, remarks, rerun }
 }
 
 /// The worst of the verdicts for each role; not applicable only where the rule says nothing about any of them.
-fn verdict_of_all(tried: impl Iterator<Item = Result<(), crate::verdict::Stop>>) -> Verdict {
+fn verdict_of_all(tried: impl Iterator<Item = Result<(), Stop>>) -> Verdict {
     let rank = |verdict: &Verdict| match verdict {
         Verdict::Failed(_) => 3,
         Verdict::Blocked(_) => 2,
         Verdict::Passed => 1,
         Verdict::NotApplicable(_) => 0,
     };
-    let mut verdict = Verdict::NotApplicable("the plugin has no role that it is about".to_owned());
-    for next in tried.map(|result| result.map_or_else(Verdict::from, |()| Verdict::Passed)) {
-        if rank(&next) > rank(&verdict)
-            || matches!((&next, &verdict), (Verdict::NotApplicable(_), Verdict::NotApplicable(_)))
-        {
-            verdict = next;
-        }
+    let verdicts = tried.map(|tried| tried.map_or_else(Verdict::from, |()| Verdict::Passed));
+    // Of equals the first.
+    let worst = verdicts.reduce(|worst, next| if rank(&next) > rank(&worst) { next } else { worst });
+    worst.unwrap_or_else(|| Verdict::NotApplicable("the plugin has no role that it is about".to_owned()))
+}
+
+/// A directory of this run's own, gone when it ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// `None` where the system gives no such place: nothing is kept then.
+    fn new() -> Option<Self> {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("dedup-host-conformance-{}-{run}", std::process::id()));
+        // Not where somebody else has put something: what is read from there is executed.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).ok()?;
+        Some(Self(path))
     }
-    verdict
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to whoever cleans the place up.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -67,6 +67,11 @@ impl Session {
         self.feed.items(texts)
     }
 
+    /// An event that is not JSON, for a plugin of fields: see [`Feed::absent`].
+    pub(crate) fn absent(&self, text: Text) -> Option<Items> {
+        self.feed.absent(text)
+    }
+
     /// Some of the items, in any order.
     pub(crate) fn choose(&mut self, items: &Items, places: impl IntoIterator<Item = usize>) -> Items {
         self.feed.choose(items, places)
@@ -193,11 +198,6 @@ impl Answer {
             Self::Score { .. } => None,
         };
         self.same_decision(other) && note(self) == note(other)
-    }
-
-    /// Whether two events with these answers are the same event: they have a key in common.
-    pub(crate) fn meets(&self, other: &Self) -> bool {
-        self.keys().iter().any(|key| other.keys().contains(key))
     }
 }
 

@@ -1,5 +1,358 @@
-//! Rules of the group `keys`.
+//! Rules of the group `keys`: what keys may and may not depend on. Events go from their texts through the host's reading of
+//! JSON to the plugin, so a plugin that reads fields is tried together with the host.
 
-use crate::rule::Rule;
+use plugin::{Input, Role};
 
-pub(super) const RULES: &[Rule] = &[];
+use super::agree::{In, agree};
+use super::composites;
+use crate::context::Context;
+use crate::feed::{Items, Text};
+use crate::rule::{Concerns, Group, Level, Rule};
+use crate::samples::{Events, Json, Spelling};
+use crate::session::{Answer, Session};
+use crate::verdict::Stop;
+
+/// Events that are spelled in several ways.
+const EVENTS: usize = 64;
+/// Places at which values are tried.
+const PLACES_MAX: usize = 8;
+/// Bytes of the long values.
+const LONG_BYTES: usize = 64 << 10;
+/// A key may have so many bytes for each byte that the plugin was given of the event, and so many more.
+const KEY_BYTES_PER_BYTE: usize = 4;
+const KEY_BYTES_MORE: usize = 1024;
+/// A member that no plugin asks for.
+const OUTSIDE: &str = "/dedup_host_conformance_outside";
+
+const NO_KEY: &str = "none of the events tried has a key: give events of your own with --input";
+
+const fn rule(
+    id: &'static str,
+    level: Level,
+    sentence: &'static str,
+    reason: &'static str,
+    run: fn(&mut Context<'_>, Role) -> Result<(), Stop>,
+) -> Rule {
+    let (group, concerns) = (Group::Keys, Concerns::Extractor);
+    Rule { id, group, level, concerns, quick: false, follows: &["C1"], sentence, reason, run }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        quick: true,
+        ..rule(
+            "K1",
+            Level::Required,
+            "Of a plugin that reads fields: the order of members, white space and escapes do not change a key.",
+            "Two libraries write one event in two ways, and it is the same event.",
+            fields_in_any_spelling,
+        )
+    },
+    rule(
+        "K2",
+        Level::Strict,
+        "Of a plugin that reads the payload and picks members: the same. One whose key is made of all bytes is not asked.",
+        "Two libraries write one event in two ways; who parses JSON gets this from a real parser for nothing.",
+        payloads_in_any_spelling,
+    ),
+    rule(
+        "K3",
+        Level::Strict,
+        "The spellings of a number (1, 1.0, 1e0) all give one key, or all different ones, for every number and place.",
+        "Half a rule is none: a client that starts to write 1.0 would make some duplicates pass and others not.",
+        numbers,
+    ),
+    rule(
+        "K4",
+        Level::Required,
+        "Different values of two fields never run into one key: (\"a|b\", \"c\") and (\"a\", \"b|c\").",
+        "The second event would be dropped as a duplicate of one that it has nothing to do with.",
+        composites::injective,
+    ),
+    rule(
+        "K5",
+        Level::Strict,
+        "A field that is missing or null and one that is the empty string do not give the same key.",
+        "All events that lack the field would be duplicates of one another, and of those that have it empty.",
+        missing_and_empty,
+    ),
+    Rule {
+        quick: true,
+        ..rule(
+            "K6",
+            Level::Required,
+            "Fields that the plugin did not ask for never change a key.",
+            "The same event with one more header from a proxy is the same event.",
+            fields_outside,
+        )
+    },
+    rule(
+        "K7",
+        Level::Strict,
+        "The keys of an event have at most four times the bytes that the plugin was given of it, and 1,024.",
+        "Keys cross the boundary and stand in the records of duplicates; a digest does where values are long.",
+        lengths,
+    ),
+];
+
+/// What a plugin says of the events `of` makes, one call for all of them.
+pub(super) fn ask(
+    session: &mut Session,
+    events: impl IntoIterator<Item = Vec<u8>>,
+) -> Result<(Items, Vec<Answer>), Stop> {
+    let items = session.items(events.into_iter().map(Text::Event));
+    let answers = session.answers(&items)?;
+    Ok((items, answers))
+}
+
+/// The event with another value at a place; without any where there is no value.
+pub(super) fn with(event: &Json, place: &str, value: Option<&Json>) -> Vec<u8> {
+    let mut event = event.clone();
+    match value {
+        Some(value) => event.set(place, value.clone()),
+        None => _ = event.remove(place),
+    }
+    event.text()
+}
+
+/// The keys of an event that depend on what stands at a place: those that `other`, which differs from it there, has not.
+pub(super) fn own<'a>(answer: &'a Answer, other: &Answer) -> Vec<&'a [u8]> {
+    answer.keys().iter().filter(|key| !other.keys().contains(key)).map(Vec::as_slice).collect()
+}
+
+fn fields_in_any_spelling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    if matches!(session.input(), Input::Payload) {
+        return Err(Stop::not_applicable("it reads the payload: see K2"));
+    }
+    let mut events = context.events(session.input());
+    let trees: Vec<Json> = (0..EVENTS).map(|_| events.tree()).collect();
+    in_any_spelling(context, &mut session, &trees)
+}
+
+fn payloads_in_any_spelling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    if matches!(session.input(), Input::Fields(_)) {
+        return Err(Stop::not_applicable("it reads fields: see K1"));
+    }
+    let mut events = context.events(session.input());
+    let trees = picking_members(&mut session, &mut events)?;
+    in_any_spelling(context, &mut session, &trees)
+}
+
+/// Events with a key that one more member does not change.
+fn picking_members(session: &mut Session, events: &mut Events) -> Result<Vec<Json>, Stop> {
+    let trees: Vec<Json> = (0..EVENTS).map(|_| events.tree()).collect();
+    let (_, plain) = ask(session, trees.iter().map(Json::text))?;
+    let (_, more) = ask(session, trees.iter().map(|tree| with(tree, OUTSIDE, Some(&Json::number(1)))))?;
+    let keyed = plain.iter().filter(|answer| answer.is_keyed()).count();
+    let each = trees.into_iter().zip(plain.iter().zip(&more));
+    let same: Vec<Json> =
+        each.filter(|(_, (plain, more))| plain.is_keyed() && plain.same_decision(more)).map(|(tree, _)| tree).collect();
+    match same.len() {
+        _ if keyed == 0 => Err(Stop::not_applicable(NO_KEY)),
+        0 => Err(Stop::not_applicable("one more member changes its key: the key is made of the whole payload")),
+        _ => Ok(same),
+    }
+}
+
+fn in_any_spelling(context: &Context<'_>, session: &mut Session, trees: &[Json]) -> Result<(), Stop> {
+    let (_, wanted) = ask(session, trees.iter().map(Json::text))?;
+    if !wanted.iter().any(Answer::is_keyed) {
+        return Err(Stop::not_applicable(NO_KEY));
+    }
+    let ways = [
+        ("members in another order", Spelling { shuffled: true, ..Spelling::default() }),
+        ("with white space", Spelling { spaced: true, ..Spelling::default() }),
+        ("with escapes", Spelling { escaped: true, ..Spelling::default() }),
+        ("in another order, with white space and escapes", Spelling { shuffled: true, spaced: true, escaped: true }),
+    ];
+    let mut draw = context.draw("spellings");
+    for (how, spelling) in ways {
+        for _ in 0..3 {
+            let (items, answers) = ask(session, trees.iter().map(|tree| tree.spelled(spelling, &mut draw)))?;
+            agree(&items, how, &answers, &wanted, In::Decisions)?;
+        }
+    }
+    Ok(())
+}
+
+const NUMBERS: [&[&str]; 4] = [
+    &["1", "1.0", "1e0", "10e-1"],
+    &["100", "100.0", "1e2", "1E+2"],
+    &["0.5", "0.50", "5e-1", "50e-2"],
+    &["-12.25", "-12.250", "-1225e-2"],
+];
+
+fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    let (mut first, mut tried) = (None, 0);
+    for place in events.places(PLACES_MAX) {
+        let event = events.full_tree();
+        let texts = |numbers: &[&str]| -> Vec<Vec<u8>> {
+            numbers.iter().map(|number| with(&event, &place, Some(&Json::number(number)))).collect()
+        };
+        let (_, different) = ask(&mut session, texts(&["3", "4", "7.5"]))?;
+        let [one, two, three] = different.as_slice() else { continue };
+        // Where numbers do not matter, or have no key, there is nothing to see.
+        if !one.is_keyed() || own(one, two).is_empty() || own(one, three).is_empty() || own(two, three).is_empty() {
+            continue;
+        }
+        for spellings in NUMBERS {
+            let (items, answers) = ask(&mut session, texts(spellings))?;
+            let Some(meet) = all_or_none(&answers, one) else {
+                let got = answers.iter().zip(spellings).map(|(answer, number)| format!("{number}: {answer}"));
+                let input = format!("{place} as {}: {}", spellings.join(", "), items.shown(0));
+                return Err(Stop::failed(
+                    input,
+                    got.collect::<Vec<_>>().join("; "),
+                    "one key for all, or as many as spellings",
+                ));
+            };
+            let (known, where_) = first.get_or_insert_with(|| (meet, format!("{} at {place}", spellings.join(", "))));
+            if *known != meet {
+                let words = |meet| if meet { "give one key" } else { "give different keys" };
+                let got = format!("they {}, and {where_} {}", words(meet), words(*known));
+                return Err(Stop::failed(
+                    format!("{place} as {}: {}", spellings.join(", "), items.shown(0)),
+                    got,
+                    "the same of every number",
+                ));
+            }
+            tried += 1;
+        }
+    }
+    match first {
+        Some((true, _)) => context.remark(format!("numbers are compared by value ({tried} tried)")),
+        Some((false, _)) => context.remark(format!("numbers are compared as written ({tried} tried)")),
+        None => return Err(Stop::not_applicable("no number of the events tried matters for the key")),
+    }
+    Ok(())
+}
+
+/// Whether all of the events meet, or none: by the keys that `other` has not. `None`: some do.
+fn all_or_none(answers: &[Answer], other: &Answer) -> Option<bool> {
+    let owns: Vec<Vec<&[u8]>> = answers.iter().map(|answer| own(answer, other)).collect();
+    let pairs = owns.iter().enumerate().flat_map(|(at, one)| owns.iter().skip(at + 1).map(move |two| (one, two)));
+    let meetings: Vec<bool> = pairs.map(|(one, two)| one.iter().any(|key| two.contains(key))).collect();
+    let met = meetings.iter().filter(|met| **met).count();
+    (met == 0 || met == meetings.len()).then_some(met > 0)
+}
+
+fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    let (mut tried, mut null_is_absent) = (0, 0);
+    for place in events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()) {
+        let event = events.full_tree();
+        let values = [Some(Json::string("one")), Some(Json::string("")), Some(Json::Null), None];
+        let (items, answers) = ask(&mut session, values.iter().map(|value| with(&event, &place, value.as_ref())))?;
+        let [one, empty, null, absent] = answers.as_slice() else { continue };
+        if own(one, empty).is_empty() {
+            continue;
+        }
+        tried += 1;
+        let [empty_own, null_own, absent_own] = [empty, null, absent].map(|answer| own(answer, one));
+        null_is_absent += usize::from(null_own.iter().any(|key| absent_own.contains(key)));
+        for (keys, what, at) in [(&null_own, "null", 2), (&absent_own, "missing", 3)] {
+            if let Some(key) = empty_own.iter().find(|key| keys.contains(key)) {
+                return Err(Stop::failed(
+                    format!("{place} empty, {}, and {what}, {}", items.shown(1), items.shown(at)),
+                    format!("both have the key {}", crate::show::shown(key)),
+                    "no key in common; or none at all for the one that lacks it",
+                ));
+            }
+        }
+    }
+    if tried == 0 {
+        return Err(Stop::not_applicable("no place of the events tried matters for the key"));
+    }
+    if null_is_absent > 0 {
+        context.remark(format!("null and missing give the same key at {null_is_absent} of {tried} places"));
+    }
+    Ok(())
+}
+
+fn fields_outside(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let fields = match session.input() {
+        Input::Payload => return Err(Stop::not_applicable("it reads the payload: there is nothing outside")),
+        Input::Fields(fields) if fields.iter().any(String::is_empty) => {
+            return Err(Stop::not_applicable("it asks for the whole event: there is nothing outside"));
+        }
+        Input::Fields(fields) => fields.clone(),
+    };
+    let mut events = context.events(session.input());
+    let trees: Vec<Json> = (0..EVENTS).map(|_| events.tree()).collect();
+    let (_, wanted) = ask(&mut session, trees.iter().map(Json::text))?;
+    for outside in places_outside(&fields) {
+        let draw = events.draw();
+        let value = match draw.below(4) {
+            0 => Json::Null,
+            1 => Json::number(draw.below(1000)),
+            2 => Json::object([("a", Json::string("b"))]),
+            _ => Json::string("outside"),
+        };
+        // A place whose way is barred would change what bars it.
+        let texts = trees
+            .iter()
+            .map(|tree| if is_free(tree, &outside) { with(tree, &outside, Some(&value)) } else { tree.text() });
+        let (items, answers) = ask(&mut session, texts)?;
+        agree(&items, &format!("with another value at {outside}"), &answers, &wanted, In::Decisions)?;
+    }
+    Ok(())
+}
+
+/// Whether a value can be put at a place without changing any other: what holds it is an object.
+fn is_free(event: &Json, place: &str) -> bool {
+    let above = place.rsplit_once('/').map_or("", |(above, _)| above);
+    matches!(event.at(above), Some(Json::Object(_)))
+}
+
+/// Places beside those asked for, some with names much like theirs.
+fn places_outside(fields: &[String]) -> Vec<String> {
+    let mut places = vec![OUTSIDE.to_owned(), "/uuid2".to_owned(), "/".to_owned()];
+    for field in fields.iter().take(PLACES_MAX) {
+        let (above, name) = field.rsplit_once('/').unwrap_or(("", field));
+        places.push(format!("{above}/{name}2"));
+        places.push(format!("{above}/{}", name.to_uppercase()));
+        places.push(format!("{above}/ {name}"));
+        places.push(format!("/x{above}/{name}").replacen("/x/", "/x~1", 1));
+    }
+    let covers = |field: &String, place: &String| {
+        let below = |one: &String, other: &String| {
+            one.strip_prefix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        below(place, field) || below(field, place)
+    };
+    places.retain(|place| !fields.iter().any(|field| covers(field, place)));
+    places
+}
+
+fn lengths(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    let mut texts: Vec<Vec<u8>> = (0..EVENTS).map(|_| events.text()).collect();
+    let hard = ["x", ":", "\\", "\"", "\u{0}", "\u{1f600}"];
+    let long = hard.map(|text| (text.to_owned(), Json::string(text.repeat(LONG_BYTES / text.len()))));
+    texts.extend(events.with_each(&long, 4).into_iter().map(|event| event.text));
+    let mut longest = 0;
+    for text in texts {
+        let items = session.items([Text::Event(text)]);
+        // Whether long values are answered at all is the business of rule T4.
+        let Ok(answers) = session.ask(&items) else {
+            session = context.session(role)?;
+            continue;
+        };
+        let (given, keys) = (items.bytes(), answers.iter().flat_map(Answer::keys).map(Vec::len).sum::<usize>());
+        longest = longest.max(keys);
+        let max = given * KEY_BYTES_PER_BYTE + KEY_BYTES_MORE;
+        if keys > max {
+            let got = format!("keys of {keys} bytes for {given} bytes of the event");
+            return Err(Stop::failed(items.shown(0), got, format!("at most {max}")));
+        }
+    }
+    context.remark(format!("the longest has {longest} bytes"));
+    Ok(())
+}

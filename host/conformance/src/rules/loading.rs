@@ -4,7 +4,7 @@ use plugin::{Info, Input, Probe, Role, Texts};
 
 use crate::context::Context;
 use crate::rule::{Concerns, Group, Level, Rule};
-use crate::show::shown;
+use crate::show::{cut, shown};
 use crate::verdict::Stop;
 
 /// Bytes of a name or a version.
@@ -196,10 +196,15 @@ fn configures(context: &mut Context<'_>, _: Role) -> Result<(), Stop> {
         })?;
         context.remark(match session.input() {
             Input::Payload => format!("{} reads the payload", role.name()),
-            Input::Fields(fields) => format!("{} reads {}", role.name(), crate::show::cut(&fields.join(", "), 400)),
+            Input::Fields(fields) => format!("{} reads {}", role.name(), list(fields)),
         });
     }
     Ok(())
+}
+
+fn list(fields: &[String]) -> String {
+    let named = |field: &String| if field.is_empty() { "the whole event" } else { field.as_str() }.to_owned();
+    cut(&fields.iter().map(named).collect::<Vec<_>>().join(", "), 400)
 }
 
 fn both_configs(texts: Texts<'_>) -> String {
@@ -338,7 +343,7 @@ fn same_configuration(context: &mut Context<'_>, role: Role) -> Result<(), Stop>
 fn said(answer: &Result<Input, String>) -> String {
     match answer {
         Ok(Input::Payload) => "it asks for the payload".to_owned(),
-        Ok(Input::Fields(fields)) => format!("it asks for {}", crate::show::cut(&fields.join(", "), 400)),
+        Ok(Input::Fields(fields)) => format!("it asks for {}", list(fields)),
         Err(refusal) => format!("it refuses: {}", shown(refusal.as_bytes())),
     }
 }

@@ -1,5 +1,7 @@
 //! The rules, by group. Not what runs them: see [`crate::run`].
 
+mod agree;
+mod composites;
 mod contract;
 mod determinism;
 mod golden;

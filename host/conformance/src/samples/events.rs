@@ -75,7 +75,7 @@ impl Events {
     /// As [`Events::tree`], with a value that is no container at every place asked for, however it is drawn.
     pub(crate) fn full_tree(&mut self) -> Json {
         let mut event = self.tree();
-        for pointer in self.pointers.clone() {
+        for pointer in self.pointers.clone().into_iter().filter(|pointer| !pointer.is_empty()) {
             if !event.at(&pointer).is_some_and(|value| matches!(value, Json::String(text) if !text.is_empty())) {
                 let value = self.word();
                 self.put(&mut event, &pointer, value);
@@ -85,9 +85,10 @@ impl Events {
     }
 
     /// At most so many places worth trying values at: of those asked for, or of those of an ordinary event where the
-    /// payload is read.
+    /// payload or the whole event is read.
     pub(crate) fn places(&mut self, max: usize) -> Vec<String> {
         let mut places = self.pointers.clone();
+        places.retain(|place| !place.is_empty());
         if places.is_empty() {
             leaves(&self.tree(), &mut String::new(), &mut places);
         }

@@ -1,0 +1,212 @@
+//! Rule K4: different values of two fields never run into one key. Not whether a field matters, nor what a plugin takes
+//! for the same value: that is its own to say.
+//!
+//! Texts that are hard to tell apart once they are joined are tried at two places, each with each. A plugin may take some
+//! values of a place for the same (it lowers letters, it cuts) and leave places out; but then the events that have one key
+//! are all combinations of some values here and some there. So two events break the rule that share a key and differ at
+//! both places, where neither event of one's first and the other's second value has that key.
+
+use std::collections::{BTreeSet, HashMap};
+
+use plugin::Role;
+
+use super::keys::{ask, own, with};
+use crate::context::Context;
+use crate::samples::Json;
+use crate::session::{Answer, Session};
+use crate::show::shown;
+use crate::verdict::Stop;
+
+/// Places of which each two are tried.
+const PLACES_MAX: usize = 6;
+/// Texts with which people join.
+const SEPARATORS: [&str; 24] = [
+    ":", "|", ",", ";", "/", "\\", " ", "\t", "\n", "\0", "\u{1}", "\u{1e}", "\u{1f}", "-", "_", ".", "#", "=", "&",
+    "\"", "'", "%", "::", "||",
+];
+/// Bytes of a separator that is found in a key.
+const FOUND_BYTES_MAX: usize = 16;
+/// Texts that show where one value ends and the next begins.
+const MARKS: [&str; 2] = ["Qxq1Q", "Wyw2W"];
+
+/// Tries it.
+pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mut events = context.events(session.input());
+    let places: Vec<String> = events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()).collect();
+    let mut tried = 0;
+    for (at, first) in places.iter().enumerate() {
+        for second in places.iter().skip(at + 1) {
+            let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+            if first == second || is_below(first, second) || is_below(second, first) {
+                continue;
+            }
+            let mut grid = Grid { event: events.full_tree(), first, second, session: &mut session };
+            if !grid.matter_together()? {
+                continue;
+            }
+            tried += 1;
+            let found = grid.separators()?;
+            for separator in SEPARATORS.into_iter().map(str::to_owned).chain(found) {
+                grid.check(&texts_around(&separator))?;
+            }
+            grid.check(&digits())?;
+        }
+    }
+    if tried == 0 {
+        return Err(Stop::not_applicable("no key of the events tried is made of two fields"));
+    }
+    context.remark(format!("{tried} pairs of fields with {} separators", SEPARATORS.len()));
+    Ok(())
+}
+
+/// Texts that a separator, or an escape before it, makes hard to tell apart.
+fn texts_around(separator: &str) -> Vec<Option<Json>> {
+    let s = separator;
+    let texts = [
+        String::new(),
+        "a".to_owned(),
+        "b".to_owned(),
+        s.to_owned(),
+        format!("a{s}"),
+        format!("{s}b"),
+        format!("a{s}b"),
+        format!("{s}{s}"),
+        "\\".to_owned(),
+        "a\\".to_owned(),
+        format!("a\\{s}"),
+        format!("\\{s}b"),
+        format!("a{s}\\"),
+    ];
+    let mut values: Vec<Option<Json>> = texts.into_iter().map(|text| Some(Json::string(text))).collect();
+    values.extend([None, Some(Json::Null)]);
+    values
+}
+
+/// For keys in which each value follows its length.
+fn digits() -> Vec<Option<Json>> {
+    ["", "1", "11", "111", "2", "1a", "a1", "2a", "1:", "1:a", ":1", "0"].map(|text| Some(Json::string(text))).into()
+}
+
+/// One event, and two of its places.
+struct Grid<'a> {
+    event: Json,
+    first: &'a str,
+    second: &'a str,
+    session: &'a mut Session,
+}
+
+impl Grid<'_> {
+    fn text(&self, first: Option<&Json>, second: Option<&Json>) -> Vec<u8> {
+        let event = Json::parse(&with(&self.event, self.first, first)).unwrap_or(Json::Null);
+        with(&event, self.second, second)
+    }
+
+    /// Whether the event has a key that both places change.
+    fn matter_together(&mut self) -> Result<bool, Stop> {
+        let [a, b] = ["a", "b"].map(Json::string);
+        let texts = [(&a, &a), (&b, &a), (&a, &b)].map(|(first, second)| self.text(Some(first), Some(second)));
+        let (_, answers) = ask(self.session, texts)?;
+        let [both, first, second] = answers.as_slice() else { return Ok(false) };
+        let by_second = own(both, second);
+        Ok(own(both, first).iter().any(|key| by_second.contains(key)))
+    }
+
+    /// What stands between the two values in a key, if it is a short text.
+    fn separators(&mut self) -> Result<Option<String>, Stop> {
+        let [first, second] = MARKS.map(Json::string);
+        let text = self.text(Some(&first), Some(&second));
+        let (_, answers) = ask(self.session, [text])?;
+        let between = |key: &[u8]| {
+            let key = std::str::from_utf8(key).ok()?;
+            let [one, two] = MARKS;
+            let ends = [(one, two), (two, one)];
+            ends.iter().find_map(|(one, two)| Some(key.split_once(one)?.1.split_once(two)?.0.to_owned()))
+        };
+        let found = answers.iter().flat_map(Answer::keys).find_map(|key| between(key));
+        Ok(found.filter(|text| !text.is_empty() && text.len() <= FOUND_BYTES_MAX))
+    }
+
+    /// Holds all combinations of the values against each other.
+    fn check(&mut self, values: &[Option<Json>]) -> Result<(), Stop> {
+        let cells: Vec<(usize, usize)> =
+            (0..values.len()).flat_map(|one| (0..values.len()).map(move |two| (one, two))).collect();
+        let value = |at: usize| values.get(at).and_then(Option::as_ref);
+        let texts: Vec<Vec<u8>> = cells.iter().map(|(one, two)| self.text(value(*one), value(*two))).collect();
+        let (items, answers) = ask(self.session, texts)?;
+        let Some((key, one, two)) = collision(&cells, &answers) else { return Ok(()) };
+        let place = |cell: (usize, usize)| cells.iter().position(|other| *other == cell).unwrap_or_default();
+        Err(Stop::failed(
+            format!("{} and {}: {} and {}", self.first, self.second, items.shown(place(one)), items.shown(place(two))),
+            format!("both have the key {}", shown(&key)),
+            "different keys, as the plugin tells the values apart at each of the two places",
+        ))
+    }
+}
+
+type Cell = (usize, usize);
+
+/// A key that two cells share which the rule keeps apart.
+fn collision(cells: &[Cell], answers: &[Answer]) -> Option<(Vec<u8>, Cell, Cell)> {
+    let mut owners: HashMap<&[u8], BTreeSet<Cell>> = HashMap::new();
+    for (cell, answer) in cells.iter().zip(answers) {
+        answer.keys().iter().for_each(|key| _ = owners.entry(key).or_default().insert(*cell));
+    }
+    let mut found: Vec<(Cell, Cell, &[u8])> = Vec::new();
+    for (key, cells) in owners {
+        for &(a, b) in &cells {
+            let apart = |&&(c, d): &&Cell| {
+                // One's values in the other's places are an event that a plugin may take for the same.
+                let swapped = (a, b) == (d, c);
+                a < c && b != d && !swapped && !cells.contains(&(a, d)) && !cells.contains(&(c, b))
+            };
+            found.extend(cells.iter().find(apart).map(|other| ((a, b), *other, key)));
+        }
+    }
+    // The order of a hash map must not be seen.
+    found.into_iter().min().map(|(one, two, key)| (key.to_vec(), one, two))
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::fields::KeyStatus;
+
+    use super::*;
+
+    const VALUES: [&str; 11] = ["", "a", "b", ":", "a:", ":b", "a:b", "\\", "a\\", "a\\:", "a:\\"];
+
+    fn collides(key: impl Fn(&str, &str) -> Vec<String>) -> bool {
+        let cells: Vec<Cell> = (0..VALUES.len()).flat_map(|a| (0..VALUES.len()).map(move |b| (a, b))).collect();
+        let answer = |&(a, b): &Cell| {
+            let keys = key(VALUES[a], VALUES[b]).into_iter().map(String::into_bytes).collect();
+            Answer::Keys { status: KeyStatus::Keyed, keys, note: None }
+        };
+        collision(&cells, &cells.iter().map(answer).collect::<Vec<_>>()).is_some()
+    }
+
+    #[test]
+    fn joined_values_that_run_together() {
+        assert!(collides(|a, b| vec![format!("{a}:{b}")]));
+        assert!(collides(|a, b| vec![format!("{a}{b}")]));
+        // The separator is escaped, and the escape is not.
+        assert!(collides(|a, b| vec![format!("{}:{}", a.replace(':', "\\:"), b.replace(':', "\\:"))]));
+        // One of several keys is enough.
+        assert!(collides(|a, b| vec![format!("1{a}"), format!("2{a}:{b}")]));
+    }
+
+    #[test]
+    fn what_a_plugin_may_take_for_the_same() {
+        let escape = |text: &str| text.replace('\\', "\\\\").replace(':', "\\:");
+        assert!(!collides(|a, b| vec![format!("{}:{}", escape(a), escape(b))]));
+        assert!(!collides(|a, b| vec![format!("{}:{a}{b}", a.len())]));
+        assert!(!collides(|a, _| vec![a.to_owned()]), "a field that does not count");
+        assert!(!collides(|a, b| vec![format!("{:?}", (a.trim_matches(':'), b.len()))]), "values taken for the same");
+        assert!(
+            !collides(|a, b| vec![format!("{:?}", if a < b { (a, b) } else { (b, a) })]),
+            "places that may be swapped"
+        );
+        assert!(!collides(|a, b| vec![if a.is_empty() { b } else { a }.to_owned()]), "one in place of the other");
+        assert!(!collides(|a, b| vec![format!("0{a}"), format!("1{b}")]), "a key for each");
+        assert!(!collides(|_, _| vec!["constant".to_owned()]));
+    }
+}
