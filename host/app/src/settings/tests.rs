@@ -9,7 +9,7 @@ use super::generate::GenerateTarget;
 use super::kafka::{Delivery, KafkaConfig, PropertyClient, SecurityProtocol};
 use super::table::SETTINGS;
 use super::*;
-use plugin::Wasi;
+use ::plugin::Wasi;
 
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, SettingsError> {
     let words = std::iter::once("dedup-host").chain(line.split_whitespace()).map(OsString::from);
