@@ -20,6 +20,7 @@ use crate::probe::Probe;
 use crate::role::{Input, Role, Roles, Texts};
 use crate::runtime::Options;
 use crate::ticker::Ticker;
+use crate::wasi::{Wasi, is_wasi};
 
 /// Most fields a plugin may ask for.
 const FIELDS_MAX: usize = 256;
@@ -81,7 +82,9 @@ impl Candidate {
     ) -> Result<Self, LoadError> {
         let (ty, engine) = (component.component_type(), component.engine());
         let imports = imports(&ty, engine);
-        let refused: Vec<String> = imports.iter().filter(|name| *name != LOG).cloned().collect();
+        let wasi = options.wasi;
+        let provided = |name: &str| name == LOG || (wasi != Wasi::None && is_wasi(name));
+        let refused: Vec<String> = imports.iter().filter(|name| !provided(name)).cloned().collect();
         if !refused.is_empty() {
             return Err(LoadError::ImportsRefused { path: source.path, imports: refused });
         }
@@ -93,6 +96,7 @@ impl Candidate {
         }
         let mismatch =
             |error: wasmtime::Error| LoadError::Mismatch { path: source.path.clone(), cause: format!("{error:#}") };
+        let linker = wasi.linker_of(component, linker).map_err(mismatch)?;
         let pre = linker.instantiate_pre(component).map_err(mismatch)?;
         let key_extractor =
             extracts_keys.then(|| key_extractor::GuestIndices::new(&pre)).transpose().map_err(mismatch)?;

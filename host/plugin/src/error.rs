@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::fault::Fault;
+use crate::wasi::is_wasi;
 
 /// Why a component was not accepted as a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// The component wants imports that plugins do not get.
-    #[error("plugin {} imports {}; a plugin may import {LOG} and nothing else: build it without WASI", path.display(), list(imports))]
+    #[error("plugin {} imports what no plugin gets: {}; a plugin may import {LOG} and nothing else{}", path.display(), list(imports), cures(imports))]
     ImportsRefused {
         /// The file.
         path: PathBuf,
@@ -124,6 +125,39 @@ pub(crate) const CONTRACT: &str = "1.0.0";
 pub(crate) const LOG: &str = "dedup:plugin/log@1.0.0";
 pub(crate) const KEY_EXTRACTOR: &str = "dedup:plugin/key-extractor@1.0.0";
 pub(crate) const SIMILARITY_SCORER: &str = "dedup:plugin/similarity-scorer@1.0.0";
+
+/// What helps, language by language.
+fn cures(imports: &[String]) -> String {
+    let of = |packages: &[&str]| imports.iter().any(|name| packages.iter().any(|package| name.starts_with(package)));
+    let mut cures = String::new();
+    if imports.iter().any(|name| is_wasi(name)) {
+        let features = [
+            ("stdio", of(&["wasi:cli/", "wasi:io/", "wasi:filesystem/", "wasi:sockets/"])),
+            ("random", of(&["wasi:random/"])),
+            ("clocks", of(&["wasi:clocks/"])),
+            ("http", of(&["wasi:http/"])),
+            ("fetch-event", of(&["wasi:http/"])),
+        ];
+        let features = features.iter().filter(|(_, imported)| *imported).map(|(feature, _)| format!("'{feature}'"));
+        let features: Vec<String> = features.collect();
+        cures = format!(
+            "; it was built with WASI: in Rust build for wasm32-unknown-unknown instead of wasm32-wasip2, in Python give \
+             `componentize-py componentize` --stub-wasi, in JavaScript give componentize-js `disableFeatures: [{}]`, in C \
+             use the SDK's header and no libc; or run it with --plugin-wasi stub, where calling WASI is a trap, or inert, \
+             where nothing is behind it",
+            features.join(", ")
+        );
+    }
+    if of(&["dedup:plugin/"]) {
+        cures.push_str("; it was built for another version of the contract: build it with the wit/ of this host");
+    }
+    if imports.iter().any(|name| !is_wasi(name) && !name.starts_with("dedup:plugin/")) {
+        cures.push_str(
+            "; what is neither of WASI nor of the contract is refused whatever --plugin-wasi says: build it in",
+        );
+    }
+    cures
+}
 
 fn list(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use wasmtime::Trap;
+use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 use crate::limits::Exceeded;
+use crate::wasi::NothingThere;
 
 /// What a plugin ran into in one call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,16 @@ impl Fault {
             let words = format!("it gave the host more than {answer_bytes_max} bytes at once, which is the limit");
             return (FaultKind::Resources, words);
         }
-        let limited = error.downcast_ref::<Exceeded>().is_some() || words.starts_with("resource limit exceeded");
+        if let Some(I32Exit(status)) = error.downcast_ref() {
+            return (FaultKind::Trap, format!("it exited, with status {status}"));
+        }
+        if let Some(call) = error.downcast_ref::<NothingThere>() {
+            return (FaultKind::Trap, call.to_string());
+        }
+        let limited = error.downcast_ref::<Exceeded>().is_some()
+            || matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+            || words.starts_with("resource limit exceeded")
+            || words.contains("store handle limit exceeded");
         // What is left is an answer that cannot be read: an address outside of its memory, a text that is no UTF-8.
         (if limited { FaultKind::Resources } else { FaultKind::Lie }, words)
     }

@@ -7,15 +7,28 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::fault::{Fault, FaultKind};
+use crate::inert::Inert;
 use crate::limits::{Gauge, Limits};
 use crate::log::{Log, cut};
 use crate::role::Role;
 use crate::ticker::Ticker;
 
+/// Handles of resources that an instance holds. The contract has no resources; WASI has a few.
+const HANDLES_MAX: usize = 10_000;
+
 /// What belongs to one instance on the host's side.
 pub(crate) struct Guest {
-    pub(crate) gauge: Gauge,
     pub(crate) log: Log,
+    gauge: Gauge,
+    /// Made when it is first asked for, which is never unless [`crate::Wasi::Inert`] is linked.
+    inert: Option<Box<Inert>>,
+}
+
+impl Guest {
+    pub(crate) fn inert(&mut self) -> &mut Inert {
+        let printed_bytes_max = self.gauge.limits().log_bytes_per_call_max;
+        self.inert.get_or_insert_with(|| Box::new(Inert::new(printed_bytes_max)))
+    }
 }
 
 /// Which of the contract's interfaces a component exports, and where.
@@ -62,9 +75,10 @@ impl Instance {
         limits: Limits,
         fuel: bool,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(component.engine(), Guest { gauge: Gauge::new(limits), log });
+        let mut store = Store::new(component.engine(), Guest { log, gauge: Gauge::new(limits), inert: None });
         store.limiter(|guest| &mut guest.gauge);
         store.set_hostcall_fuel(limits.result_bytes_max);
+        store.set_max_component_handles(HANDLES_MAX);
         let last_call = Cost::default();
         let mut instance = Self { store, key_extractor: None, similarity_scorer: None, limits, fuel, last_call };
         instance.bounded(limits.time_to_start, |instance| {
@@ -149,7 +163,10 @@ impl Instance {
         let result = call(self);
         let took = started.elapsed();
         let fuel = if self.fuel { self.store.get_fuel().ok().map(|left| u64::MAX - left) } else { None };
-        let guest = self.store.data();
+        let guest = self.store.data_mut();
+        if let Some(inert) = &mut guest.inert {
+            inert.drain(&mut guest.log);
+        }
         guest.log.end_call();
         let memory_bytes = guest.gauge.memory_bytes();
         self.last_call = Cost { time: took, fuel, memory_bytes, log_bytes: guest.log.bytes() };

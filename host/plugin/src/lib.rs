@@ -15,6 +15,7 @@ mod candidate;
 mod error;
 mod extractor;
 mod fault;
+mod inert;
 mod instance;
 mod isolate;
 mod limits;

@@ -74,6 +74,10 @@ impl Gauge {
         Self { memory_bytes: 0, limits }
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// All memories together.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.memory_bytes
@@ -83,7 +87,7 @@ impl Gauge {
 /// A limit that was hit.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Exceeded(String);
+pub(crate) struct Exceeded(pub(crate) String);
 
 impl ResourceLimiter for Gauge {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -12,6 +12,7 @@ pub(crate) struct Log {
     bytes_per_call_max: usize,
     /// Written in this call, what was cut included.
     bytes: usize,
+    bytes_cut: usize,
     bytes_left: usize,
     last_words: Option<String>,
     /// Lines of this call with their levels; `None`: they go to the host's log.
@@ -21,8 +22,15 @@ pub(crate) struct Log {
 impl Log {
     /// The log of an instance of this plugin, which goes to the host's.
     pub(crate) fn new(plugin: &str, bytes_per_call_max: usize) -> Self {
-        let plugin = plugin.to_owned();
-        Self { plugin, bytes_per_call_max, bytes: 0, bytes_left: bytes_per_call_max, last_words: None, kept: None }
+        Self {
+            plugin: plugin.to_owned(),
+            bytes_per_call_max,
+            bytes: 0,
+            bytes_cut: 0,
+            bytes_left: bytes_per_call_max,
+            last_words: None,
+            kept: None,
+        }
     }
 
     /// A log that goes nowhere: its lines are kept until the next call.
@@ -50,15 +58,19 @@ impl Log {
     }
 
     pub(crate) fn begin_call(&mut self) {
-        (self.bytes, self.bytes_left, self.last_words) = (0, self.bytes_per_call_max, None);
+        (self.bytes, self.bytes_cut, self.bytes_left) = (0, 0, self.bytes_per_call_max);
+        self.last_words = None;
         self.kept.iter_mut().for_each(Vec::clear);
     }
 
     pub(crate) fn end_call(&self) {
-        let bytes_cut = self.bytes.saturating_sub(self.bytes_per_call_max);
-        if bytes_cut > 0 && self.kept.is_none() {
-            let plugin = self.plugin();
-            tracing::warn!(plugin, bytes_cut, "the plugin's log was cut: it wrote too much in one call");
+        let Self { plugin, bytes_cut, kept, .. } = self;
+        if *bytes_cut > 0 && kept.is_none() {
+            tracing::warn!(
+                plugin = plugin.as_str(),
+                bytes_cut,
+                "the plugin's log was cut: it wrote too much in one call"
+            );
         }
     }
 
@@ -67,6 +79,7 @@ impl Log {
         let line = cut(message, self.bytes_left);
         self.bytes_left -= line.len();
         self.bytes = self.bytes.saturating_add(message.len());
+        self.bytes_cut = self.bytes_cut.saturating_add(message.len() - line.len());
         if level >= 4 {
             self.last_words = Some(cut(message, LAST_WORDS_BYTES_MAX).to_owned());
         }
@@ -82,6 +95,17 @@ impl Log {
             (None, 3) => tracing::warn!(plugin, "{line}"),
             (None, _) => tracing::error!(plugin, "{line}"),
         }
+    }
+
+    /// Takes down that so many bytes were written and are gone.
+    pub(crate) fn cut(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes_cut = self.bytes_cut.saturating_add(bytes);
+    }
+
+    /// The last words of this call, unless there are others.
+    pub(crate) fn end_with(&mut self, words: &str) {
+        self.last_words.get_or_insert_with(|| cut(words, LAST_WORDS_BYTES_MAX).to_owned());
     }
 }
 

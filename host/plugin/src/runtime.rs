@@ -61,12 +61,12 @@ impl Runtime {
     /// # Errors
     /// The machine has no room for it, or its processor is not one that wasm is compiled for.
     pub fn with(options: Options) -> Result<Self, LoadError> {
-        let failed = |cause: String| LoadError::Runtime { cause };
-        let engine = Engine::new(&settings(&options)).map_err(|error| failed(format!("{error:#}")))?;
+        let failed = |error: wasmtime::Error| LoadError::Runtime { cause: format!("{error:#}") };
+        let engine = Engine::new(&settings(&options)).map_err(failed)?;
         let mut linker = Linker::new(&engine);
-        log::add_to_linker::<_, HasSelf<Log>>(&mut linker, |guest: &mut Guest| &mut guest.log)
-            .map_err(|error| failed(format!("{error:#}")))?;
-        let ticker = Ticker::start(&engine).map_err(|error| failed(error.to_string()))?;
+        log::add_to_linker::<_, HasSelf<Log>>(&mut linker, |guest: &mut Guest| &mut guest.log).map_err(failed)?;
+        options.wasi.add_to_linker(&mut linker).map_err(failed)?;
+        let ticker = Ticker::start(&engine).map_err(|error| failed(error.into()))?;
         Ok(Self { engine, linker, ticker: Arc::new(ticker), options })
     }
 

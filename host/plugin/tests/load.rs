@@ -72,7 +72,7 @@ fn every_import_that_is_refused_is_listed() {
         (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func))))
         (import "dedup:plugin/log@1.0.0" (instance (export "write" (func (param "level" u8) (param "message" string)))))
         (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func)))))"#;
-    let words = ["wasi:clocks/wall-clock@0.2.0, wasi:cli/exit@0.2.0;", "without WASI"];
+    let words = ["wasi:clocks/wall-clock@0.2.0, wasi:cli/exit@0.2.0;", "wasm32-wasip2"];
     let error = refused(&component(dir.path(), "wasi.wasm", text), None, &words);
     assert!(matches!(&error, LoadError::ImportsRefused { imports, .. } if imports.len() == 2), "{error}");
 }
