@@ -212,6 +212,25 @@ fn python(role: NewRole) -> Vec<File> {
     ]
 }
 
-fn javascript(_: NewRole) -> Vec<File> {
-    Vec::new()
+fn javascript(role: NewRole) -> Vec<File> {
+    let (source, test) = match role {
+        NewRole::Key => (
+            File::template("plugin.js", template!("javascript/key.js")),
+            File::template("plugin.test.js", template!("javascript/key.test.js")),
+        ),
+        NewRole::Scorer => (
+            File::example("plugin.js", repository!("guest-plugins/javascript/same_share.js"), &[]),
+            File::template("plugin.test.js", template!("javascript/scorer.test.js")),
+        ),
+    };
+    vec![
+        source.about(ABOUT_SOURCE),
+        File::template("README.md", template!("javascript/README.md")).about(ABOUT_README),
+        File::template("build.sh", template!("javascript/build.sh")).program().about(ABOUT_BUILD),
+        test,
+        File::verbatim("build.mjs", template!("javascript/build.mjs")),
+        File::template("package.json", template!("javascript/package.json.template")),
+        File::verbatim("dedup-plugin.js", repository!("guest-plugins/javascript/dedup-plugin.js")),
+        File::verbatim(".gitignore", template!("javascript/gitignore")),
+    ]
 }
