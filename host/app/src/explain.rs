@@ -14,9 +14,10 @@ use engine::fingerprint::Fingerprinter;
 use engine::history::History;
 use engine::properties::{Comparisons, Kept, PairBatch, Pairer, Refusal, Verdict};
 use engine::record::{Offset, RecordBatch, TopicPartition};
-use plugin::{Input, PluginFailure, Scorer};
+use plugin::{Input, PluginFailure, Role, Scorer};
 use state::{Originals, PartitionStore};
 
+use crate::dump::Dumper;
 use crate::insights::{Explained, Findings, Likeness, uuid_similarity};
 use crate::letters::{Compared, Letter, Letters};
 use crate::line::{LineError, PluginCost, Rules};
@@ -148,6 +149,7 @@ pub(crate) struct Explainer {
     source: TopicPartition,
     letters: Letters,
     scorer: Option<Scorer>,
+    dumper: Option<Dumper>,
     /// Calls that the scorer is still to be spared.
     rests: u32,
     pairer: Option<Pairer>,
@@ -187,6 +189,7 @@ impl Explainer {
         Ok(Self {
             letters: Letters::new(&plugins.extractor, scorer, roots.clone(), redact, opaque),
             scorer: scorer.map(plugin::Plugin::scorer).transpose()?,
+            dumper: scorer.and_then(|scorer| Dumper::new(rules.dumps.as_ref(), scorer, Role::SimilarityScorer, source)),
             rests: 0,
             pairer: input.map(|_| Pairer::new((!reads_payload).then_some(roots.as_slice()))).transpose()?,
             roots,
@@ -372,9 +375,16 @@ impl Explainer {
         };
         self.cost.add(&calls, self.pairs.pairs());
         let Some((pair, reason)) = calls.failed.first() else { return Ok(()) };
-        let failed = self.facts.iter().find(|fact| fact.pair == Ok(*pair as usize));
-        let record = failed.and_then(|fact| duplicates.get(fact.nth)).map_or(0, |duplicate| duplicate.record);
-        let offset = batch.candidates.get(record as usize).map_or(-1, |candidate| candidate.offset);
+        let offset_of = |pair: u32| {
+            let fact = self.facts.iter().find(|fact| fact.pair == Ok(pair as usize));
+            let duplicate = fact.and_then(|fact| duplicates.get(fact.nth));
+            let candidate = duplicate.and_then(|duplicate| batch.candidates.get(duplicate.record as usize));
+            candidate.map_or(-1, |candidate| candidate.offset)
+        };
+        if let Some(dumper) = &self.dumper {
+            dumper.pairs(&calls.failed, &self.pairs, offset_of);
+        }
+        let offset = offset_of(*pair);
         if self.on_failure == OnPluginFailure::Stop {
             return Err(LineError::PoisonRecord { partition: self.source.clone(), offset, reason: reason.clone() });
         }

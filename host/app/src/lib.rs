@@ -2,6 +2,7 @@
 //! a page on top of it.
 
 mod breaker;
+pub mod dump;
 pub mod exit;
 mod explain;
 pub mod generate;

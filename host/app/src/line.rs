@@ -13,10 +13,11 @@ use engine::projection::{Numbers, PointerError, Projection};
 use engine::properties::TooManyRoots;
 use engine::record::{Offset, Record, RecordBatch, TopicPartition};
 use engine::time::{Clock, parse_event_time};
-use plugin::{Calls, Extractor, Input, PluginFailure};
+use plugin::{Calls, Extractor, Input, PluginFailure, Role};
 use state::{Applied, PartitionStore, StateError};
 
 use crate::breaker::{Breaker, Verdict};
+use crate::dump::{Dumper, Dumps};
 use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wanted};
 use crate::insights::Findings;
 use crate::plugins::Plugins;
@@ -42,6 +43,8 @@ pub struct Rules {
     pub on_plugin_failure: OnPluginFailure,
     /// Share of the latest events, 0 to 1, on which the extractor may fail; `None`: all.
     pub breaker: Option<f64>,
+    /// Where records are written down that a plugin fails on.
+    pub dumps: Option<Arc<Dumps>>,
     /// How duplicates are explained.
     pub explain: ExplanationConfig,
 }
@@ -166,6 +169,7 @@ pub struct Line {
     projection: Projection,
     wants_payload: bool,
     extractor: Extractor,
+    dumper: Option<Dumper>,
     fingerprinter: Fingerprinter,
     decider: Decider,
     breaker: Breaker,
@@ -193,7 +197,7 @@ impl Line {
         plugins: &Plugins,
         store: PartitionStore,
     ) -> Result<Self, LineError> {
-        let Fitted { projection, wants_payload, extractor, explainer, fields, wanted } =
+        let Fitted { projection, wants_payload, extractor, dumper, explainer, fields, wanted } =
             Fitted::new(&source, &rules, plugins)?;
         let clock = store.applied().and_then(|applied| Clock::decode(&applied.clock)).unwrap_or_default();
         Ok(Self {
@@ -201,6 +205,7 @@ impl Line {
             projection,
             wants_payload,
             extractor,
+            dumper,
             fingerprinter: Fingerprinter::new(store.seed()),
             decider: Decider::new(rules.window),
             breaker: Breaker::new(rules.breaker),
@@ -222,11 +227,12 @@ impl Line {
     /// # Errors
     /// As [`Line::new`]; the line goes on with the plugins that it has.
     pub fn swap(&mut self, plugins: &Plugins) -> Result<(), LineError> {
-        let Fitted { projection, wants_payload, extractor, explainer, fields, wanted } =
+        let Fitted { projection, wants_payload, extractor, dumper, explainer, fields, wanted } =
             Fitted::new(&self.source, &self.rules, plugins)?;
         self.projection = projection;
         self.wants_payload = wants_payload;
         self.extractor = extractor;
+        self.dumper = dumper;
         self.explainer = explainer;
         self.scratch = Scratch { fields, wanted, ..Scratch::default() };
         self.breaker.forget();
@@ -349,6 +355,9 @@ impl Line {
             }
         };
         self.plugin_cost.add(&calls, events.events());
+        if let Some(dumper) = &self.dumper {
+            dumper.events(&calls.failed, events, |event| offset_of(batch, &scratch.decoded, event));
+        }
         if may_hold && self.breaker.answered(events.events(), calls.failed.len()) == Verdict::Hold {
             return Err(hold(too_many(&calls, &self.breaker)));
         }
@@ -543,6 +552,7 @@ struct Fitted {
     projection: Projection,
     wants_payload: bool,
     extractor: Extractor,
+    dumper: Option<Dumper>,
     explainer: Explainer,
     /// Buffers of the right widths.
     fields: Vec<FieldBatch>,
@@ -566,9 +576,16 @@ impl Fitted {
             projection,
             wants_payload,
             extractor: plugins.extractor.extractor()?,
+            dumper: Dumper::new(rules.dumps.as_ref(), &plugins.extractor, Role::KeyExtractor, source),
             explainer,
         })
     }
+}
+
+/// The offset of a decoded event.
+fn offset_of(batch: &RecordBatch, decoded: &[u32], event: u32) -> Offset {
+    let record = decoded.get(event as usize).and_then(|record| batch.get(*record as usize));
+    record.map_or(-1, |record| record.offset())
 }
 
 fn kind_of(number: u8) -> Kind {

@@ -278,6 +278,7 @@ fn line(plugins: &Plugins, dir: &Path) -> Line {
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
         breaker: None,
+        dumps: None,
         explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
     };
     let source = TopicPartition { topic: "simulated".to_owned(), partition: 0 };

@@ -64,6 +64,7 @@ pub(crate) fn rules(keep_originals: bool) -> Rules {
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
         breaker: None,
+        dumps: None,
         explain: ExplanationConfig { keep_originals, forward_below: None, redact: false },
     }
 }

@@ -30,6 +30,7 @@ use sha2::{Digest, Sha256};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
+use crate::dump::Dumps;
 use crate::exit::ExitCode;
 use crate::http;
 use crate::insights::Insights;
@@ -285,6 +286,7 @@ fn rules(config: &Config) -> Rules {
         late: window.late,
         on_plugin_failure: config.plugin.on_failure,
         breaker: config.plugin.breaker,
+        dumps: config.plugin.dump_dir.clone().map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values))),
         explain: config.explanation,
     }
 }

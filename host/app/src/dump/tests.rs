@@ -1,0 +1,209 @@
+//! Dumps there and back, and what they do not hold.
+
+use std::os::unix::fs::PermissionsExt;
+
+use engine::fields::Kind;
+
+use super::*;
+
+/// A dumper of a plugin that reads `/id` and `/name`, or of a scorer.
+fn dumper(dir: &Path, with_values: bool, role: DumpRole) -> Dumper {
+    let text = "{\"token\":\"a secret\"}";
+    let head = Dump {
+        version: 1,
+        host: "0.0.1".to_owned(),
+        plugin: DumpPlugin {
+            name: "p".to_owned(),
+            version: "1".to_owned(),
+            key_version: 3,
+            sha256: "0123456789abcdef".to_owned(),
+            path: "p.wasm".into(),
+        },
+        role,
+        config: DumpConfig {
+            sha256: "digest".to_owned(),
+            bytes: text.len() as u64,
+            text: with_values.then(|| text.to_owned()),
+        },
+        topic: "(files)".to_owned(),
+        partition: 2,
+        offset: -1,
+        cause: String::new(),
+        limits: DumpLimits::of(&plugin::Limits::default()),
+        fields: Some(vec!["/id".to_owned(), "/name".to_owned()]),
+        values_left_out: None,
+        values: Vec::new(),
+        rows: Vec::new(),
+    };
+    Dumper { dumps: Arc::new(Dumps::new(dir.to_owned(), with_values)), head }
+}
+
+/// Three events: the second has a value that is no UTF-8, and one that is absent.
+fn events() -> FieldBatch {
+    let mut events = FieldBatch::new(2);
+    for (kind, value) in [
+        (Kind::Number, b"1".as_slice()),
+        (Kind::String, b"private Ann"),
+        (Kind::Bytes, b"\xff\xfe\x00"),
+        (Kind::Absent, b""),
+        (Kind::String, "p\u{e9}\"\n".as_bytes()),
+        (Kind::Json, b"[1,2]"),
+    ] {
+        events.push(kind, value);
+    }
+    events
+}
+
+fn one(events: &FieldBatch, event: usize) -> FieldBatch {
+    let mut one = FieldBatch::new(events.width);
+    for value in event * 2..event * 2 + 2 {
+        one.values.push(events.values.get(value).unwrap());
+        one.kinds.push(events.kinds[value]);
+    }
+    one
+}
+
+/// Two pairs, of two rows and of none.
+fn pairs() -> PairBatch {
+    let mut pairs = PairBatch::default();
+    for (path, original, duplicate) in [("/private/a", "1", "2"), ("/private/b", "secret", "secret")] {
+        pairs.paths.push(path.as_bytes());
+        pairs.originals.push(original.as_bytes());
+        pairs.original_kinds.push(Kind::Number as u8);
+        pairs.duplicates.push(duplicate.as_bytes());
+        pairs.duplicate_kinds.push(Kind::String as u8);
+    }
+    pairs.ends.extend([2, 2]);
+    pairs
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn failed(items: impl IntoIterator<Item = u32>) -> Vec<(u32, String)> {
+    items.into_iter().map(|item| (item, format!("cause {item}"))).collect()
+}
+
+#[test]
+fn events_come_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("made/on/demand");
+    let events = events();
+    dumper(&dir, true, DumpRole::KeyExtractor).events(&failed(0..3), &events, |event| 100 + Offset::from(event));
+    let names = files(&dir);
+    assert_eq!(names.len(), 3);
+    assert_eq!(names[1].file_name().unwrap(), "files-2-101-key-extractor-01234567.json");
+    for (event, path) in names.iter().enumerate() {
+        let dump = Dump::read(path).unwrap();
+        assert_eq!((dump.offset, dump.cause.as_str()), (100 + event as i64, format!("cause {event}").as_str()));
+        assert_eq!((dump.topic.as_str(), dump.partition), ("(files)", 2));
+        assert_eq!(dump.batch().unwrap(), DumpBatch::Event(one(&events, event)));
+        assert_eq!(dump.config.text.as_deref(), Some("{\"token\":\"a secret\"}"));
+        assert_eq!(dump.limits.to_limits(), plugin::Limits::default());
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn pairs_come_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = pairs();
+    dumper(dir.path(), true, DumpRole::SimilarityScorer).pairs(&failed(0..2), &pairs, Offset::from);
+    let dumps = files(dir.path()).into_iter().map(|path| Dump::read(&path).unwrap().batch().unwrap());
+    let empty = PairBatch { ends: vec![0], ..PairBatch::default() };
+    let first = PairBatch { ends: vec![2], ..pairs.clone() };
+    assert_eq!(dumps.collect::<Vec<_>>(), [DumpBatch::Pair(first), DumpBatch::Pair(empty)]);
+}
+
+#[test]
+fn values_are_not_written_unless_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    dumper(dir.path(), false, DumpRole::KeyExtractor).events(&failed(0..3), &events(), Offset::from);
+    dumper(dir.path(), false, DumpRole::SimilarityScorer).pairs(&failed(0..2), &pairs(), Offset::from);
+    assert_eq!(files(dir.path()).len(), 5);
+    for path in files(dir.path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("private") && !text.contains("secret") && !text.contains("[1,2]"), "{text}");
+        let error = Dump::read(&path).unwrap().batch().unwrap_err().to_string();
+        assert!(error.contains("--plugin-dump-values"), "{error}");
+    }
+    let dump = Dump::read(&files(dir.path())[0]).unwrap();
+    let shape: Vec<(&str, u64)> = dump.values.iter().map(|value| (value.kind.as_str(), value.bytes)).collect();
+    assert_eq!(shape, [("number", 1), ("string", 11)]);
+    assert_eq!((dump.config.sha256.as_str(), dump.config.bytes, &dump.config.text), ("digest", 20, &None));
+}
+
+#[test]
+fn a_record_too_large_is_there_without_its_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut events = FieldBatch::new(2);
+    for bytes in [VALUE_BYTES_MAX, 0, VALUE_BYTES_MAX, 1] {
+        events.push(Kind::String, "\n".repeat(bytes).as_bytes());
+    }
+    dumper(dir.path(), true, DumpRole::KeyExtractor).events(&failed(0..2), &events, Offset::from);
+    let [fits, does_not] = files(dir.path()).try_into().unwrap();
+    assert_eq!(Dump::read(&fits).unwrap().batch().unwrap(), DumpBatch::Event(one(&events, 0)));
+    let error = Dump::read(&does_not).unwrap().batch().unwrap_err().to_string();
+    assert!(error.contains("1048577 bytes"), "{error}");
+}
+
+#[test]
+fn a_hundred_files_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut events = FieldBatch::new(2);
+    (0..600).for_each(|_| events.push(Kind::Null, b""));
+    let dumper = dumper(dir.path(), true, DumpRole::KeyExtractor);
+    dumper.events(&failed(0..30), &events, Offset::from);
+    dumper.events(&failed(0..300), &events, Offset::from);
+    dumper.events(&failed(0..300), &events, Offset::from);
+    assert_eq!(files(dir.path()).len(), FILES_MAX as usize);
+}
+
+#[test]
+fn a_file_that_is_there_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("files-2-0-key-extractor-01234567.json");
+    std::fs::write(&path, "kept").unwrap();
+    dumper(dir.path(), true, DumpRole::KeyExtractor).events(&failed([0]), &events(), Offset::from);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+    assert_eq!(files(dir.path()).len(), 1);
+}
+
+#[test]
+fn a_directory_that_cannot_be_had_stops_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    dumper(&file, true, DumpRole::KeyExtractor).events(&failed(0..3), &events(), Offset::from);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+}
+
+#[test]
+fn files_that_are_no_dumps_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    dumper(dir.path(), true, DumpRole::KeyExtractor).events(&failed([0]), &events(), Offset::from);
+    let path = files(dir.path()).remove(0);
+    let good = std::fs::read_to_string(&path).unwrap();
+    for (from, to, words) in [
+        ("\"version\": 1", "\"version\": 2", "dump of version 2"),
+        ("\"number\"", "\"numbr\"", "no kind \"numbr\""),
+        ("\"bytes\": 11", "\"bytes\": 12", "a value of 12 bytes has 11"),
+        ("\"/id\",", "\"/id\", \"/more\",", "2 values for 3 fields"),
+        ("\"text\": \"1\"", "\"base64\": \"1\"", "no base64"),
+        ("\"text\": \"1\"", "\"unknown\": 1", "no text"),
+        ("\"cause\"", "\"reason\"", "missing field `cause`"),
+        ("{", "", "no dump of dedup-host"),
+    ] {
+        assert!(good.contains(from), "{from} in {good}");
+        std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        let error = Dump::read(&path).and_then(|dump| dump.batch()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    std::fs::write(&path, good).unwrap();
+    Dump::read(&path).unwrap().batch().unwrap();
+    let error = Dump::read(Path::new("nowhere.json")).unwrap_err().to_string();
+    assert!(error.contains("nowhere.json") && error.contains("--plugin-dump-dir"), "{error}");
+}
