@@ -106,7 +106,7 @@ impl ConformanceExit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::Failed => "a required rule failed, or with --level strict any rule",
+            Self::Failed => "a rule failed: a required one, one that was named, or with --level strict any",
             Self::CannotLoad => "the component cannot be loaded, or the command line not be used",
             Self::Suite => "the suite itself failed: an input cannot be read, an output not be written",
         }

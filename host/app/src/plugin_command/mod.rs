@@ -1,12 +1,14 @@
 //! `dedup-host plugin`: what authors of plugins need before a topic is near. Each subcommand has a module; this one
 //! starts it and tells the shell how it went.
 
+mod answers;
 mod bench;
 mod componentize;
 mod conformance;
 mod events;
 mod inspect;
 mod new;
+mod replay;
 mod sandbox;
 mod screen;
 mod trial;
@@ -51,7 +53,7 @@ pub fn run(command: &PluginCommand) -> ProcessExit {
         PluginCommand::Test(config) => trial::run(config),
         PluginCommand::Conformance(config) => return conformance::run(config),
         PluginCommand::Bench(config) => bench::run(config),
-        PluginCommand::Replay(_) => Err(CommandError::new(ExitCode::Internal, "replay is not built in yet")),
+        PluginCommand::Replay(config) => replay::run(config),
     };
     match done {
         Ok(code) => code.into(),

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::answers::{Compared, Extracted, Line, Spent, Status};
 use super::screen::{self, Facts, Ink};
-use super::trial::{Compared, Extracted, Line, Spent, Status, Summary, Trial, Tried};
+use super::trial::{Summary, Trial, Tried};
 
 /// Characters of the longest name of a fact.
-const NAME_CHARS: usize = 13;
+pub(super) const NAME_CHARS: usize = 13;
 
 /// `one`: a single event, of which everything is told.
 pub(super) fn write(trial: &Trial, one: bool, ink: Ink) -> String {
@@ -17,6 +18,9 @@ pub(super) fn write(trial: &Trial, one: bool, ink: Ink) -> String {
             in_full(tried, ink, &mut text);
         }
         return text;
+    }
+    if trial.summary.compared > 0 {
+        text.push_str(&format!("  {}\n", ink.quiet("similarity / that of properties")));
     }
     let digits = trial.events.len().to_string().len();
     for tried in &trial.events {
@@ -30,43 +34,51 @@ fn in_full(tried: &Tried, ink: Ink, text: &mut String) {
     let mut facts = Facts::new(ink, NAME_CHARS);
     facts.add("event", screen::clipped(&tried.event));
     if let Some(extracted) = &tried.extraction {
-        let fields = extracted.values.iter().filter(|value| value.kind != "bytes");
-        let fields: Vec<_> = fields.map(|value| (screen::words(&value.field), value)).collect();
-        let chars = fields.iter().map(|(field, _)| field.chars().count()).max().unwrap_or(0);
-        if !fields.is_empty() {
-            facts.list(
-                "is given",
-                fields.iter().map(|(field, value)| {
-                    let shown = ink.value(screen::clipped(&value.value));
-                    format!("{field:<chars$}  {} {shown}", ink.quiet(format!("{:<6}", value.kind)))
-                }),
-            );
-        }
-        facts.add("status", status(extracted, ink));
-        if !extracted.key_bytes.is_empty() {
-            facts.list(if extracted.key_bytes.len() == 1 { "key" } else { "keys" }, keys(extracted, ink));
-        }
-        if let Some(reason) = &extracted.reason {
-            facts.add("because", screen::words(reason));
-        }
-        say_rest(&mut facts, &extracted.log, extracted.cost, ink);
+        add_extraction(&mut facts, extracted, ink);
     }
     if let Some(compared) = &tried.comparison {
-        match (compared.similarity, compared.property_similarity) {
-            (Some(similarity), Some(of_properties)) => {
-                facts.add("similarity", ink.good(format!("{similarity:?}")));
-                facts.add("of properties", ink.good(format!("{of_properties:?}")));
-                facts.list("changed", compared.changed.iter().map(|path| ink.odd(path)));
-                facts.list("same", &compared.same);
-                if !compared.not_looked_at.is_empty() {
-                    facts.list("not looked at", &compared.not_looked_at);
-                }
-            }
-            _ => facts.add("similarity", no_score(compared, ink)),
-        }
-        say_rest(&mut facts, &compared.log, compared.cost, ink);
+        add_comparison(&mut facts, compared, ink);
     }
     text.push_str(&facts.into_text());
+}
+
+/// What a key extractor was given, and what it said.
+pub(super) fn add_extraction(facts: &mut Facts, extracted: &Extracted, ink: Ink) {
+    let fields = extracted.values.iter().filter(|value| value.kind != "bytes");
+    let fields: Vec<_> = fields.map(|value| (screen::words(&value.field), value)).collect();
+    let chars = fields.iter().map(|(field, _)| field.chars().count()).max().unwrap_or(0);
+    if !fields.is_empty() {
+        let given = fields.iter().map(|(field, value)| {
+            let shown = ink.value(screen::clipped(&value.value));
+            format!("{field:<chars$}  {} {shown}", ink.quiet(format!("{:<6}", value.kind)))
+        });
+        facts.list("is given", given);
+    }
+    facts.add("status", status(extracted, ink));
+    if !extracted.key_bytes.is_empty() {
+        facts.list(if extracted.key_bytes.len() == 1 { "key" } else { "keys" }, keys(extracted, ink));
+    }
+    if let Some(reason) = &extracted.reason {
+        facts.add("because", screen::words(reason));
+    }
+    say_rest(facts, &extracted.log, extracted.cost, ink);
+}
+
+/// What a scorer said.
+pub(super) fn add_comparison(facts: &mut Facts, compared: &Compared, ink: Ink) {
+    match (compared.similarity, compared.property_similarity) {
+        (Some(similarity), Some(of_properties)) => {
+            facts.add("similarity", ink.value(format!("{similarity:?}")));
+            facts.add("of properties", ink.value(format!("{of_properties:?}")));
+            facts.list("changed", compared.changed.iter().map(|path| ink.odd(path)));
+            facts.list("same", &compared.same);
+            if !compared.not_looked_at.is_empty() {
+                facts.list("not looked at", &compared.not_looked_at);
+            }
+        }
+        _ => facts.add("similarity", no_score(compared, ink)),
+    }
+    say_rest(facts, &compared.log, compared.cost, ink);
 }
 
 fn say_rest(facts: &mut Facts, log: &[Line], cost: Option<Spent>, ink: Ink) {
@@ -138,7 +150,7 @@ fn in_a_line(tried: &Tried, digits: usize, ink: Ink, text: &mut String) {
         said.push(match (compared.similarity, compared.property_similarity) {
             (Some(similarity), Some(of_properties)) => {
                 let changed = screen::counted(compared.changed.len(), "change");
-                format!("{} {}", ink.good(format!("{similarity:.3} / {of_properties:.3}")), ink.quiet(changed))
+                format!("{} {}", ink.value(format!("{similarity:.3} / {of_properties:.3}")), ink.quiet(changed))
             }
             _ => no_score(compared, ink),
         });

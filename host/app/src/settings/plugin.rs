@@ -2,6 +2,8 @@
 
 mod args;
 mod commands;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -159,7 +161,11 @@ pub struct ReplayConfig {
     pub component: Option<PathBuf>,
     /// Whether the answer is JSON.
     pub json: bool,
-    /// What the component gets. Its configuration is that of the dump unless one is given here.
+    /// Most memory of an instance; `None`: as then.
+    pub memory_bytes: Option<u64>,
+    /// Longest call for 1 MiB; `None`: as then.
+    pub time_limit: Option<Duration>,
+    /// What else the component gets. Its configuration is that of the dump unless one is given here.
     pub sandbox: SandboxConfig,
 }
 

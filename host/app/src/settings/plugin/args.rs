@@ -10,6 +10,7 @@ use super::{
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
 };
 use crate::settings::files::{Stream, stream};
+use crate::settings::typed::Typed;
 use crate::settings::{SettingsError, units};
 
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "FILE|-", value_parser = stream)]
     input: Option<Stream>,
     /// Most events read of --input
-    #[arg(long, value_name = "N", default_value_t = TEST_EVENTS_MAX, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = TEST_EVENTS_MAX, value_parser = units::count)]
     limit: usize,
     /// What a scorer compares each event with: the event that came first
     #[arg(long, value_name = "JSON|@FILE", value_parser = event)]
@@ -81,7 +82,7 @@ pub(super) struct BenchArgs {
     #[arg(value_name = "P.wasm", required = true)]
     components: Vec<PathBuf>,
     /// Events to measure with, made up unless --input is given
-    #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = count)]
+    #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = units::count)]
     events: usize,
     /// Events, one a line, plain, .gz or .zst; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = stream)]
@@ -174,8 +175,16 @@ impl BenchConfig {
 }
 
 impl ReplayConfig {
-    pub(super) fn of(args: ReplayArgs, sandbox: SandboxConfig) -> Self {
-        Self { dump: args.dump, component: args.component, json: args.json, sandbox }
+    pub(super) fn of(args: ReplayArgs, typed: &Typed) -> Result<Self, SettingsError> {
+        let sandbox = SandboxConfig::of(typed)?;
+        Ok(Self {
+            dump: args.dump,
+            component: args.component,
+            json: args.json,
+            memory_bytes: typed.given("plugin-memory-mib").then_some(sandbox.memory_bytes),
+            time_limit: typed.given("plugin-time-limit-ms").then_some(sandbox.time_limit),
+            sandbox,
+        })
     }
 }
 
@@ -202,13 +211,6 @@ fn event(text: &str) -> Result<Bytes, String> {
         bytes.pop();
     }
     Ok(Bytes(bytes))
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    match units::count(text)? {
-        0 => Err("give at least 1".to_owned()),
-        count => Ok(count),
-    }
 }
 
 /// Bytes of the longest name of a plugin, which becomes one of a directory and a crate.

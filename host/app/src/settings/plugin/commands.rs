@@ -48,22 +48,14 @@ const SUBCOMMANDS: [Subcommand; 7] = [
         name: "componentize",
         about: "Make a component of a core module, as compilers make them",
         args: ComponentizeArgs::augment_args,
-        end: || {
-            "Examples:\n  dedup-host plugin componentize target/wasm32-unknown-unknown/release/order_id.wasm -o \
-             order_id.wasm\n  dedup-host plugin componentize order_id.core.wasm -o order_id.wasm --world key-plugin\n"
-                .to_owned()
-        },
+        end: || COMPONENTIZE_END.to_owned(),
         settings: &[],
     },
     Subcommand {
         name: "inspect",
         about: "Say what a component is: name, roles, fields it asks for, imports, size, what it needs",
         args: InspectArgs::augment_args,
-        end: || {
-            "A component that cannot be loaded is told as far as it can be read, with the way out; the exit code is \
-             then 3.\n\nExample:\n  dedup-host plugin inspect composite_key.wasm --plugin-config /actor/login,/type\n"
-                .to_owned()
-        },
+        end: || INSPECT_END.to_owned(),
         settings: SANDBOX,
     },
     Subcommand {
@@ -97,18 +89,20 @@ const SUBCOMMANDS: [Subcommand; 7] = [
 ];
 
 const TEST_END: &str = "\
-Events go to the component one a call, through the same search for fields as in a run. A scorer needs --original, and
-compares it with each event. Work is counted in fuel, about one a wasm instruction, the same on every machine; counting
-makes calls a little slower than they are in a run. The exit code is 7 where the plugin failed on an event.
+Events go to the component one a call, through the same search for fields as in a run. A scorer needs --original, and \
+compares it with each event. Work is counted in fuel, about one a wasm instruction, the same on every machine; counting \
+makes calls a little slower than they are in a run.
+
+The exit code is 7 where the plugin failed on an event.
 
 Examples:
-  dedup-host plugin test composite_key.wasm --event '{\"timestamp\":1,\"distinct_id\":\"a\",\"token\":\"t\",\"event\":\"e\"}'
-  dedup-host plugin test multi_key.wasm --plugin-config '[[\"/uuid\"]]' --input events.ndjson --limit 20
+  dedup-host plugin test order_id.wasm --event '{\"order\": {\"id\": 7}}'
+  dedup-host plugin test multi_key.wasm --plugin-config '[[\"/uuid\"]]' --input events.ndjson
   dedup-host plugin test property_similarity.wasm --original @first.json --event @second.json
 ";
 
 const BENCH_END: &str = "\
-Events are laid out beforehand; what is measured is the call, by batches of 1,000, in the sandbox of a run. A scorer gets
+Events are laid out beforehand; what is measured is the call, by batches of 1,000, in the sandbox of a run. A scorer gets \
 pairs: of made-up events duplicates with their originals, of --input each event with the one before it.
 
 Example:
@@ -116,11 +110,27 @@ Example:
 ";
 
 const REPLAY_END: &str = "\
-A run writes dumps with --plugin-dump-dir DIR, and the values of events into them with --plugin-dump-values. The exit
-code is 0 where the plugin does not fail any more, and 7 where it does.
+A run writes dumps with --plugin-dump-dir DIR, and the values of events into them with --plugin-dump-values. The limits \
+and the configuration are those of that run, unless others are given here.
+
+The exit code is 0 where the plugin does not fail any more, and 7 where it does.
 
 Example:
-  dedup-host plugin replay dumps/events-0-4711.json --plugin mended.wasm
+  dedup-host plugin replay dumps/events-0-4711-key-extractor-7f9a3f0e.json --plugin mended.wasm
+";
+
+const COMPONENTIZE_END: &str = "\
+Examples:
+  dedup-host plugin componentize target/wasm32-unknown-unknown/release/order_id.wasm \\
+             -o order_id.wasm
+  dedup-host plugin componentize core.wasm -o order_id.wasm --world key-plugin
+";
+
+const INSPECT_END: &str = "\
+Of a component that cannot be loaded it says what can be said, and the way out; the exit code is then 3.
+
+Example:
+  dedup-host plugin inspect composite_key.wasm --plugin-config /actor/login,/type
 ";
 
 fn conformance_end() -> String {
@@ -166,7 +176,8 @@ impl PluginCommand {
         let Some((name, matches)) = matches.subcommand() else {
             return Err(SettingsError::Conflict("`plugin` needs a command; see `dedup-host plugin --help`".into()));
         };
-        let sandbox = || SandboxConfig::of(&resolve(&|setting| takes(name, setting), matches)?);
+        let typed = || resolve(&|setting| takes(name, setting), matches);
+        let sandbox = || SandboxConfig::of(&typed()?);
         Ok(match name {
             "new" => Self::New(NewConfig::of(NewArgs::from_arg_matches(matches)?)),
             "componentize" => Self::Componentize(ComponentizeConfig::of(ComponentizeArgs::from_arg_matches(matches)?)),
@@ -177,7 +188,7 @@ impl PluginCommand {
                 Self::Conformance(Box::new(ConformanceConfig::of(args, sandbox()?)))
             }
             "bench" => Self::Bench(BenchConfig::of(BenchArgs::from_arg_matches(matches)?, sandbox()?)),
-            _ => Self::Replay(ReplayConfig::of(ReplayArgs::from_arg_matches(matches)?, sandbox()?)),
+            _ => Self::Replay(ReplayConfig::of(ReplayArgs::from_arg_matches(matches)?, &typed()?)?),
         })
     }
 }
