@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use conformance::Verdict;
 use plugin::{Candidate, Plugin, Runtime};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -281,9 +282,9 @@ impl Reloader {
         let plugins = Plugins::of(&files, &self.config).map_err(said)?;
         let (_, old) = self.in_force.get();
         comparable(&old, &plugins)?;
-        fresh.iter().try_for_each(|candidate| conforms(candidate, &self.config))?;
-        Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
         let events = self.in_force.recent();
+        fresh.iter().try_for_each(|candidate| conforms(candidate, &self.config, &events))?;
+        Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
         let compared = same_keys(&old.extractor, &plugins.extractor, self.rules.numbers, &events)?;
         tracing::info!(compared, "recent events have the same keys by the old plugin and the new");
         self.in_force.publish(plugins);
@@ -348,9 +349,35 @@ fn comparable(old: &Plugins, new: &Plugins) -> Result<(), String> {
     ))
 }
 
-/// Whether a component keeps to the rules that every plugin has to keep to; else the first that it breaks.
-fn conforms(_candidate: &Candidate, _config: &PluginConfig) -> Result<(), String> {
-    Ok(())
+/// Whether a component keeps to the rules that every plugin has to keep to, as far as they can be tried quickly; else the
+/// first that it breaks. `events` are what a plugin that reads payloads may make sense of.
+fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) -> Result<(), String> {
+    let options = conformance::Options {
+        extractor_config: config.extractor_configuration.clone(),
+        scorer_config: config.scorer_configuration.clone(),
+        samples: events.to_vec(),
+        wasi: config.wasi,
+        limits: *candidate.limits(),
+        ..conformance::Options::default()
+    };
+    let report = conformance::check(candidate, &options);
+    let rules = report.outcomes.len();
+    tracing::info!(path = %candidate.path().display(), rules, seconds = report.time.as_secs_f64(), "conformance checked");
+    let Some(first) = report.bad().next() else { return Ok(()) };
+    let why = match &first.verdict {
+        Verdict::Failed(failure) => format!("it gives {}, and {} would be right", failure.got, failure.wanted),
+        Verdict::Blocked(why) => why.clone(),
+        Verdict::Passed | Verdict::NotApplicable(_) => String::new(),
+    };
+    let (more, rule) = (report.bad().count() - 1, first.rule);
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    Err(format!(
+        "plugin {} breaks a rule of plugins, {}: {} {why}{more}. see: {}",
+        candidate.path().display(),
+        rule.id,
+        rule.sentence,
+        first.rerun
+    ))
 }
 
 fn words(plugin: &Plugin) -> String {
