@@ -178,7 +178,8 @@ fn what_can_be_said_of_a_file_that_is_no_plugin() {
     desk.write("text", "no wasm");
     desk.plugin("inspect text").is(3, &["7 bytes (neither a component nor a module)", "sha256", "no wasm file"]);
     desk.write("core", wat::parse_str(EXTRACTOR).unwrap());
-    desk.plugin("inspect core").is(3, &["core module", "componentize"]);
+    let command = "dedup-host plugin componentize core -o core.component.wasm --world key-plugin";
+    desk.plugin("inspect core").is(3, &["core module", command]);
     desk.plugin("inspect nowhere").is(3, &["cannot read", "nowhere"]);
     let text = r#"(component (import "acme:tool/clock@2.0.0" (instance (export "now" (func))))
         (instance $i) (export "acme:tool/run@2.0.0" (instance $i)))"#;

@@ -62,6 +62,16 @@ fn componentize(path: &Path, world: Option<World>) -> Result<Vec<u8>, CommandErr
     encode(&module).map_err(|cause| refused(format!("cannot make a component of {shown}: {cause}{}", hint(&cause))))
 }
 
+/// The command that makes a component of a core module.
+pub(super) fn command_for(path: &Path, module: &[u8]) -> String {
+    let world = match (says_its_world(module), guess(module)) {
+        (Ok(false), Some(world)) => format!(" --world {}", world.name()),
+        _ => String::new(),
+    };
+    let component = path.with_extension("component.wasm");
+    format!("dedup-host plugin componentize {} -o {}{world}", path.display(), component.display())
+}
+
 /// Whether the module has the custom section in which wit-bindgen writes down the world.
 fn says_its_world(module: &[u8]) -> Result<bool, String> {
     let (without, _) = metadata::decode(module).map_err(|error| format!("{error:#}"))?;

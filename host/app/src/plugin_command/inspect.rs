@@ -11,7 +11,7 @@ use wit_component::DecodedWasm;
 use wit_parser::WorldItem;
 
 use super::screen::{self, Facts, Ink};
-use super::{CommandError, answer, sandbox};
+use super::{CommandError, answer, componentize, sandbox};
 use crate::exit::ExitCode;
 use crate::settings::plugin::{InspectConfig, SandboxConfig};
 
@@ -49,7 +49,7 @@ struct Inspection {
     exports: Option<Vec<String>>,
     compile: Option<Compile>,
     start: Option<Start>,
-    /// Flags without which it does not run.
+    /// Flags without which it does not run, or the command that makes a component of it.
     needs: Vec<String>,
     /// Why it cannot be used as asked, and the way out.
     error: Option<String>,
@@ -101,6 +101,9 @@ fn inspect(path: &Path, config: &SandboxConfig) -> Result<Inspection, CommandErr
         Err(error) => {
             inspection.error = Some(error.to_string());
             inspection.read_names(&bytes);
+            if matches!(error, LoadError::CoreModule { .. }) {
+                inspection.needs.push(componentize::command_for(path, &bytes));
+            }
             if matches!(error, LoadError::ImportsRefused { .. }) && config.wasi == Wasi::None {
                 inspection.try_wasi(path, config);
             }
