@@ -11,6 +11,7 @@
 
 mod answer;
 mod bindings;
+mod cache;
 mod candidate;
 mod error;
 mod extractor;

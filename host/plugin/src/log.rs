@@ -5,6 +5,9 @@ use crate::bindings::log;
 /// Longest part of a plugin's last words that goes into a reason.
 const LAST_WORDS_BYTES_MAX: usize = 512;
 
+/// What a line costs beside its text: a time, a level and a name stand before it in the host's log.
+const LINE_BYTES: usize = 64;
+
 /// The log of one instance.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -77,7 +80,7 @@ impl Log {
     /// Takes a message down, or as much of it as fits.
     pub(crate) fn line(&mut self, level: u8, message: &str) {
         let line = cut(message, self.bytes_left);
-        self.bytes_left -= line.len();
+        self.bytes_left = self.bytes_left.saturating_sub(line.len() + LINE_BYTES);
         self.bytes = self.bytes.saturating_add(message.len());
         self.bytes_cut = self.bytes_cut.saturating_add(message.len() - line.len());
         if level >= 4 {

@@ -10,6 +10,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine};
 
 use crate::bindings::log;
+use crate::cache::Cache;
 use crate::candidate::{Candidate, Source};
 use crate::error::LoadError;
 use crate::instance::Guest;
@@ -38,6 +39,8 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
     ticker: Arc<Ticker>,
+    /// In an error stands why there is none, unless none was wanted.
+    cache: Result<Cache, Option<String>>,
     options: Options,
 }
 
@@ -56,7 +59,8 @@ impl Runtime {
         Self::with(Options { limits, ..Options::default() })
     }
 
-    /// Starts the runtime and the thread by whose ticks calls that take too long are stopped.
+    /// Starts the runtime and the thread by whose ticks calls that take too long are stopped. A cache that is not fit to
+    /// be trusted is no error: see [`Runtime::cache_problem`].
     ///
     /// # Errors
     /// The machine has no room for it, or its processor is not one that wasm is compiled for.
@@ -67,7 +71,11 @@ impl Runtime {
         log::add_to_linker::<_, HasSelf<Log>>(&mut linker, |guest: &mut Guest| &mut guest.log).map_err(failed)?;
         options.wasi.add_to_linker(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(&engine).map_err(|error| failed(error.into()))?;
-        Ok(Self { engine, linker, ticker: Arc::new(ticker), options })
+        let cache = options.cache_dir.as_deref().ok_or(None).and_then(|dir| Cache::open(dir).map_err(Some));
+        if let Err(Some(problem)) = &cache {
+            tracing::warn!("{problem}; plugins are compiled at each start");
+        }
+        Ok(Self { engine, linker, ticker: Arc::new(ticker), cache, options })
     }
 
     /// Reads a component, compiles it, and checks what it imports and exports. Nothing of it runs.
@@ -79,16 +87,30 @@ impl Runtime {
         require_component(path, &bytes)?;
         let sha256 = hex(&Sha256::digest(&bytes));
         let started = Instant::now();
-        let component = Component::from_binary(&self.engine, &bytes)
-            .map_err(|error| LoadError::Invalid { path: path.to_owned(), cause: format!("{error:#}") })?;
-        let source = Source {
-            path: path.to_owned(),
-            sha256,
-            bytes: bytes.len() as u64,
-            compile_time: started.elapsed(),
-            from_cache: false,
+        let cached = self.cache.as_ref().ok().and_then(|cache| cache.get(&self.engine, &sha256));
+        let from_cache = cached.is_some();
+        let component = match cached {
+            Some(component) => component,
+            None => self.compile(path, &bytes, &sha256)?,
         };
+        let (compile_time, path, bytes) = (started.elapsed(), path.to_owned(), bytes.len() as u64);
+        let source = Source { path, sha256, bytes, compile_time, from_cache };
         Candidate::new(source, &component, &self.linker, &self.options, Arc::clone(&self.ticker))
+    }
+
+    /// Why compiled components are not kept, although a directory was given for them.
+    #[must_use]
+    pub fn cache_problem(&self) -> Option<&str> {
+        self.cache.as_ref().err().and_then(Option::as_deref)
+    }
+
+    fn compile(&self, path: &Path, bytes: &[u8], sha256: &str) -> Result<Component, LoadError> {
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|error| LoadError::Invalid { path: path.to_owned(), cause: format!("{error:#}") })?;
+        if let Ok(cache) = &self.cache {
+            cache.put(&self.engine, sha256, &component);
+        }
+        Ok(component)
     }
 
     /// Loads a component with its configuration, the same in each role: the operator's text, which goes to the plugin as
@@ -143,6 +165,6 @@ fn require_component(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
