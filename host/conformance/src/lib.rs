@@ -18,8 +18,7 @@
 //!     golden: vec![Golden::read("tests/golden.json".as_ref()).expect("golden vectors")],
 //!     ..Options::default()
 //! };
-//! let report = conformance::run("target/my_plugin.wasm".as_ref(), &options, &mut |_| {}).expect("a component");
-//! assert!(report.passed(), "{}", report.to_human(false));
+//! conformance::assert_conforms_with("target/my_plugin.wasm", &options);
 //! ```
 //!
 //! How it works: [`run`] opens the component once and tries the chosen rules one after the other. Each rule gets as many
@@ -45,6 +44,6 @@ pub use format::{catalogue, document, outcome_line};
 pub use golden::{Golden, GoldenError};
 pub use report::{Counts, Outcome, Report, Subject};
 pub use rule::{Concerns, Group, Level, Rule};
-pub use run::{Options, SuiteError, assert_conforms, check, run};
+pub use run::{Options, SuiteError, assert_conforms, assert_conforms_with, check, run};
 pub use select::{UnknownRule, rules, select};
 pub use verdict::{Failure, Verdict};

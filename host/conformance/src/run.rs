@@ -29,7 +29,7 @@ pub struct Options {
     pub scorer_config: Option<String>,
     /// Answers that the plugin has to give.
     pub golden: Vec<Golden>,
-    /// Events of the author's, for plugins that read the payload: what they make sense of.
+    /// Events of the author's, which others are made from: what the plugin makes sense of.
     pub samples: Vec<Vec<u8>>,
     /// Only what needs no fuel and little time.
     pub quick: bool,
@@ -118,7 +118,25 @@ pub fn check(candidate: &Candidate, options: &Options) -> Report {
 /// # Panics
 /// It does not conform, or cannot be loaded; the message is the report.
 pub fn assert_conforms(path: impl AsRef<Path>) {
-    match run(path.as_ref(), &Options::default(), &mut |_| {}) {
+    assert_conforms_with(path, &Options::default());
+}
+
+/// Holds a component to the rules that `options` choose.
+///
+/// ```no_run
+/// use conformance::{Golden, Level, Options};
+///
+/// # #[test] fn conforms() {
+/// let golden = Golden::read("tests/golden.json".as_ref()).expect("golden vectors");
+/// let options = Options { level: Level::Strict, golden: vec![golden], ..Options::default() };
+/// conformance::assert_conforms_with("my_plugin.wasm", &options);
+/// # }
+/// ```
+///
+/// # Panics
+/// As [`assert_conforms`].
+pub fn assert_conforms_with(path: impl AsRef<Path>, options: &Options) {
+    match run(path.as_ref(), options, &mut |_| {}) {
         Ok(report) if report.passed() => {}
         Ok(report) => panic!("{}", report.to_human(false)),
         Err(error) => panic!("{error}"),

@@ -33,12 +33,16 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Events for a plugin that asked for `input`. `own` are the author's, used for plugins that read the payload.
+    /// Events for a plugin that asked for `input`. `own` are the author's; a plugin of fields gets those that are JSON.
     pub(crate) fn new(input: &Input, own: &[Vec<u8>], seed: u64, purpose: &str) -> Self {
-        let (mut pointers, own) = match input {
-            Input::Fields(pointers) => (pointers.clone(), Vec::new()),
-            Input::Payload => (Vec::new(), own.iter().map(|text| (text.clone(), Json::parse(text))).collect()),
+        let mut own: Vec<(Vec<u8>, Option<Json>)> = own.iter().map(|text| (text.clone(), Json::parse(text))).collect();
+        let mut pointers = match input {
+            Input::Fields(pointers) => pointers.clone(),
+            Input::Payload => Vec::new(),
         };
+        if matches!(input, Input::Fields(_)) {
+            own.retain(|(_, tree)| tree.is_some());
+        }
         pointers.sort_by_key(|pointer| (segments(pointer).count(), pointer.clone()));
         pointers.dedup();
         Self { pointers, own, draw: Draw::new(seed, purpose) }
@@ -72,11 +76,18 @@ impl Events {
         }
     }
 
-    /// As [`Events::tree`], with a value that is no container at every place asked for, however it is drawn.
+    /// As [`Events::tree`], with a value that is no container at every place asked for, however it is drawn. What the
+    /// author's events have there stays.
     pub(crate) fn full_tree(&mut self) -> Json {
         let mut event = self.tree();
+        let is_own = !self.own.is_empty();
+        let stays = |value: &Json| match value {
+            Json::String(text) => is_own || !text.is_empty(),
+            Json::Bool(_) | Json::Number(_) => is_own,
+            Json::Null | Json::Array(_) | Json::Object(_) | Json::Raw(_) => false,
+        };
         for pointer in self.pointers.clone().into_iter().filter(|pointer| !pointer.is_empty()) {
-            if !event.at(&pointer).is_some_and(|value| matches!(value, Json::String(text) if !text.is_empty())) {
+            if !event.at(&pointer).is_some_and(stays) {
                 let value = self.word();
                 self.put(&mut event, &pointer, value);
             }
@@ -243,5 +254,15 @@ mod tests {
         assert!(events.texts(50).iter().all(|text| own.contains(text)));
         assert_eq!(events.tree(), Json::object([("id", Json::number(1))]));
         assert_eq!(events.places(8), ["/id"]);
+    }
+
+    #[test]
+    fn the_authors_events_are_filled_up_where_fields_are_read() {
+        let own = [b"not json".to_vec(), br#"{"at" : 12}"#.to_vec()];
+        let mut events = Events::new(&fields(&["/at", "/who"]), &own, 1, "test");
+        assert!(events.texts(50).iter().all(|text| text == &own[1]));
+        let event = events.full_tree();
+        assert_eq!(event.at("/at"), Some(&Json::number(12)));
+        assert!(matches!(event.at("/who"), Some(Json::String(_))), "{event:?}");
     }
 }
