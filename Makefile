@@ -37,7 +37,7 @@ test-plugins: build ## Build the example plugins in C, Python and JavaScript int
 	@mkdir -p dist/test-plugins
 	@for language in c python javascript; do guest-plugins/$$language/build.sh "$(CURDIR)/dist/test-plugins" || exit 1; done
 
-bench: build ## Measure the line, files, and Kafka against a bare copy (EVENTS=2000000 KEYS= ROUNDS=3)
+bench: build ## Measure the line, plugins, files, and Kafka against a bare copy (EVENTS=2000000 KEYS= ROUNDS=3 ONLY=)
 	@scripts/bench.sh
 
 fmt: ## Format the Rust sources

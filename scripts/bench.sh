@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Four measurements: the line alone, explaining duplicates, over files, and Kafka to Kafka against a bare copy. Needs dist/ (make build).
+# Measurements: the line alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins of each language,
+# over files, and Kafka to Kafka against a bare copy. Needs dist/ (make build).
 # Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs.
 set -euo pipefail
 
@@ -7,7 +8,7 @@ cd "$(dirname "$0")/.."
 export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
-only=${ONLY:-line explain files kafka}
+only=${ONLY:-line explain boundary poison languages files kafka}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
 started=no
@@ -29,6 +30,28 @@ bench_line() {
 
 bench_explain() {
   cargo bench --locked -p dedup-host --bench explain -- "$EVENTS" "$ROUNDS"
+}
+
+bench_boundary() {
+  cargo bench --locked -p plugin --bench boundary
+}
+
+bench_poison() {
+  cargo bench --locked -p dedup-host --bench poison
+}
+
+# The same plugins in four languages; those whose tools are not here are left out, and it says so.
+bench_languages() {
+  local name language examples=dist/test-plugins components
+  make test-plugins || echo "######## NOT RUN: languages whose tools are missing, see above ########"
+  for name in composite_key same_share; do
+    components=("$examples/$name.wasm")
+    [ "$name" != composite_key ] || components=("$DEDUP_PLUGINS_DIR/composite_key.wasm")
+    for language in c javascript python; do
+      [ ! -e "$examples/$name-$language.wasm" ] || components+=("$examples/$name-$language.wasm")
+    done
+    "$DEDUP_HOST_BIN" plugin bench "${components[@]}"
+  done
 }
 
 bench_files() {
