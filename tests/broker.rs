@@ -7,6 +7,8 @@
 mod explained;
 #[path = "broker/github.rs"]
 mod github;
+#[path = "shared/made.rs"]
+mod made;
 #[path = "broker/operation.rs"]
 mod operation;
 #[path = "broker/output.rs"]

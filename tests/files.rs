@@ -9,6 +9,9 @@
 
 use std::process::ExitCode;
 
+#[path = "shared/made.rs"]
+mod made;
+
 mod files {
     pub(crate) mod bad_lines;
     pub(crate) mod desk;
@@ -23,6 +26,7 @@ mod files {
     pub(crate) mod plugins;
     pub(crate) mod settings;
     pub(crate) mod stores;
+    pub(crate) mod swaps;
     pub(crate) mod windows;
 }
 
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         files::bad_lines::TESTS,
         files::windows::TESTS,
         files::plugins::TESTS,
+        files::plugins::evil::TESTS,
+        files::swaps::TESTS,
         files::disks::TESTS,
         files::settings::TESTS,
         files::model::TESTS,

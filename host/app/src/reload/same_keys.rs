@@ -63,3 +63,41 @@ fn projected(fields: &[String], numbers: Numbers, events: &[Vec<u8>]) -> Result<
     }
     Ok((batches.pop().unwrap_or_else(|| FieldBatch::new(1)), decoded))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use plugin::{Limits, Runtime};
+
+    use super::*;
+
+    /// What the keys of `composite_key` by one configuration and by another come to, as if they were two builds.
+    fn compared(before: &str, after: &str, events: &[&str]) -> Result<usize, String> {
+        let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
+        let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
+        let runtime = Runtime::new(Limits::default()).unwrap();
+        let load = |config| runtime.load(&dir.join("composite_key.wasm"), Some(config)).unwrap();
+        let events: Vec<Vec<u8>> = events.iter().map(|event| event.as_bytes().to_vec()).collect();
+        same_keys(&load(before), &load(after), Numbers::AsWritten, &events)
+    }
+
+    #[test]
+    fn equal_keys_are_counted_and_events_without_any_are_not() {
+        assert_eq!(compared("/a", "/a", &[r#"{"a":1}"#, "no JSON", r#"{"b":1}"#, r#"{"a":2}"#]), Ok(2));
+        assert_eq!(compared("/a", "/a", &[]), Ok(0));
+    }
+
+    #[test]
+    fn other_keys_are_refused_with_their_number() {
+        let error = compared("/a", "/b", &[r#"{"a":1,"b":1}"#, r#"{"a":1,"b":2}"#, "no JSON"]).unwrap_err();
+        assert!(error.contains("gives 1 of 2 recent events other keys"), "{error}");
+        assert!(error.contains("key-version"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_lost_is_another_and_one_that_is_won_is_not() {
+        assert!(compared("/a", "/b", &[r#"{"a":1}"#]).is_err());
+        assert_eq!(compared("/b", "/a", &[r#"{"a":1}"#]), Ok(0));
+    }
+}

@@ -1,0 +1,104 @@
+//! Plugins that change while files are read, and one that is broken.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use dedup_host_tests::Test;
+use dedup_host_tests::program::{Ended, Running};
+
+use super::desk::{Desk, counts, end};
+use crate::made::{another_build, brittle, put, shipped};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "a_broken_plugin_ends_the_run_and_a_mended_one_resumes_it",
+        a_broken_plugin_ends_the_run_and_a_mended_one_resumes_it,
+    ),
+    ("a_broken_plugin_that_nobody_minds_buries_every_event", a_broken_plugin_that_nobody_minds_buries_every_event),
+    ("a_plugin_is_swapped_while_a_pipe_is_read", a_plugin_is_swapped_while_a_pipe_is_read),
+    ("a_plugin_that_is_not_pinned_is_refused", a_plugin_that_is_not_pinned_is_refused),
+];
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn event(value: &str) -> String {
+    format!("{{\"x\":\"{value}\"}}\n")
+}
+
+/// The program with `key.wasm` and `/x` as its key.
+fn command(desk: &Desk, words: &str) -> Command {
+    desk.command(&format!("--plugin key.wasm --plugin-config /x --store-path store --report report {words}"))
+}
+
+/// Two batches of good events, then as many on which the brittle plugin traps as follow, one in ten twice.
+fn fragile(desk: &Desk) {
+    let good = (0..2_048).map(|number| event(&format!("a{number}")));
+    let bad = (0..1_000).map(|number| event(&format!("T{}", number % 900)));
+    let more = (0..1_000).map(|number| event(&format!("b{}", number % 900)));
+    desk.write("in", good.chain(bad).chain(more).collect::<String>());
+}
+
+fn a_broken_plugin_ends_the_run_and_a_mended_one_resumes_it() {
+    let desk = Desk::new();
+    fragile(&desk);
+    put(&desk.path("key.wasm"), &brittle(1));
+    let run =
+        |words: &str| -> Ended { end(command(&desk, &format!("--input in --output out --dead-letter dead {words}"))) };
+    run("").refused(7, &["(files)", "from offset 2048", "--plugin-breaker", "unreachable"]);
+    assert_eq!(desk.text("out").lines().count(), 2_048, "what was decided before is there");
+    assert_eq!(desk.text("dead"), "", "its events are no dead letters");
+    run("--resume").refused(7, &["from offset 2048"]);
+    put(&desk.path("key.wasm"), &shipped());
+    let _ok = run("--resume").ok();
+    assert_eq!(desk.report(), counts(2_048 + 900 + 900, 200));
+    assert_eq!(desk.text("out").lines().count(), 2_048 + 900 + 900);
+}
+
+fn a_broken_plugin_that_nobody_minds_buries_every_event() {
+    let desk = Desk::new();
+    fragile(&desk);
+    put(&desk.path("key.wasm"), &brittle(1));
+    let _ok = end(command(&desk, "--input in --output out --dead-letter dead --plugin-breaker off")).ok();
+    assert_eq!(desk.report().dead_letter, 1_000);
+}
+
+fn a_plugin_is_swapped_while_a_pipe_is_read() {
+    let desk = Desk::new();
+    put(&desk.path("key.wasm"), &shipped());
+    let made = Command::new("mkfifo").arg(desk.path("in")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    let mut host = Running::start_command(command(&desk, "--input in --output out --log-level info"));
+    let mut pipe = OpenOptions::new().write(true).open(desk.path("in")).expect("the pipe");
+    let mut write = |values: std::ops::Range<u32>| {
+        let lines: String = values.map(|value| event(&value.to_string())).collect();
+        pipe.write_all(lines.as_bytes()).expect("it is read");
+    };
+    write(0..3_000);
+    put(&desk.path("key.wasm"), &another_build(&shipped(), 1));
+    host.signal("HUP");
+    host.wait_for("plugins swapped", PATIENCE);
+    write(2_000..5_000);
+    // Nobody asks, and it takes over all the same.
+    put(&desk.path("key.wasm"), &another_build(&shipped(), 2));
+    host.wait_for("by=\"file\" generation=3", PATIENCE);
+    write(4_000..6_000);
+    drop(pipe);
+    let ended = host.wait(PATIENCE).ok();
+    assert_eq!(desk.report(), counts(6_000, 2_000), "{}", ended.stderr);
+}
+
+fn a_plugin_that_is_not_pinned_is_refused() {
+    let desk = Desk::new();
+    desk.write("in", event("a"));
+    put(&desk.path("key.wasm"), &shipped());
+    let other = "0".repeat(64);
+    let run = |digest: &str| end(command(&desk, &format!("--input in --output out --plugin-sha256 {digest}")));
+    let refused = run(&other);
+    refused.refused(3, &["key.wasm", "SHA-256", "--plugin-sha256"]);
+    // The message names the way out.
+    let digest = refused.stderr.split("give --plugin-sha256 ").nth(1).expect("the digest").trim().to_owned();
+    let _ok = run(&digest).ok();
+    assert_eq!(desk.report(), counts(1, 0));
+}
