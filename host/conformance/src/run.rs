@@ -80,6 +80,16 @@ pub enum SuiteError {
     Suite(String),
 }
 
+impl SuiteError {
+    fn of_loading(error: LoadError) -> Self {
+        if matches!(error, LoadError::Runtime { .. }) {
+            Self::Suite(error.to_string())
+        } else {
+            Self::CannotLoad(error)
+        }
+    }
+}
+
 /// Opens a component and runs the rules that `options` choose; `progress` gets each outcome as it is there.
 ///
 /// # Errors
@@ -93,11 +103,8 @@ pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -
         cache_dir: options.cache_dir.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.0.clone())),
         fuel: !options.quick,
     };
-    let runtime = Runtime::with(sandbox.clone()).map_err(|error| SuiteError::Suite(error.to_string()))?;
-    let candidate = runtime.open(path).map_err(|error| match error {
-        LoadError::Runtime { .. } => SuiteError::Suite(error.to_string()),
-        error => SuiteError::CannotLoad(error),
-    })?;
+    let runtime = Runtime::with(sandbox.clone()).map_err(SuiteError::of_loading)?;
+    let candidate = runtime.open(path).map_err(SuiteError::of_loading)?;
     let setting = Setting { candidate: &candidate, options, sandbox: Some(&sandbox) };
     Ok(try_all(&setting, &rules, progress))
 }

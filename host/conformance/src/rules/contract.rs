@@ -188,7 +188,8 @@ fn of_any_size(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         let one = context.ordinary(&mut session, 1);
         session.answers(&one)?;
     }
-    for size in LARGE {
+    // Large batches are slow to make, and the second shows little that the first does not.
+    for size in LARGE.into_iter().take(if context.options().quick { 1 } else { LARGE.len() }) {
         let items = context.ordinary(&mut session, size);
         let input = || format!("a batch of {} {}s, {} bytes", items.len(), items.kind(), items.bytes());
         let whole = session.ask(&items).map_err(|fault| Stop::failed(input(), fault.to_string(), wanted(size)))?;
