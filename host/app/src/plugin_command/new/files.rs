@@ -207,6 +207,7 @@ fn python(role: NewRole) -> Vec<File> {
         File::template("README.md", template!("python/README.md")).about(ABOUT_README),
         File::template("build.sh", template!("python/build.sh")).program().about(ABOUT_BUILD),
         test,
+        File::verbatim("requirements.txt", repository!("guest-plugins/python/requirements.txt")),
         File::verbatim("dedup_plugin.py", repository!("guest-plugins/python/dedup_plugin.py")),
         File::verbatim(".gitignore", template!("python/gitignore")),
     ]
