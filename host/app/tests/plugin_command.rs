@@ -159,6 +159,16 @@ fn what_a_component_is() {
 }
 
 #[test]
+fn a_cache_that_others_can_write_to_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with_plugins();
+    std::fs::create_dir(desk.path("cache")).unwrap();
+    std::fs::set_permissions(desk.path("cache"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let ended = desk.plugin("inspect e.wasm --plugin-cache-dir cache");
+    ended.is(0, &["WARN", "cache", "compiled in"]);
+}
+
+#[test]
 fn what_a_component_asks_for_depends_on_its_configuration() {
     let (desk, path) = (Desk::new(), shipped("composite_key"));
     let inspect = |more: &str| desk.plugin(&format!("inspect {} --json {more}", path.display()));

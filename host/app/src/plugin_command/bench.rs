@@ -164,12 +164,12 @@ fn subjects_of(
     material: &Material,
     config: &BenchConfig,
 ) -> Result<Vec<Subject>, CommandError> {
-    let first = cached.open(path)?;
+    let first = sandbox::open(cached, path)?;
     let (candidate, from_cache) = if first.from_cache() {
-        (runtime.open(path)?, Some(first.compile_time()))
+        (sandbox::open(runtime, path)?, Some(first.compile_time()))
     } else {
         // It is in the cache now, if there is one.
-        let again = config.sandbox.cache_dir.as_ref().map(|_| cached.open(path)).transpose()?;
+        let again = config.sandbox.cache_dir.as_ref().map(|_| sandbox::open(cached, path)).transpose()?;
         (first, again.filter(Candidate::from_cache).map(|again| again.compile_time()))
     };
     let started = Instant::now();

@@ -46,7 +46,7 @@ fn list(config: &ConformanceConfig) -> Result<ConformanceExit, Ended> {
 fn try_out(component: &Path, config: &ConformanceConfig) -> Result<ConformanceExit, Ended> {
     let options = options(config)?;
     let rules = select(&options.rules, options.level).map_err(unknown)?;
-    let bar = progress(rules.len(), rules.first().map_or("", |rule| rule.id));
+    let bar = progress(rules.len());
     let mut waiting = rules.iter().skip(1);
     let mut step = |_: &Outcome| {
         bar.set_message(waiting.next().map_or(String::new(), |rule| rule.id.to_owned()));
@@ -131,12 +131,12 @@ fn arguments(config: &ConformanceConfig) -> Vec<String> {
 }
 
 /// On standard error, and only where that is a terminal.
-fn progress(rules: usize, first: &'static str) -> ProgressBar {
+fn progress(rules: usize) -> ProgressBar {
     let bar = ProgressBar::new(rules as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} rules  {msg}  {elapsed}") {
         bar.set_style(style);
     }
-    bar.set_message(first);
+    bar.set_message("compiling");
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
     bar
 }

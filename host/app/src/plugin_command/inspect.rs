@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use plugin::{Candidate, FaultKind, Info, Input, LoadError, Role, Runtime, Wasi};
+use plugin::{Candidate, FaultKind, Info, Input, LoadError, Role, Wasi};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use wit_component::DecodedWasm;
@@ -83,7 +83,7 @@ struct Start {
 
 fn inspect(path: &Path, config: &SandboxConfig) -> Result<Inspection, CommandError> {
     let runtime = sandbox::runtime(config, false)?;
-    let opened = runtime.open(path);
+    let opened = sandbox::open(&runtime, path);
     if let Err(error @ (LoadError::Unreadable { .. } | LoadError::TooLarge { .. })) = opened {
         return Err(error.into());
     }
@@ -190,7 +190,8 @@ impl Inspection {
     fn try_wasi(&mut self, path: &Path, config: &SandboxConfig) {
         for wasi in [Wasi::Stub, Wasi::Inert] {
             let config = SandboxConfig { wasi, ..config.clone() };
-            let Ok(candidate) = sandbox::runtime(&config, false).and_then(|runtime| runtime.open(path)) else {
+            let Ok(candidate) = sandbox::runtime(&config, false).and_then(|runtime| sandbox::open(&runtime, path))
+            else {
                 continue;
             };
             if wasi == Wasi::Inert || candidate.configured(sandbox::texts(&config)).is_ok() {
@@ -203,7 +204,7 @@ impl Inspection {
     /// Finds how much memory it starts with, where it is more than it may have.
     fn find_memory(&mut self, path: &Path, role: Role, config: &SandboxConfig) {
         let config = SandboxConfig { memory_bytes: MEMORY_MIB_MAX << 20, ..config.clone() };
-        let opened = sandbox::runtime(&config, false).and_then(|runtime: Runtime| runtime.open(path));
+        let opened = sandbox::runtime(&config, false).and_then(|runtime| sandbox::open(&runtime, path));
         let Ok(asked) = opened.map_err(|_| ()).and_then(|candidate| ask(&candidate, role, &config).map_err(|_| ()))
         else {
             return;

@@ -20,7 +20,12 @@ use std::process::ExitCode as ProcessExit;
 use plugin::LoadError;
 
 use crate::exit::ExitCode;
+use crate::logging;
+use crate::settings::config::{LogConfig, LogFormat};
 use crate::settings::plugin::PluginCommand;
+
+/// What the host warns of, such as a cache that others can write to. What plugins say is part of the answers.
+const LOG_LEVEL: &str = "warn,plugin::log=off";
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ impl From<LoadError> for CommandError {
 /// Does what was asked for and says how it went. Answers go to standard output, errors to standard error.
 #[must_use]
 pub fn run(command: &PluginCommand) -> ProcessExit {
+    // Without a log there are no warnings, and the answers are the same.
+    drop(logging::start(&LogConfig { format: LogFormat::Auto, level: LOG_LEVEL.to_owned() }));
     let done = match command {
         PluginCommand::New(config) => new::run(config),
         PluginCommand::Componentize(config) => componentize::run(config),

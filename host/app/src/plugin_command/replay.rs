@@ -97,7 +97,7 @@ fn open(dump: &Dump, config: &ReplayConfig) -> Result<Candidate, CommandError> {
     limits.time_per_batch = config.time_limit.unwrap_or(limits.time_per_batch);
     let path = config.component.as_ref().unwrap_or(&dump.plugin.path);
     let runtime = Runtime::with(Options { limits, wasi, cache_dir, fuel: false })?;
-    Ok(runtime.open(path)?)
+    Ok(sandbox::open(&runtime, path)?)
 }
 
 fn configured(candidate: &Candidate, role: Role, dump: &Dump, config: &ReplayConfig) -> Result<Probe, CommandError> {

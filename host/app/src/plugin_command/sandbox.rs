@@ -1,7 +1,12 @@
 //! The sandbox of a run, made for one command: the same limits by the same settings. Not what is asked of a component.
 
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
 use plugin::{Candidate, Fault, Input, Limits, LoadError, Options, Probe, Role, Runtime, Texts, Wasi};
 
+use super::screen;
 use crate::settings::plugin::SandboxConfig;
 
 /// What components are run under, but that work may be counted.
@@ -17,6 +22,24 @@ pub(super) fn options(config: &SandboxConfig, fuel: bool) -> Options {
 /// A runtime for these options.
 pub(super) fn runtime(config: &SandboxConfig, fuel: bool) -> Result<Runtime, LoadError> {
     Runtime::with(options(config, fuel))
+}
+
+/// Files of at least this size are announced: engines of other languages take some ten seconds to compile.
+const ANNOUNCED_BYTES: u64 = 1 << 20;
+
+/// Opens a component; says so on a terminal where that may take long.
+pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Candidate, LoadError> {
+    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if bytes < ANNOUNCED_BYTES {
+        return runtime.open(path);
+    }
+    // Hidden where standard error is no terminal.
+    let bar = ProgressBar::new_spinner();
+    bar.set_message(format!("compiling {} ({})", path.display(), screen::bytes(bytes)));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let opened = runtime.open(path);
+    bar.finish_and_clear();
+    opened
 }
 
 /// The operator's texts.

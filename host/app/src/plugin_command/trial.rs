@@ -16,7 +16,7 @@ use crate::exit::ExitCode;
 use crate::settings::plugin::{Events, SandboxConfig, TestConfig};
 
 pub(super) fn run(config: &TestConfig) -> Result<ExitCode, CommandError> {
-    let candidate = sandbox::runtime(&config.sandbox, true)?.open(&config.component)?;
+    let candidate = sandbox::open(&sandbox::runtime(&config.sandbox, true)?, &config.component)?;
     let trial = Trial::of(&candidate, config)?;
     let one = matches!(config.events, Events::One(_));
     let text =
