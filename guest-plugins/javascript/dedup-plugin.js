@@ -1,0 +1,634 @@
+/**
+ * The JavaScript SDK for dedup-host plugins: an object a role, and a function that makes of it what the component
+ * exports. It hides how values are laid out on their way to the plugin and back. Not the host; it runs in Node.js as
+ * well, so that plugins can be unit-tested. Its types are in dedup-plugin.d.ts.
+ *
+ * A whole plugin that says what makes two events the same:
+ *
+ *     import { exportKeyExtractor } from "./dedup-plugin.js";
+ *
+ *     class ById {
+ *       static info = { name: "by_id", version: "1.0.0", keyVersion: 1 };
+ *
+ *       configure(config) {
+ *         return ["/id"];
+ *       }
+ *
+ *       key(event) {
+ *         return event.text(0);
+ *       }
+ *     }
+ *
+ *     export const keyExtractor = exportKeyExtractor(ById);
+ *
+ * A whole plugin that says how alike a duplicate and its original are:
+ *
+ *     import { CHANGED, SAME, exportSimilarityScorer } from "./dedup-plugin.js";
+ *
+ *     class ShareOfSame {
+ *       static info = { name: "share_of_same", version: "1.0.0" };
+ *
+ *       configure(config) {
+ *         return ["/properties"];
+ *       }
+ *
+ *       compare(pair) {
+ *         const same = pair.same();
+ *         const share = same.length ? same.filter(Boolean).length / same.length : 1;
+ *         return { similarity: share, propertySimilarity: share, verdicts: same.map((is) => (is ? SAME : CHANGED)) };
+ *       }
+ *     }
+ *
+ *     export const similarityScorer = exportSimilarityScorer(ShareOfSame);
+ *
+ * A plugin must be pure: what it says of an event depends on the configuration and that event only. The host may drop
+ * the object at any moment, make and configure another with the same text, and show it the same events again. So: keep
+ * nothing between calls, and use neither Math.random nor Date.now.
+ */
+
+// What a value is. The numbers are those of the contract.
+export const ABSENT = 0; // the event has no such field
+export const NULL = 1;
+export const BOOL = 2; // `true` or `false`
+export const NUMBER = 3; // its JSON text
+export const STRING = 4; // UTF-8 without quotes, its escapes resolved
+export const JSON_TEXT = 5; // an object or array as canonical JSON text
+export const BYTES = 6; // the whole payload as it came
+
+// What is said of a property of a pair.
+export const SAME = 0;
+export const CHANGED = 1;
+export const IGNORED = 2; // it was not looked at
+
+// How much a line of the log matters.
+export const TRACE = 0;
+export const DEBUG = 1;
+export const INFORMATION = 2;
+export const WARNING = 3;
+export const ERROR = 4;
+
+/** What `configure` returns to read the whole payload, as it came, in the place of fields. */
+export const PAYLOAD = Symbol("payload");
+
+/** Thrown by `configure`: the operator's text is not accepted. The words say what is wrong and what would be right. */
+export class Refused extends Error {}
+
+/** Thrown by `key`: the event has no identity. The words say why. */
+export class NoKey extends Error {}
+
+/** Thrown by `key`: the plugin cannot make sense of the event, which becomes a dead letter. The words say why. */
+export class Invalid extends Error {}
+
+const NO_KEY_STATUS = 1;
+const INVALID_STATUS = 2;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const MARK_BYTES_MAX = 2;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+// One character a byte, so that texts can be cut and compared by the places of their bytes.
+const oneByte = new TextDecoder("latin1");
+const encoder = new TextEncoder();
+
+/** A key that a TupleKey made: return it from `key`. Its bytes stay where they were made unless they are asked for. */
+export class MadeKey {
+  /** Not for authors. */
+  constructor(bytes, start, end) {
+    this._bytes = bytes;
+    this._start = start;
+    this._end = end;
+  }
+
+  get bytes() {
+    return this._bytes.slice(this._start, this._end);
+  }
+}
+
+/** One value of an event. */
+export class Value {
+  constructor(kind, raw) {
+    this.kind = kind;
+    this.raw = raw;
+  }
+
+  get isMissing() {
+    return this.kind <= NULL;
+  }
+
+  get text() {
+    return utf8.decode(this.raw);
+  }
+}
+
+/**
+ * One event: its values in the order of the fields asked for. What is not asked of it costs nothing. It is of use until
+ * `key` returns: the next event takes its place.
+ */
+export class Event {
+  /** Not for authors. */
+  constructor(batch, out) {
+    this.width = Math.max(batch.width, 1);
+    this._kinds = batch.kinds;
+    this._ends = batch.values.ends;
+    this._out = out;
+    this._first = 0;
+  }
+
+  kind(field) {
+    return this._kinds[this._at(field)];
+  }
+
+  raw(field) {
+    const at = this._at(field);
+    return this._out.bytes.subarray(at === 0 ? 0 : this._ends[at - 1], this._ends[at]);
+  }
+
+  text(field) {
+    return this._kinds[this._at(field)] <= NULL ? null : utf8.decode(this.raw(field));
+  }
+
+  value(field) {
+    return new Value(this.kind(field), this.raw(field));
+  }
+
+  values() {
+    return Array.from({ length: this.width }, (_, field) => this.value(field));
+  }
+
+  _at(field) {
+    if (field >= 0 && field < this.width) {
+      return this._first + field;
+    }
+    throw new RangeError(`field ${field} of an event that has ${this.width}, counted from 0`);
+  }
+}
+
+/**
+ * A duplicate, and the first event that had its key. Iterating gives its properties, ascending by the bytes of their
+ * pointers, no pointer twice; `pointers` and `same` are faster where they are enough.
+ */
+export class Pair {
+  /** Not for authors. */
+  constructor(rows, first, end) {
+    this._rows = rows;
+    this._first = first;
+    this._end = end;
+  }
+
+  get length() {
+    return this._end - this._first;
+  }
+
+  pointers() {
+    return this._rows.pointers.slice(this._first, this._end);
+  }
+
+  same() {
+    const same = [];
+    for (let row = this._first; row < this._end; row++) {
+      same.push(this._rows.isSame(row));
+    }
+    return same;
+  }
+
+  *[Symbol.iterator]() {
+    const rows = this._rows;
+    for (let row = this._first; row < this._end; row++) {
+      yield {
+        pointer: rows.pointers[row],
+        original: new Value(rows.originalKinds[row], valueAt(rows.originals, row)),
+        duplicate: new Value(rows.duplicateKinds[row], valueAt(rows.duplicates, row)),
+        isSame: rows.isSame(row),
+      };
+    }
+  }
+}
+
+/**
+ * Keys made of several values, such that no two different tuples meet in one key. Not a hash: the text can be read.
+ * Byte-identical with `dedup_plugin::tuple` of the Rust SDK.
+ *
+ * Parts are joined by `:`. In a part, `:` and `\` are written `\:` and `\\`. A string stands as it is; other kinds take a
+ * mark that no string can have: `\n1` the number 1, `\btrue` true, `\j` and canonical text an object or array. With
+ * `missing: "marked"`, `\z` stands for null and `\a` for no such field.
+ */
+export class TupleKey {
+  constructor(parts, { missing = "no-key", kinds = "distinct" } = {}) {
+    if (!["no-key", "marked"].includes(missing)) {
+      throw new Refused(`missing is "${missing}": it can be "no-key" or "marked"`);
+    }
+    if (!["distinct", "ignored"].includes(kinds)) {
+      throw new Refused(`kinds is "${kinds}": it can be "distinct" or "ignored"`);
+    }
+    if (parts.length === 0) {
+      throw new Refused('the list of fields is empty: name at least one, such as "/id"');
+    }
+    this.fields = [];
+    this._parts = [];
+    for (const part of parts) {
+      const pointers = Array.isArray(part) ? part : [part];
+      if (pointers.length === 0) {
+        throw new Refused('a list of alternative fields is empty: name at least one, such as "/id"');
+      }
+      pointers.forEach(checkPointer);
+      this._parts.push({ first: this.fields.length, end: this.fields.length + pointers.length });
+      this.fields.push(...pointers);
+    }
+    this._marked = missing === "marked";
+    const letters = kinds === "distinct" ? "azbn j " : "az   j ";
+    this._marks = Array.from(letters, (letter) => (letter === " " ? 0 : letter.charCodeAt(0)));
+  }
+
+  /** Throws a NoKey, which names the field that is missing. */
+  key(event) {
+    // One long function: where code is interpreted, a call costs more than what it would do here.
+    const { _kinds: kinds, _ends: ends, _first: first, _out: out } = event;
+    const parts = this._parts;
+    const marks = this._marks;
+    const valueBytes = ends[first + event.width - 1] - (first === 0 ? 0 : ends[first - 1]);
+    const start = out.claim(2 * valueBytes + parts.length * (MARK_BYTES_MAX + 1));
+    const bytes = out.bytes;
+    let special = out.special;
+    let to = start;
+    for (let place = 0; place < parts.length; place++) {
+      const part = parts[place];
+      let at = first + part.first;
+      let kind = kinds[at];
+      if (kind <= NULL) {
+        at = this._chosen(kinds, first, part);
+        kind = kinds[at];
+      }
+      if (place > 0) {
+        bytes[to++] = COLON;
+      }
+      if (marks[kind] !== 0) {
+        bytes[to++] = BACKSLASH;
+        bytes[to++] = marks[kind];
+      }
+      let from = at === 0 ? 0 : ends[at - 1];
+      const end = ends[at];
+      if (special < from || from < out.seen) {
+        special = out.find(from);
+      }
+      while (special < end) {
+        bytes.copyWithin(to, from, special);
+        to += special - from;
+        bytes[to++] = BACKSLASH;
+        bytes[to++] = bytes[special];
+        from = special + 1;
+        special = out.find(from);
+      }
+      if (from < end) {
+        bytes.copyWithin(to, from, end);
+        to += end - from;
+      }
+    }
+    return out.claimed(start, to);
+  }
+
+  /** The place of the first value that is neither absent nor null; where there is none of a null, which beats absent. */
+  _chosen(kinds, first, part) {
+    let chosen = first + part.first;
+    for (let at = first + part.first; at < first + part.end; at++) {
+      if (kinds[at] > NULL) {
+        return at;
+      }
+      if (kinds[chosen] !== NULL) {
+        chosen = at;
+      }
+    }
+    if (!this._marked) {
+      throw new NoKey(`${this.fields[part.first]} is absent or null`);
+    }
+    return kinds[chosen] === NULL ? chosen : first + part.first;
+  }
+}
+
+/** Checks that a text is a JSON pointer (RFC 6901). A Refused says what is wrong and what would be right. */
+export function checkPointer(pointer) {
+  if (typeof pointer !== "string") {
+    throw new Refused(`${JSON.stringify(pointer)} is no JSON pointer: a pointer is a text, such as "/id"`);
+  }
+  if (pointer !== "" && !pointer.startsWith("/")) {
+    throw new Refused(`"${pointer}" is no JSON pointer: write "/${pointer}"`);
+  }
+  if (/~(?![01])/.test(pointer)) {
+    throw new Refused(`"${pointer}" is no JSON pointer: write ~0 for ~ and ~1 for / in a name`);
+  }
+}
+
+/** Fields as people type them: JSON pointers with commas between, checked. None in an empty text. */
+export function splitPointers(config) {
+  const pointers = config.trim() === "" ? [] : config.split(",").map((pointer) => pointer.trim());
+  pointers.forEach(checkPointer);
+  return pointers;
+}
+
+let writeToHost = null;
+
+/** Writes a line to the host's log, or to standard error where there is no host. The host keeps a bounded number of
+ * bytes a call. */
+export function log(level, message) {
+  if (writeToHost === null) {
+    console.error(`level ${level}: ${message}`);
+  } else {
+    writeToHost(level, String(message));
+  }
+}
+
+/** Not for authors: what the build puts around a plugin calls it with the host's log. */
+export function connectLog(write) {
+  writeToHost = write;
+}
+
+/** Makes of a class the key extractor that this component exports, under the name `keyExtractor`. */
+export function exportKeyExtractor(type) {
+  const exported = new Exported(type);
+  return { ...exported.common(), extract: (batch) => exported.call((plugin) => extract(plugin, batch)) };
+}
+
+/** Makes of a class the similarity scorer that this component exports, under the name `similarityScorer`. */
+export function exportSimilarityScorer(type) {
+  const exported = new Exported(type);
+  return { ...exported.common(), compare: (pairs) => exported.call((plugin) => compare(plugin, pairs)) };
+}
+
+// From here on nothing is for authors.
+
+/** What both roles have in common. Errors of the author's code become failures in words: a trap would lose them. */
+class Exported {
+  constructor(type) {
+    this.type = type;
+    this.plugin = null;
+  }
+
+  common() {
+    return {
+      describe: () => ({ keyVersion: 1, ...this.type.info }),
+      configure: (config) => this.configure(config),
+    };
+  }
+
+  configure(config) {
+    try {
+      const plugin = new this.type();
+      const asked = plugin.configure(config);
+      const isFields = Array.isArray(asked) && asked.every((field) => typeof field === "string");
+      if (asked !== PAYLOAD && !isFields) {
+        throw new TypeError("configure is to return an array of JSON pointers, or PAYLOAD");
+      }
+      this.plugin = plugin;
+      return asked === PAYLOAD ? { tag: "payload" } : { tag: "fields", val: asked };
+    } catch (error) {
+      throw failure(error instanceof Refused || error instanceof SyntaxError ? error.message : words(error));
+    }
+  }
+
+  call(act) {
+    if (this.plugin === null) {
+      throw failure("configure was not called before the first batch");
+    }
+    try {
+      return act(this.plugin);
+    } catch (error) {
+      throw failure(words(error));
+    }
+  }
+}
+
+/**
+ * The batch's values, and behind them the keys: in one buffer, because moving bytes inside of one is by far the fastest
+ * way to copy in an engine that interprets.
+ */
+class Out {
+  constructor(data, keys) {
+    this.values = data.length;
+    this.bytes = new Uint8Array(2 * data.length + 16 * keys + 64);
+    this.bytes.set(data);
+    this.data = data;
+    /** Where the keys that were taken end, and where the next one may be put. */
+    this.end = data.length;
+    this.free = data.length;
+    /** The last key made here. */
+    this.last = null;
+    /** The next `:`, the next `\`, and the first of both, from the place `seen` on. */
+    this.colon = -1;
+    this.backslash = -1;
+    this.special = -1;
+    this.seen = 0;
+  }
+
+  /** Room for so many bytes; where it starts. */
+  claim(bytes) {
+    if (this.free + bytes > this.bytes.length) {
+      const larger = new Uint8Array(2 * this.bytes.length + bytes);
+      larger.set(this.bytes.subarray(0, this.free));
+      this.bytes = larger;
+    }
+    return this.free;
+  }
+
+  claimed(start, end) {
+    this.free = end;
+    this.last = new MadeKey(this.bytes, start, end);
+    return this.last;
+  }
+
+  /**
+   * The first byte from `from` on that has to be escaped; the number of bytes if there is none. Each byte is looked at
+   * once as long as the questions go forward.
+   */
+  find(from) {
+    const back = from < this.seen ? this.data.subarray(from, this.seen) : null;
+    this.colon = this._next(COLON, this.colon, from, back);
+    this.backslash = this._next(BACKSLASH, this.backslash, from, back);
+    this.special = Math.min(this.colon, this.backslash);
+    this.seen = from;
+    return this.special;
+  }
+
+  _next(byte, known, from, back) {
+    const before = back === null ? -1 : back.indexOf(byte);
+    if (before >= 0) {
+      return from + before;
+    }
+    if (known >= from) {
+      return known;
+    }
+    const found = this.data.indexOf(byte, from);
+    return found < 0 ? this.data.length : found;
+  }
+
+  /** Takes a key: bytes anywhere, or a text. */
+  push(said) {
+    const key = said instanceof MadeKey ? said.bytes : said;
+    this.free = this.end;
+    if (typeof key === "string") {
+      const start = this.claim(3 * key.length);
+      this.end = start + encoder.encodeInto(key, this.bytes.subarray(start)).written;
+    } else if (key instanceof Uint8Array) {
+      const start = this.claim(key.length);
+      this.bytes.set(key, start);
+      this.end = start + key.length;
+    } else {
+      throw new TypeError(`key returned ${typeof key}: it can be a Uint8Array, a string, an array of these, or null`);
+    }
+  }
+}
+
+function extract(plugin, batch) {
+  const width = Math.max(batch.width, 1);
+  const events = batch.kinds.length / width;
+  const out = new Out(batch.values.data, events);
+  const event = new Event(batch, out);
+  let ends = new Uint32Array(events);
+  let owners = new Uint32Array(events);
+  let count = 0;
+  const status = new Uint8Array(events);
+  const notes = [];
+  for (let index = 0; index < events; index++) {
+    event._first = index * width;
+    let said = null;
+    try {
+      said = plugin.key(event);
+    } catch (error) {
+      status[index] = statusOf(error);
+      notes.push({ index, message: error.message });
+    }
+    if (said !== null && said === out.last && said._start === out.end) {
+      out.end = out.free;
+    } else {
+      const keys = Array.isArray(said) ? said.map(copied) : said === null || said === undefined ? [] : [said];
+      if (keys.length !== 1) {
+        status[index] ||= keys.length === 0 ? NO_KEY_STATUS : 0;
+        ends = withRoom(ends, count + keys.length);
+        owners = withRoom(owners, count + keys.length);
+        for (const key of keys) {
+          out.push(key);
+          ends[count] = out.end - out.values;
+          owners[count++] = index;
+        }
+        out.free = out.end;
+        continue;
+      }
+      out.push(keys[0]);
+    }
+    if (count === ends.length) {
+      ends = withRoom(ends, count + 1);
+      owners = withRoom(owners, count + 1);
+    }
+    ends[count] = out.end - out.values;
+    owners[count++] = index;
+    out.free = out.end;
+  }
+  if (count === 0) {
+    // No owners means one key an event: an empty one stands for each event of a batch without any.
+    return { keys: { data: new Uint8Array(0), ends: new Uint32Array(events) }, owners: new Uint32Array(0), status, notes };
+  }
+  const keys = { data: out.bytes.subarray(out.values, out.end), ends: ends.subarray(0, count) };
+  return { keys, owners: owners.subarray(0, count), status, notes };
+}
+
+/** Numbers with room for so many. */
+function withRoom(numbers, count) {
+  if (count <= numbers.length) {
+    return numbers;
+  }
+  const larger = new Uint32Array(2 * count);
+  larger.set(numbers);
+  return larger;
+}
+
+/** The place of one key of several may be where another is put. */
+function copied(key) {
+  return key instanceof MadeKey ? key.bytes : key;
+}
+
+/** Errors other than these are not about the event. */
+function statusOf(error) {
+  if (error instanceof NoKey) {
+    return NO_KEY_STATUS;
+  }
+  if (error instanceof Invalid) {
+    return INVALID_STATUS;
+  }
+  throw error;
+}
+
+/** The rows of a batch of pairs. What is not asked of them costs nothing but a look at the values as text. */
+class Rows {
+  constructor(pairs) {
+    this.paths = pairs.paths;
+    this.originalKinds = pairs.originalKinds;
+    this.originals = pairs.originals;
+    this.duplicateKinds = pairs.duplicateKinds;
+    this.duplicates = pairs.duplicates;
+    this.originalText = oneByte.decode(pairs.originals.data);
+    this.duplicateText = oneByte.decode(pairs.duplicates.data);
+    this._pointers = null;
+  }
+
+  get pointers() {
+    this._pointers ??= texts(this.paths);
+    return this._pointers;
+  }
+
+  isSame(row) {
+    const originals = this.originals.ends;
+    const duplicates = this.duplicates.ends;
+    const original = row === 0 ? 0 : originals[row - 1];
+    const duplicate = row === 0 ? 0 : duplicates[row - 1];
+    return (
+      this.originalKinds[row] === this.duplicateKinds[row] &&
+      originals[row] - original === duplicates[row] - duplicate &&
+      this.originalText.slice(original, originals[row]) === this.duplicateText.slice(duplicate, duplicates[row])
+    );
+  }
+}
+
+function compare(plugin, pairs) {
+  const rows = new Rows(pairs);
+  const similarity = new Float64Array(pairs.ends.length);
+  const propertySimilarity = new Float64Array(pairs.ends.length);
+  const verdicts = new Uint8Array(pairs.originalKinds.length).fill(IGNORED);
+  let first = 0;
+  pairs.ends.forEach((end, pair) => {
+    const score = plugin.compare(new Pair(rows, first, end));
+    similarity[pair] = score.similarity;
+    propertySimilarity[pair] = score.propertySimilarity;
+    const given = score.verdicts ?? [];
+    if (given.length > end - first) {
+      throw new RangeError(`the scorer gave ${given.length} verdicts for ${end - first} properties`);
+    }
+    verdicts.set(given, first);
+    first = end;
+  });
+  return { similarity, propertySimilarity, verdicts };
+}
+
+function valueAt(column, index) {
+  return column.data.subarray(index === 0 ? 0 : column.ends[index - 1], column.ends[index]);
+}
+
+/** All texts of a column: decoded in one go where every character is one byte. */
+function texts(column) {
+  const all = oneByte.decode(column.data);
+  const isAscii = /^[\0-\x7f]*$/.test(all);
+  return Array.from(column.ends, (end, index) =>
+    isAscii ? all.slice(index === 0 ? 0 : column.ends[index - 1], end) : utf8.decode(valueAt(column, index)),
+  );
+}
+
+/** Only what is not an Error crosses as the contract's failure for sure. */
+function failure(message) {
+  return { message };
+}
+
+/** The error with the line of the plugin where it came from, which nobody could see otherwise. */
+function words(error) {
+  if (!(error instanceof Error)) {
+    return `the plugin threw ${String(error)}`;
+  }
+  const place = /[\w.-]+\.[cm]?[jt]s:\d+/.exec(error.stack ?? "");
+  return `${error.name}: ${error.message}${place ? ` (${place[0]})` : ""}`;
+}
