@@ -1,5 +1,7 @@
 //! Plugins that cannot be loaded, and plugins that fail at work.
 
+pub(crate) mod evil;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -124,17 +126,27 @@ fn a_refused_plugin_touches_nothing() {
     assert!(!desk.path("store").exists(), "no store is made");
 }
 
-/// A plugin whose key is `/x`, and which traps on a value that starts with T; see the comments in its text.
-fn evil(desk: &Desk) -> PathBuf {
+/// The text of a plugin whose key is `/x` and which does harm where a value's first letter says so; see its comments.
+/// `describe` and `configure` are instructions that run first in those functions.
+fn evil_text(describe: &str, configure: &str) -> String {
     let text = include_str!("../../host/plugin/tests/common/evil.wat");
+    text.replace(";; DESCRIBE", describe).replace(";; CONFIGURE", configure)
+}
+
+/// Writes a component made of a core module given as text, which keeps to this world.
+fn component(desk: &Desk, name: &str, text: &str, world: &str) -> PathBuf {
     let mut module = wat::parse_str(text).expect("valid text");
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).expect("the contract");
-    let world = resolve.select_world(&[package], Some("key-plugin")).expect("the world");
+    let world = resolve.select_world(&[package], Some(world)).expect("the world");
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
     let component = wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
-    desk.write("evil.wasm", component);
-    desk.path("evil.wasm")
+    desk.write(name, component);
+    desk.path(name)
+}
+
+fn evil(desk: &Desk) -> PathBuf {
+    component(desk, "evil.wasm", &evil_text("", ""), "key-plugin")
 }
 
 /// 3,000 events, one of them twice; events 700 and 2,900 are poison.

@@ -71,7 +71,10 @@ pub enum LoadError {
         cause: String,
     },
     /// The plugin trapped, ran out of time or used too much while it was started.
-    #[error("plugin {} failed to {step}: {cause}", path.display())]
+    #[error(
+        "plugin {path} failed to {step}: {cause}; mend the plugin, `dedup-host plugin conformance {path}` says more",
+        path = path.display()
+    )]
     Trapped {
         /// The file.
         path: PathBuf,

@@ -141,6 +141,11 @@ fn memory_is_bounded() {
 }
 
 #[test]
+fn tables_are_bounded() {
+    check(&mut extractor(tight()), &events(100, &[(9, "B")]), &[9], "table would grow to 100001 elements");
+}
+
+#[test]
 fn stack_is_bounded() {
     check(&mut extractor(tight()), &events(100, &[(9, "S")]), &[9], "call stack exhausted");
 }
@@ -153,7 +158,7 @@ fn last_words_are_kept() {
 #[test]
 fn flood_of_log_is_cut_and_costs_nothing_else() {
     let limits = Limits { time_per_batch: Duration::from_secs(20), ..tight() };
-    check(&mut extractor(limits), &events(10, &[(3, "F")]), &[], "");
+    check(&mut extractor(limits), &events(10, &[(3, "F"), (4, "f")]), &[], "");
 }
 
 #[test]
@@ -187,7 +192,7 @@ fn lies_are_found_and_pinned_on_their_event() {
 
 #[test]
 fn poison_of_every_kind_anywhere_costs_only_itself() {
-    let words = ["T", "W", "S", "M", "E", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "nx"];
+    let words = ["T", "W", "S", "M", "B", "E", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "nx"];
     let (mut extractor, mut traps) = (extractor(tight()), 0);
     for seed in 0..150 {
         let mut random = Random(seed);

@@ -160,7 +160,7 @@ fn log_is_kept_and_cut() {
     let lines = probe.take_log();
     assert_eq!(
         lines.iter().map(|(level, line)| (*level, line.len())).collect::<Vec<_>>(),
-        [(2, 2000), (2, 2000), (2, 1000)]
+        [(2, 2000), (2, 2000), (2, 5000 - 2 * (2000 + 64))]
     );
     assert_eq!(probe.take_log(), []);
     extract(&mut probe, &["F"]).unwrap();

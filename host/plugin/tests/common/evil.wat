@@ -2,6 +2,7 @@
 (module
   (import "dedup:plugin/log@1.0.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 4)
+  (table $table 1 funcref)
   (data (i32.const 16) "evil1.0/xno thanks")
   ;; Where fields is: the pointer "/x" as a list of one string.
   (data (i32.const 64) "\17\00\00\00\02\00\00\00")
@@ -57,6 +58,9 @@
         (if (i32.eq (local.get $letter) (i32.const 76)) (then (loop $ever (br $ever))))
         ;; M: wants all memory there is.
         (if (i32.eq (local.get $letter) (i32.const 77)) (then (loop $more (drop (memory.grow (i32.const 16))) (br $more))))
+        ;; B: wants a table without end.
+        (if (i32.eq (local.get $letter) (i32.const 66))
+          (then (loop $more (drop (table.grow $table (ref.null func) (i32.const 1000))) (br $more))))
         ;; S: runs out of stack.
         (if (i32.eq (local.get $letter) (i32.const 83)) (then (drop (call $deeper (i32.const 0)))))
         ;; W: says "no thanks" and traps.
@@ -69,6 +73,18 @@
             (call $log (i32.const 2) (i32.const 65536) (i32.const 2000))
             (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1)))
             (br_if $flood (i32.lt_u (i32.load (i32.const 512)) (i32.const 100000))))))
+        ;; f: floods the log with 100,000 lines of one byte, and goes on.
+        (if (i32.eq (local.get $letter) (i32.const 102)) (then
+          (i32.store (i32.const 512) (i32.const 0))
+          (loop $flood
+            (call $log (i32.const 2) (i32.const 16) (i32.const 1))
+            (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1)))
+            (br_if $flood (i32.lt_u (i32.load (i32.const 512)) (i32.const 100000))))))
+        ;; G: more data than a host takes, which it has the memory for.
+        (if (i32.eq (local.get $letter) (i32.const 71)) (then
+          (drop (memory.grow (i32.const 1200)))
+          (i32.store (i32.const 260) (i32.const 0))
+          (i32.store (i32.const 264) (i32.const 70000000))))
         ;; E: fails as a whole, with words.
         (if (i32.eq (local.get $letter) (i32.const 69)) (then
           (i32.store (i32.const 256) (i32.const 1))
