@@ -1,6 +1,6 @@
 //! `dedup-host plugin` as its users know it: what is typed, what is printed, the exit code. Components are made of text, so
 //! that no compiler for wasm is needed. The rules of the suite and the templates of `plugin new` have tests of their own.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ impl Desk {
     fn with_plugins() -> Self {
         let desk = Self::new();
         for (name, text, world) in [("e", EXTRACTOR, "key-plugin"), ("s", SCORER, "similarity-plugin")] {
-            desk.write(&format!("{name}.core"), &wat::parse_str(text).unwrap());
+            desk.write(&format!("{name}.core"), wat::parse_str(text).unwrap());
             desk.plugin(&format!("componentize {name}.core -o {name}.wasm --world {world}")).is(0, &["a component of"]);
         }
         desk

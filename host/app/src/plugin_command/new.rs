@@ -54,9 +54,9 @@ fn write_below(parent: &Path, config: &NewConfig) -> Result<(), NewError> {
         return Err(NewError::Reserved(config.name.clone()));
     }
     let project = parent.join(&config.name);
-    fs::create_dir(&project).map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => NewError::Exists(project.clone()),
-        _ => NewError::Write { path: project.clone(), cause },
+    fs::create_dir(&project).map_err(|cause| match cause.kind() == io::ErrorKind::AlreadyExists {
+        true => NewError::Exists(project.clone()),
+        false => NewError::Write { path: project.clone(), cause },
     })?;
     let files = files::of(config.language, config.role);
     files.iter().try_for_each(|file| write(&project, file, config)).inspect_err(|_| {

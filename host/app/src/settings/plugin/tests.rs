@@ -14,10 +14,8 @@ fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<PluginCommand, Setti
     let words = ["dedup-host", "plugin"].into_iter().chain(line.split_whitespace()).map(OsString::from);
     let find =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| (*text).to_owned());
-    match read(words, &find)? {
-        Invocation::Plugin(command) => Ok(*command),
-        other => panic!("{line}: {other:?}"),
-    }
+    let Invocation::Plugin(command) = read(words, &find)? else { panic!("{line} is of another command") };
+    Ok(*command)
 }
 
 fn command(line: &str) -> PluginCommand {
@@ -25,31 +23,27 @@ fn command(line: &str) -> PluginCommand {
 }
 
 fn inspect(line: &str, variables: &[(&str, &str)]) -> InspectConfig {
-    match invoke(&format!("inspect p.wasm {line}"), variables).unwrap() {
-        PluginCommand::Inspect(config) => config,
-        other => panic!("{other:?}"),
-    }
+    let PluginCommand::Inspect(config) = invoke(&format!("inspect p.wasm {line}"), variables).unwrap() else {
+        panic!("{line}")
+    };
+    config
 }
 
 fn test(line: &str) -> TestConfig {
-    match command(&format!("test p.wasm {line}")) {
-        PluginCommand::Test(config) => *config,
-        other => panic!("{other:?}"),
-    }
+    let PluginCommand::Test(config) = command(&format!("test p.wasm {line}")) else { panic!("{line}") };
+    *config
 }
 
 fn conformance(line: &str) -> ConformanceConfig {
-    match command(&format!("conformance {line}")) {
-        PluginCommand::Conformance(config) => *config,
-        other => panic!("{other:?}"),
-    }
+    let PluginCommand::Conformance(config) = command(&format!("conformance {line}")) else { panic!("{line}") };
+    *config
 }
 
 fn replay(line: &str, variables: &[(&str, &str)]) -> ReplayConfig {
-    match invoke(&format!("replay d.json {line}"), variables).unwrap() {
-        PluginCommand::Replay(config) => config,
-        other => panic!("{other:?}"),
-    }
+    let PluginCommand::Replay(config) = invoke(&format!("replay d.json {line}"), variables).unwrap() else {
+        panic!("{line}")
+    };
+    config
 }
 
 #[track_caller]
@@ -168,9 +162,9 @@ fn a_module_and_its_world() {
 
 #[test]
 fn a_new_project_has_a_plain_name() {
-    let new = |line: &str| match command(&format!("new {line}")) {
-        PluginCommand::New(config) => config,
-        other => panic!("{other:?}"),
+    let new = |line: &str| {
+        let PluginCommand::New(config) = command(&format!("new {line}")) else { panic!("{line}") };
+        config
     };
     let expected = NewConfig { language: Language::Rust, role: NewRole::Key, name: "order_id".to_owned() };
     assert_eq!(new("--language rust order_id"), expected);
