@@ -33,7 +33,7 @@ pub enum LoadError {
         path: PathBuf,
     },
     /// The file is a core module.
-    #[error("plugin {path} is a core module and no component: run `componentize {path} OUT.wasm` and give OUT.wasm", path = path.display())]
+    #[error("plugin {path} is a core module and no component: run `dedup-host plugin componentize {path} -o OUT.wasm` and give OUT.wasm", path = path.display())]
     CoreModule {
         /// The file.
         path: PathBuf,

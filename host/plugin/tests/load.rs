@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{component, evil, plugin_of_module};
-use plugin::{Input, Limits, LoadError, Roles, Runtime};
+use plugin::{FaultKind, Input, Limits, LoadError, Roles, Runtime};
 
 /// Loads `path` and checks that it is refused in words that have all of `words` in them.
 fn refused(path: &Path, config: Option<&str>, words: &[&str]) -> LoadError {
@@ -44,7 +44,7 @@ fn files_that_are_no_component() {
     let error = refused(&file(dir, "text.wasm", b"hello, world"), None, &["text.wasm is no wasm file"]);
     assert!(matches!(error, LoadError::NotWasm { .. }));
     assert!(matches!(refused(&file(dir, "empty.wasm", b""), None, &[]), LoadError::NotWasm { .. }));
-    let error = refused(&component(dir, "core.wasm", "(module)"), None, &["core module", "run `componentize "]);
+    let error = refused(&component(dir, "core.wasm", "(module)"), None, &["core module", "run `dedup-host plugin componentize "]);
     assert!(matches!(error, LoadError::CoreModule { .. }));
 }
 
@@ -110,8 +110,64 @@ fn plugins_that_fail_while_they_are_started() {
     refused(&make("b.wasm", "(loop $ever (br $ever))", ""), None, &["failed to describe: it took longer than 250 ms"]);
     let error = refused(&make("c.wasm", "", "unreachable"), None, &["failed to configure"]);
     assert!(matches!(error, LoadError::Trapped { step: "configure", .. }));
-    let start = "unreachable) (func $start unreachable) (start $start) (func (result i32)";
-    refused(&make("d.wasm", start, ""), None, &["failed to instantiate"]);
+    refused(&make("d.wasm", &starting_with("unreachable"), ""), None, &["failed to instantiate", "unreachable"]);
+}
+
+/// What makes a start function of these instructions, put where `describe` begins.
+fn starting_with(instructions: &str) -> String {
+    format!("unreachable) (func $start {instructions}) (start $start) (func (result i32)")
+}
+
+#[test]
+fn endless_loops_while_it_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let endless = "(loop $ever (br $ever))";
+    for (step, describe, configure) in [
+        ("instantiate", starting_with(endless), ""),
+        ("describe", endless.to_owned(), ""),
+        ("configure", String::new(), endless),
+    ] {
+        let path = plugin_of_module(dir.path(), "endless.wasm", &evil(&describe, configure));
+        let words = format!("endless.wasm failed to {step}: it took longer than 250 ms");
+        let error = refused(&path, None, &[&words]);
+        let LoadError::Trapped { cause, .. } = &error else { panic!("{error}") };
+        assert_eq!(cause.kind, FaultKind::TimedOut);
+    }
+}
+
+#[test]
+fn floods_and_bombs_while_it_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    for (instructions, reason) in [
+        ("(loop $more (drop (memory.grow (i32.const 16))) (br $more))", "its memory would grow to 268697600 bytes"),
+        ("(drop (call $deeper (i32.const 0)))", "call stack exhausted"),
+    ] {
+        let path = plugin_of_module(dir.path(), "bomb.wasm", &evil(&starting_with(instructions), ""));
+        let error = refused(&path, None, &["bomb.wasm failed to instantiate", reason]);
+        let LoadError::Trapped { cause, .. } = &error else { panic!("{error}") };
+        assert_eq!(cause.kind, FaultKind::Resources);
+    }
+}
+
+#[test]
+fn parts_that_are_too_many_or_too_large_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let memory = evil("", "").replace(r#"(memory (export "memory") 4)"#, r#"(memory (export "memory") 5000)"#);
+    let tables = |count: usize, elements: usize| {
+        let tables = format!("(memory (export \"memory\") 4) {}", format!("(table {elements} funcref) ").repeat(count));
+        evil("", "").replace(r#"(memory (export "memory") 4)"#, &tables)
+    };
+    for (module, reason) in [
+        (memory, "its memory would grow to 327680000 bytes, and the limit is 268435456"),
+        (tables(1, 200_000), "its table would grow to 200000 elements, and the limit is 100000"),
+        (tables(11, 100_000), "elements together, and the limit is 1000000"),
+        (tables(300, 1), "it is made of more than 256 core instances, memories or tables"),
+    ] {
+        let path = plugin_of_module(dir.path(), "large.wasm", &module);
+        let error = refused(&path, None, &["large.wasm failed to instantiate", reason]);
+        let LoadError::Trapped { cause, .. } = &error else { panic!("{error}") };
+        assert_eq!(cause.kind, FaultKind::Resources, "{error}");
+    }
 }
 
 #[test]
