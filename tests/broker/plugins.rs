@@ -24,6 +24,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("another_build_goes_on_with_the_same_state", another_build_goes_on_with_the_same_state),
     ("a_broken_plugin_holds_its_partition_until_it_is_mended", a_broken_plugin_holds_its_partition_until_it_is_mended),
     ("a_held_partition_can_be_stopped_and_goes_on_later", a_held_partition_can_be_stopped_and_goes_on_later),
+    ("a_held_partition_outlives_a_transaction_that_is_lost", a_held_partition_outlives_a_transaction_that_is_lost),
+    ("a_held_partition_moves_to_another_host", a_held_partition_moves_to_another_host),
 ];
 
 const PLUGIN: i32 = 3;
@@ -323,6 +325,69 @@ fn a_held_partition_can_be_stopped_and_goes_on_later() {
     assert_eq!(scene.read("dead-letter").len(), 0);
     put(&path, &shipped());
     let _ran = scene.run(LANES, &settings.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((scene.read("output").len(), scene.read("dead-letter").len()), (UNIQUE, 0));
+    assert_eq!(scene.read("duplicates").len(), 5_000 - UNIQUE);
+}
+
+/// Records of partition 1: so many, each with a value of its own.
+fn of_the_other(from: i64, number: i64) -> Vec<Seen> {
+    let record = |text: String| Seen { partition: 1, ..dedup_host_tests::broker::record(text) };
+    events((from..from + number).map(|number| format!("c{number}"))).into_iter().map(record).collect()
+}
+
+fn a_held_partition_outlives_a_transaction_that_is_lost() {
+    use rdkafka::producer::Producer;
+    let scene = Scene::new("held-lost", 2);
+    let path = placed(&scene, &brittle(1));
+    // One worker, so that both partitions share its transactions.
+    let one_worker = ["--worker-threads", "1", "--plugin-breaker", "0"].map(str::to_owned).to_vec();
+    let mut host = start(&scene, &[by_x(&path), one_worker].concat());
+    scene.broker.produce(&scene.input, fragile_events());
+    let held = wait_held(&mut host, 0);
+    let held_at = held["partitions"][0]["position"].as_i64().unwrap_or(0);
+    let lost = |host: &Host| {
+        let not_committed = |label| host.metrics().count("dedup_host_transactions_total", &[label]);
+        not_committed("result=\"aborted\"") + not_committed("result=\"unknown_aborted\"")
+    };
+    let mut sent = 0;
+    while lost(&host) == 0 {
+        assert!(sent < 50_000, "no transaction was lost:\n{}", host.running.stderr());
+        scene.broker.produce_records(&scene.input, &of_the_other(sent, 500));
+        sent += 500;
+        // Another producer of the same name: the host's is fenced, and what it has open is lost.
+        let id = format!("{}-0", scene.group);
+        let other = scene.broker.producer(&[("transactional.id", &id)]);
+        other.init_transactions(PATIENCE).expect("fenced the host's");
+    }
+    scene.broker.produce_records(&scene.input, &of_the_other(sent, 500));
+    sent += 500;
+    scene.drain_to(&[held_at, sent], &mut [&mut host]);
+    wait_held(&mut host, 0);
+    assert_eq!(scene.read("dead-letter").len(), 0);
+    put(&path, &shipped());
+    scene.drain(&mut [&mut host]);
+    host.stop();
+    assert_eq!(scene.read("output").len(), UNIQUE + usize::try_from(sent).expect("few"));
+    assert_eq!((scene.read("duplicates").len(), scene.read("dead-letter").len()), (5_000 - UNIQUE, 0));
+}
+
+fn a_held_partition_moves_to_another_host() {
+    let scene = Scene::new("held-moves", 1);
+    let path = placed(&scene, &brittle(1));
+    let settings = [by_x(&path), ["--plugin-breaker", "0"].map(str::to_owned).to_vec()].concat();
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let mut first = scene.start_member("first", LANES, &settings);
+    first.ready();
+    scene.broker.produce(&scene.input, fragile_events());
+    wait_held(&mut first, 0);
+    let mut second = scene.start_member("second", LANES, &settings);
+    second.ready();
+    first.stop();
+    // It has no state: what the first has decided is read together first, and then it meets the same events.
+    wait_held(&mut second, 0);
+    put(&path, &shipped());
+    scene.drain(&mut [&mut second]);
+    second.stop();
     assert_eq!((scene.read("output").len(), scene.read("dead-letter").len()), (UNIQUE, 0));
     assert_eq!(scene.read("duplicates").len(), 5_000 - UNIQUE);
 }
