@@ -207,6 +207,7 @@ fn python(role: NewRole) -> Vec<File> {
         File::template("README.md", template!("python/README.md")).about(ABOUT_README),
         File::template("build.sh", template!("python/build.sh")).program().about(ABOUT_BUILD),
         test,
+        File::verbatim("compile.sh", repository!("guest-plugins/python/build.sh")).program(),
         File::verbatim("requirements.txt", repository!("guest-plugins/python/requirements.txt")),
         File::verbatim("dedup_plugin.py", repository!("guest-plugins/python/dedup_plugin.py")),
         File::verbatim(".gitignore", template!("python/gitignore")),
@@ -229,9 +230,11 @@ fn javascript(role: NewRole) -> Vec<File> {
         File::template("README.md", template!("javascript/README.md")).about(ABOUT_README),
         File::template("build.sh", template!("javascript/build.sh")).program().about(ABOUT_BUILD),
         test,
-        File::verbatim("build.mjs", template!("javascript/build.mjs")),
-        File::template("package.json", template!("javascript/package.json.template")),
+        File::verbatim("compile.sh", repository!("guest-plugins/javascript/build.sh")).program(),
+        File::verbatim("package.json", repository!("guest-plugins/javascript/package.json")),
+        File::verbatim("package-lock.json", repository!("guest-plugins/javascript/package-lock.json")),
         File::verbatim("dedup-plugin.js", repository!("guest-plugins/javascript/dedup-plugin.js")),
+        File::verbatim("dedup-plugin.d.ts", repository!("guest-plugins/javascript/dedup-plugin.d.ts")),
         File::verbatim(".gitignore", template!("javascript/gitignore")),
     ]
 }
