@@ -6,6 +6,7 @@ mod files;
 mod kafka;
 mod kafka_settings;
 mod observe;
+mod owned;
 mod read_ahead;
 mod report;
 mod start;

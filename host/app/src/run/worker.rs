@@ -23,6 +23,7 @@ use engine::record::{Offset, TopicPartition};
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Rewind, Work};
 use super::observe::{Observed, PartitionObserver};
+use super::owned::{Owned, RETRY_PAUSE_MIN, SIZES_INTERVAL};
 use super::start::{Start, start};
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
@@ -30,18 +31,8 @@ use crate::metrics::{Stage, TransactionResult};
 use crate::settings::kafka::OffsetReset;
 use crate::status::Phase;
 
-/// State in memory is written at least this often, so that a crash replays little.
-const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Time between two looks at the sizes of the state.
-const SIZES_INTERVAL: Duration = Duration::from_secs(2);
-
 /// Time between two looks for new plugins, if nothing else is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Time before a held batch is tried again, which doubles up to the longest.
-const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A transaction is committed when it has this many records, however young it is: they are all read again if it fails.
 const TRANSACTION_RECORDS_MAX: usize = 200_000;
@@ -64,92 +55,6 @@ pub(super) struct WorkerSetup {
     pub(super) parts: Arc<Parts>,
     pub(super) stop: Stop,
     pub(super) observed: Observed,
-}
-
-/// A partition of this worker.
-struct Owned {
-    line: Line,
-    observer: PartitionObserver,
-    flow: Arc<Flow>,
-    /// Batches of another epoch are stale.
-    epoch: u64,
-    /// Records before this are replayed with outputs off.
-    live_from: Offset,
-    /// Next offset to process.
-    position: Offset,
-    /// The position at the last commit.
-    committed: Offset,
-    /// Whether the group has an offset for the partition.
-    has_committed: bool,
-    hold: Option<Hold>,
-    persisted_at: Instant,
-    sized_at: Instant,
-}
-
-/// A partition that waits for a plugin that works.
-struct Hold {
-    /// The batch that is tried again; none after a rewind, as the next one is it.
-    batch: Option<Box<Delivered>>,
-    pause: Duration,
-    retry_at: Instant,
-}
-
-impl Owned {
-    /// Keeps a batch until the plugin works. What is polled after it is stale: it is read again on release, as queues
-    /// that do not move would fill up the room of other partitions.
-    fn keep(&mut self, batch: Box<Delivered>) {
-        let hold = self.hold.get_or_insert_with(|| {
-            let retry_at = Instant::now() + RETRY_PAUSE_MIN;
-            Hold { batch: None, pause: RETRY_PAUSE_MIN, retry_at }
-        });
-        hold.batch = Some(batch);
-        self.flow.hold(Some(self.position));
-        self.epoch = self.flow.next_epoch();
-    }
-
-    /// The held batch failed again.
-    fn wait_longer(&mut self) {
-        if let Some(hold) = &mut self.hold {
-            hold.pause = (hold.pause * 2).min(RETRY_PAUSE_MAX);
-            hold.retry_at = Instant::now() + hold.pause;
-        }
-    }
-
-    /// The held batch is processed: on with what comes after it.
-    fn release(&mut self, partition: i32, rewinds: &Sender<Rewind>) {
-        self.observer.released();
-        if self.position < self.live_from {
-            let behind = self.live_from - self.position;
-            self.observer.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off"));
-        }
-        self.flow.hold(None);
-        let _gone = rewinds.send(Rewind { partition, epoch: self.epoch, offset: self.position });
-    }
-
-    fn retry_is_due(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.batch.is_some() && hold.retry_at <= Instant::now())
-    }
-
-    /// Writes the state if it is large or old enough.
-    fn persist_if_due(&mut self) -> Result<(), RunError> {
-        if self.line.store().should_persist() || self.persisted_at.elapsed() >= PERSIST_INTERVAL {
-            self.persist()?;
-        }
-        if self.sized_at.elapsed() >= SIZES_INTERVAL {
-            self.observer.sizes(&mut self.line);
-            self.sized_at = Instant::now();
-        }
-        Ok(())
-    }
-
-    fn persist(&mut self) -> Result<(), RunError> {
-        let start = Instant::now();
-        self.line.store().persist()?;
-        self.persisted_at = Instant::now();
-        self.observer.stage(Stage::Persist, start.elapsed());
-        self.observer.persisted(self.committed);
-        Ok(())
-    }
 }
 
 /// See the module.

@@ -1,0 +1,111 @@
+//! A partition of a worker: its line, its place in the log, and what holds it. What is done with it, and when, is the
+//! worker's business.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use engine::record::Offset;
+
+use super::RunError;
+use super::dispatch::{Delivered, Flow, Rewind};
+use super::observe::PartitionObserver;
+use crate::line::Line;
+use crate::metrics::Stage;
+use crate::status::Phase;
+
+/// State in memory is written at least this often, so that a crash replays little.
+const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Time between two looks at the sizes of the state.
+pub(super) const SIZES_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time before a held batch is tried again, which doubles up to the longest.
+pub(super) const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A partition of this worker.
+pub(super) struct Owned {
+    pub(super) line: Line,
+    pub(super) observer: PartitionObserver,
+    pub(super) flow: Arc<Flow>,
+    /// Batches of another epoch are stale.
+    pub(super) epoch: u64,
+    /// Records before this are replayed with outputs off.
+    pub(super) live_from: Offset,
+    /// Next offset to process.
+    pub(super) position: Offset,
+    /// The position at the last commit.
+    pub(super) committed: Offset,
+    /// Whether the group has an offset for the partition.
+    pub(super) has_committed: bool,
+    pub(super) hold: Option<Hold>,
+    pub(super) persisted_at: Instant,
+    pub(super) sized_at: Instant,
+}
+
+/// A partition that waits for a plugin that works.
+pub(super) struct Hold {
+    /// The batch that is tried again; none after a rewind, as the next one is it.
+    pub(super) batch: Option<Box<Delivered>>,
+    pub(super) pause: Duration,
+    pub(super) retry_at: Instant,
+}
+
+impl Owned {
+    /// Keeps a batch until the plugin works. What is polled after it is stale: it is read again on release, as queues
+    /// that do not move would fill up the room of other partitions.
+    pub(super) fn keep(&mut self, batch: Box<Delivered>) {
+        let hold = self.hold.get_or_insert_with(|| {
+            let retry_at = Instant::now() + RETRY_PAUSE_MIN;
+            Hold { batch: None, pause: RETRY_PAUSE_MIN, retry_at }
+        });
+        hold.batch = Some(batch);
+        self.flow.hold(Some(self.position));
+        self.epoch = self.flow.next_epoch();
+    }
+
+    /// The held batch failed again.
+    pub(super) fn wait_longer(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            hold.pause = (hold.pause * 2).min(RETRY_PAUSE_MAX);
+            hold.retry_at = Instant::now() + hold.pause;
+        }
+    }
+
+    /// The held batch is processed: on with what comes after it.
+    pub(super) fn release(&mut self, partition: i32, rewinds: &Sender<Rewind>) {
+        self.observer.released();
+        if self.position < self.live_from {
+            let behind = self.live_from - self.position;
+            self.observer.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off"));
+        }
+        self.flow.hold(None);
+        let _gone = rewinds.send(Rewind { partition, epoch: self.epoch, offset: self.position });
+    }
+
+    pub(super) fn retry_is_due(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.batch.is_some() && hold.retry_at <= Instant::now())
+    }
+
+    /// Writes the state if it is large or old enough.
+    pub(super) fn persist_if_due(&mut self) -> Result<(), RunError> {
+        if self.line.store().should_persist() || self.persisted_at.elapsed() >= PERSIST_INTERVAL {
+            self.persist()?;
+        }
+        if self.sized_at.elapsed() >= SIZES_INTERVAL {
+            self.observer.sizes(&mut self.line);
+            self.sized_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    pub(super) fn persist(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
+        self.line.store().persist()?;
+        self.persisted_at = Instant::now();
+        self.observer.stage(Stage::Persist, start.elapsed());
+        self.observer.persisted(self.committed);
+        Ok(())
+    }
+}
