@@ -84,6 +84,8 @@ const INVALID_STATUS = 2;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const MARK_BYTES_MAX = 2;
+/** In one value; from there on it is faster as a text. */
+const ESCAPES_ONE_BY_ONE = 8;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // One character a byte, so that texts can be cut and compared by the places of their bytes.
@@ -247,8 +249,10 @@ export class TupleKey {
     const marks = this._marks;
     const valueBytes = ends[first + event.width - 1] - (first === 0 ? 0 : ends[first - 1]);
     const start = out.claim(2 * valueBytes + parts.length * (MARK_BYTES_MAX + 1));
-    const bytes = out.bytes;
-    let special = out.special;
+    const { bytes, data } = out;
+    // The next `:` and the next `\`: each byte is looked at once as long as events come in order.
+    const isAhead = (first === 0 ? 0 : ends[first - 1]) >= out.seen;
+    let { colon, backslash } = out;
     let to = start;
     for (let place = 0; place < parts.length; place++) {
       const part = parts[place];
@@ -267,21 +271,35 @@ export class TupleKey {
       }
       let from = at === 0 ? 0 : ends[at - 1];
       const end = ends[at];
-      if (special < from || from < out.seen) {
-        special = out.find(from);
+      for (let left = isAhead ? ESCAPES_ONE_BY_ONE : 0; from < end; left--) {
+        if (left === 0) {
+          to = out.copyEscaped(from, end, to);
+          break;
+        }
+        if (colon < from) {
+          colon = data.indexOf(COLON, from);
+          colon = colon < 0 ? data.length : colon;
+        }
+        if (backslash < from) {
+          backslash = data.indexOf(BACKSLASH, from);
+          backslash = backslash < 0 ? data.length : backslash;
+        }
+        const special = colon < backslash ? colon : backslash;
+        const stop = special < end ? special : end;
+        bytes.copyWithin(to, from, stop);
+        to += stop - from;
+        from = stop;
+        if (special < end) {
+          bytes[to++] = BACKSLASH;
+          bytes[to++] = bytes[special];
+          from++;
+        }
       }
-      while (special < end) {
-        bytes.copyWithin(to, from, special);
-        to += special - from;
-        bytes[to++] = BACKSLASH;
-        bytes[to++] = bytes[special];
-        from = special + 1;
-        special = out.find(from);
-      }
-      if (from < end) {
-        bytes.copyWithin(to, from, end);
-        to += end - from;
-      }
+    }
+    if (isAhead) {
+      out.colon = colon;
+      out.backslash = backslash;
+      out.seen = ends[first + event.width - 1];
     }
     return out.claimed(start, to);
   }
@@ -411,10 +429,9 @@ class Out {
     this.free = data.length;
     /** The last key made here. */
     this.last = null;
-    /** The next `:`, the next `\`, and the first of both, from the place `seen` on. */
+    /** The next `:` and the next `\` that are known of, and where the last event ended that was looked at for them. */
     this.colon = -1;
     this.backslash = -1;
-    this.special = -1;
     this.seen = 0;
   }
 
@@ -434,29 +451,23 @@ class Out {
     return this.last;
   }
 
-  /**
-   * The first byte from `from` on that has to be escaped; the number of bytes if there is none. Each byte is looked at
-   * once as long as the questions go forward.
-   */
-  find(from) {
-    const back = from < this.seen ? this.data.subarray(from, this.seen) : null;
-    this.colon = this._next(COLON, this.colon, from, back);
-    this.backslash = this._next(BACKSLASH, this.backslash, from, back);
-    this.special = Math.min(this.colon, this.backslash);
-    this.seen = from;
-    return this.special;
-  }
-
-  _next(byte, known, from, back) {
-    const before = back === null ? -1 : back.indexOf(byte);
-    if (before >= 0) {
-      return from + before;
+  /** Copies a piece of the values, escaped, at a cost that does not depend on how much there is to escape. */
+  copyEscaped(from, end, to) {
+    const piece = this.bytes.subarray(from, end);
+    let text;
+    try {
+      text = utf8.decode(piece);
+    } catch {
+      for (const byte of piece) {
+        if (byte === COLON || byte === BACKSLASH) {
+          this.bytes[to++] = BACKSLASH;
+        }
+        this.bytes[to++] = byte;
+      }
+      return to;
     }
-    if (known >= from) {
-      return known;
-    }
-    const found = this.data.indexOf(byte, from);
-    return found < 0 ? this.data.length : found;
+    const escaped = text.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
+    return to + encoder.encodeInto(escaped, this.bytes.subarray(to)).written;
   }
 
   /** Takes a key: bytes anywhere, or a text. */

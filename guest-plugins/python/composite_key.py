@@ -20,7 +20,7 @@ class CompositeKey:
     def configure(self, config: str) -> list[str]:
         read = read_config(config.strip())
         on_missing, kinds = read.get("on_missing", "no-key"), read.get("kinds", "distinct")
-        if on_missing not in ON_MISSING:
+        if not isinstance(on_missing, str) or on_missing not in ON_MISSING:
             raise ValueError(f"on_missing is {json.dumps(on_missing)}: it can be \"no-key\" or \"empty\"")
         self.tuple = TupleKey(read.get("fields", DEFAULT_FIELDS), missing=ON_MISSING[on_missing], kinds=kinds)
         self.key = self.tuple.key
