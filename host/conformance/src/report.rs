@@ -56,6 +56,8 @@ pub struct Report {
     pub level: Level,
     /// What was drawn from.
     pub seed: u64,
+    /// The rules and groups that were named; empty: all of the level.
+    pub chosen: Vec<String>,
     /// Whether only what needs little time was tried.
     pub quick: bool,
     /// One a rule, in the order of the rules.

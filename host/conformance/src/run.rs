@@ -171,6 +171,7 @@ fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn Fn
         subject: Subject::of(candidate),
         level: options.level,
         seed: options.seed,
+        chosen: options.rules.clone(),
         quick: options.quick,
         outcomes: Vec::with_capacity(rules.len()),
         time: started.elapsed(),

@@ -32,10 +32,11 @@ pub(super) fn report(report: &Report, colour: bool) -> String {
         counts.not_applicable,
         report.time.as_secs_f64()
     );
-    let words = match (report.passed(), report.quick) {
-        (true, true) => paint("conforms, as far as the quick rules say", GREEN, colour),
-        (true, false) => paint(&format!("conforms ({})", report.level.name()), GREEN, colour),
+    let words = match (report.passed(), report.chosen.as_slice()) {
         (false, _) => paint("does not conform", RED, colour),
+        (true, []) if report.quick => paint("conforms, as far as the quick rules say", GREEN, colour),
+        (true, []) => paint(&format!("conforms ({})", report.level.name()), GREEN, colour),
+        (true, names) => paint(&format!("conforms, as far as {} say", names.join(", ")), GREEN, colour),
     };
     let bad: Vec<&str> = report.bad().map(|outcome| outcome.rule.id).collect();
     let _ = if bad.is_empty() { writeln!(out, "{words}") } else { writeln!(out, "{words}: {}", bad.join(", ")) };

@@ -29,6 +29,7 @@ pub(super) fn report(report: &Report) -> String {
         },
         "level": report.level.name(),
         "seed": report.seed,
+        "chosen": report.chosen,
         "quick": report.quick,
         "rules": report.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "summary": {

@@ -37,7 +37,15 @@ fn report() -> Report {
         imports: vec!["dedup:plugin/log@1.0.0".to_owned()],
         contract: "1.0.0".to_owned(),
     };
-    Report { subject, level: Level::Strict, seed: 7, quick: false, outcomes, time: Duration::from_millis(1500) }
+    Report {
+        subject,
+        level: Level::Strict,
+        seed: 7,
+        chosen: Vec::new(),
+        quick: false,
+        outcomes,
+        time: Duration::from_millis(1500),
+    }
 }
 
 #[test]
@@ -52,6 +60,12 @@ fn people_see_the_failure_and_how_to_repeat_it() {
         text.ends_with("2 passed, 1 failed, 1 blocked, 1 not applicable, in 1.5 s\ndoes not conform: C2, C3\n"),
         "{text}"
     );
+    let good = |chosen: &[&str]| {
+        let chosen = chosen.iter().map(ToString::to_string).collect();
+        Report { outcomes: vec![outcome("L1", Verdict::Passed)], chosen, ..report() }.to_human(false)
+    };
+    assert!(good(&[]).ends_with("\nconforms (strict)\n"));
+    assert!(good(&["L1", "keys"]).ends_with("\nconforms, as far as L1, keys say\n"));
     assert!(report().to_human(true).contains("\u{1b}[31mFAIL\u{1b}[0m"));
 }
 

@@ -62,13 +62,17 @@ pub(super) const RULES: &[Rule] = &[
         "Half a rule is none: a client that starts to write 1.0 would make some duplicates pass and others not.",
         numbers,
     ),
-    rule(
-        "K4",
-        Level::Required,
-        "Different values of two fields never run into one key: (\"a|b\", \"c\") and (\"a\", \"b|c\").",
-        "The second event would be dropped as a duplicate of one that it has nothing to do with.",
-        composites::injective,
-    ),
+    Rule {
+        // Some of the texts have a NUL.
+        follows: &["C1", "T1"],
+        ..rule(
+            "K4",
+            Level::Required,
+            "Different values of two fields never run into one key: (\"a|b\", \"c\") and (\"a\", \"b|c\").",
+            "The second event would be dropped as a duplicate of one that it has nothing to do with.",
+            composites::injective,
+        )
+    },
     rule(
         "K5",
         Level::Strict,

@@ -86,7 +86,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         concerns: Concerns::EachRole,
-        follows: &["L4", "L6"],
+        follows: &["L5", "L6"],
         ..rule(
             "L8",
             Level::Required,
