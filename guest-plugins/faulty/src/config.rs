@@ -41,6 +41,10 @@ macro_rules! faults {
 }
 
 faults! {
+    /// It refuses every configuration.
+    RefusesConfig = "L5-refuses",
+    /// It asks for a field by something that is no JSON pointer.
+    NoPointer = "L5-no-pointer",
     /// A configuration that is no JSON is a panic.
     BadConfigTraps = "L6-bad-config",
     /// Members that it does not know are accepted.
@@ -105,6 +109,16 @@ faults! {
     Longer = "T5-longer",
     /// An empty object is a panic.
     EmptyObject = "T6-empty-object",
+    /// It finds members of the payload by their text, and does not resolve escapes.
+    Textual = "K2-textual",
+    /// The number 1.0 is 1, and 1e0 is another.
+    TrailingZero = "K3-trailing-zero",
+    /// Values are joined by a character that they may have themselves.
+    Joined = "K4-joined",
+    /// Null and missing are the empty string.
+    NullIsEmpty = "K5-null-empty",
+    /// Strings of 60,000 times the letter x stand in the key six times.
+    LongKeys = "K7-long-keys",
     /// A pair with nothing in common has the score 0/0.
     NotANumber = "S1-nan",
     /// A pair with nothing in common has a score a little below 0.
@@ -135,8 +149,8 @@ faults! {
     DearNesting = "R4-nesting",
     /// A line of log for each event.
     Chatty = "R5-chatty",
-    /// Keys end with 2 KiB of nothing.
-    LongKeys = "R6-long-keys",
+    /// Keys end with 800 spaces, and each event has a note of 1,000.
+    LongAnswers = "R6-long-answers",
     /// 80 MiB are taken when it is configured.
     LargeMemory = "R7-memory",
 }
@@ -145,7 +159,7 @@ impl Fault {
     /// Whether it shows only where the payload is read.
     #[must_use]
     pub fn needs_payload(self) -> bool {
-        matches!(self, Self::NotUtf8 | Self::Longer)
+        matches!(self, Self::NotUtf8 | Self::Longer | Self::Textual)
     }
 }
 

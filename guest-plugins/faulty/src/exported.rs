@@ -48,6 +48,7 @@ impl key::exports::dedup::plugin::key_extractor::Guest for Exported {
         EXTRACTOR.with(|slot| {
             slot.with(|extractor| {
                 MEMORY.with(|memory| {
+                    let events = keys::read(&extractor.config, events);
                     keys::before(&extractor.config, memory, &events)?;
                     let mut answer = export::extract(extractor, &events);
                     keys::after(&extractor.config, memory, &events, &mut answer);

@@ -5,7 +5,7 @@ use dedup_plugin::tuple::{Kinds, Missing, Tuple};
 use dedup_plugin::{Event, Info, Input, KeyExtractor, Keys, Kind, Pair, Score, SimilarityScorer, Verdict, Verdicts};
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::config::{Config, Fault};
 
 /// Who the plugin is, in both roles.
 pub const INFO: Info = Info { name: "faulty", version: env!("CARGO_PKG_VERSION"), key_version: 1 };
@@ -29,7 +29,12 @@ impl KeyExtractor for Extractor {
         let parts: Vec<Vec<String>> = FIELDS.iter().map(|field| vec![(*field).to_owned()]).collect();
         let mut fields = Vec::new();
         let tuple = Tuple::new(&parts, Missing::Marked, Kinds::Distinct, &mut fields)?;
-        let input = if config.payload { Input::Payload } else { Input::Fields(fields) };
+        let input = match config.fault {
+            Some(Fault::RefusesConfig) => return Err("no configuration is good enough".to_owned()),
+            Some(Fault::NoPointer) => Input::Fields(vec!["id".to_owned()]),
+            _ if config.payload => Input::Payload,
+            _ => Input::Fields(fields),
+        };
         Ok((Self { tuple, config }, input))
     }
 

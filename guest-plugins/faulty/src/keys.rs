@@ -17,6 +17,7 @@ pub struct Memory {
 }
 
 /// The numbers of the contract.
+const NUMBER: u8 = 3;
 const STRING: u8 = 4;
 const JSON: u8 = 5;
 const INVALID: u8 = 2;
@@ -55,14 +56,14 @@ fn before_value(config: &Config, kind: u8, value: &[u8]) {
     match config.fault {
         Some(Fault::Nul) => assert!(!value.contains(&0), "a NUL"),
         Some(Fault::NotUtf8) => assert!(std::str::from_utf8(value).is_ok(), "no UTF-8"),
-        Some(Fault::Infinite) if kind == 3 => {
+        Some(Fault::Infinite) if kind == NUMBER => {
             let number: f64 = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
             assert!(number.is_finite(), "infinite");
         }
         Some(Fault::Recursion) if kind == JSON => {
             std::hint::black_box(depth(value));
         }
-        Some(Fault::Buffer) => assert!(value.len() <= 512 << 10, "{} bytes", value.len()),
+        Some(Fault::Buffer) if kind == STRING => assert!(value.len() <= 512 << 10, "{} bytes", value.len()),
         Some(Fault::EmptyObject) => assert!(value != b"{}", "an empty object"),
         Some(Fault::QuadraticBytes) if kind == STRING => {
             let length = value.len().min(64 << 10) as u64;
@@ -85,6 +86,40 @@ fn depth(value: &[u8]) -> usize {
     }
 }
 
+/// A batch as it is read by a plugin that has this fault.
+#[must_use]
+pub fn read(config: &Config, mut events: Batch) -> Batch {
+    match config.fault {
+        Some(Fault::NullIsEmpty) => {
+            events.kinds.iter_mut().filter(|kind| **kind < 2).for_each(|kind| *kind = STRING);
+        }
+        Some(Fault::TrailingZero) => {
+            let mut values = Column { data: Vec::new(), ends: Vec::new() };
+            for (kind, value) in std::iter::zip(&events.kinds, texts(&events.values)) {
+                let value = if *kind == NUMBER { value.strip_suffix(b".0").unwrap_or(value) } else { value };
+                values.data.extend(value);
+                values.ends.push(values.data.len() as u32);
+            }
+            events.values = values;
+        }
+        _ => {}
+    }
+    events
+}
+
+/// Strings as they are, other values after their kind.
+fn joined(values: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut key = Vec::new();
+    for (kind, value) in values {
+        if *kind != STRING {
+            key.extend([0xff, *kind]);
+        }
+        key.extend(*value);
+        key.push(b'|');
+    }
+    key
+}
+
 /// The kind and the bytes of each value.
 fn values(events: &Batch) -> impl Iterator<Item = (u8, &[u8])> {
     events.kinds.iter().copied().zip(texts(&events.values))
@@ -103,7 +138,9 @@ pub fn after(config: &Config, memory: &Memory, events: &Batch, answer: &mut Extr
         Fault::Position => rewrite(answer, |event, key| key.extend(event.to_le_bytes())),
         Fault::OddBatches if count % 2 == 1 && (3..48).contains(&count) => rewrite(answer, |_, key| key.push(b'?')),
         Fault::Neighbours => unlike_neighbours(answer),
-        Fault::LongNote => refuse(events, answer, |value| value.len() >= 10_000, true),
+        Fault::LongNote => {
+            refuse(events, answer, |value| value.len() >= 10_000 && !matches!(value.first(), Some(b'[' | b'{')), true)
+        }
         Fault::CountsCalls if count > 0 && answer.notes.first().is_none_or(|note| note.index > 0) => {
             answer.notes.insert(0, Note { index: 0, message: format!("call {}", memory.calls.get()) });
         }
@@ -117,10 +154,33 @@ pub fn after(config: &Config, memory: &Memory, events: &Batch, answer: &mut Extr
                 memory.refused.set(true);
             }
         }
-        Fault::Longer => longer_counts(events, answer),
-        Fault::LongKeys => rewrite(answer, |_, key| key.resize(key.len() + 2048, b' ')),
+        Fault::Longer => by_ids(events, answer, ids_of_the_longer),
+        Fault::Textual => by_ids(events, answer, ids_by_their_text),
+        Fault::Joined => {
+            let width = events.width.max(1) as usize;
+            let values: Vec<(u8, &[u8])> = values(events).collect();
+            let events: Vec<&[(u8, &[u8])]> = values.chunks(width).collect();
+            rewrite(answer, |event, key| *key = joined(events.get(event as usize).copied().unwrap_or_default()));
+        }
+        Fault::LongKeys => {
+            let long: Vec<bool> = texts(&events.values).map(|value| value.starts_with(&[b'x'; 60_000])).collect();
+            let width = events.width.max(1) as usize;
+            let is_long =
+                |event: u32| long.chunks(width).nth(event as usize).is_some_and(|event| event.contains(&true));
+            rewrite(answer, |event, key| *key = if is_long(event) { key.repeat(6) } else { std::mem::take(key) });
+        }
+        Fault::LongAnswers => {
+            rewrite(answer, |_, key| key.resize(key.len() + 800, b' '));
+            let note = |event: usize| Note { index: event as u32, message: " ".repeat(1000) };
+            answer.notes = (0..count).map(note).collect();
+        }
         _ => lie(fault, answer),
     }
+}
+
+/// Longer than a note may be, and no array or object.
+fn is_long_text(value: &[u8]) -> bool {
+    value.len() >= 10_000 && !value.starts_with(b"[") && !value.starts_with(b"{")
 }
 
 /// Answers that are none.
@@ -143,7 +203,7 @@ fn lie(fault: Fault, answer: &mut Extraction) {
 }
 
 /// Changes each key; `change` gets the event it belongs to.
-fn rewrite(answer: &mut Extraction, change: impl Fn(u32, &mut Vec<u8>)) {
+fn rewrite(answer: &mut Extraction, mut change: impl FnMut(u32, &mut Vec<u8>)) {
     if answer.owners.is_empty() {
         return;
     }
@@ -160,13 +220,13 @@ fn rewrite(answer: &mut Extraction, change: impl Fn(u32, &mut Vec<u8>)) {
 /// Gives an event another key whose key is that of the two before. There is one key an event.
 fn unlike_neighbours(answer: &mut Extraction) {
     let keys: Vec<Vec<u8>> = texts(&answer.keys).map(<[u8]>::to_vec).collect();
-    let numbers: Vec<u32> = answer.owners.clone();
-    rewrite(answer, |event, key| {
-        let at = numbers.iter().position(|owner| *owner == event).unwrap_or_default();
+    let mut at = 0_usize;
+    rewrite(answer, |_, key| {
         let before = at.checked_sub(2).and_then(|first| keys.get(first..at));
         if before.is_some_and(|before| before.iter().all(|other| other == key)) {
             key.push(b'?');
         }
+        at += 1;
     });
 }
 
@@ -201,21 +261,14 @@ fn refuse(events: &Batch, answer: &mut Extraction, is_such: impl Fn(&[u8]) -> bo
     (answer.keys, answer.owners) = (keys, owners);
 }
 
-/// Reads payloads so that of repeated members the longer counts.
-fn longer_counts(events: &Batch, answer: &mut Extraction) {
+/// Makes the keys anew of what `ids` finds in the payloads.
+fn by_ids(events: &Batch, answer: &mut Extraction, ids: impl Fn(&[u8]) -> Option<(String, String)>) {
     let (mut keys, mut owners, mut status, mut notes) =
         (Column { data: Vec::new(), ends: Vec::new() }, Vec::new(), Vec::new(), Vec::new());
     for (event, payload) in (0_u32..).zip(texts(&events.values)) {
-        let ids = members(payload).and_then(|members| {
-            let longest = |wanted: &str| {
-                let all = members.iter().filter(|(name, _)| name == wanted).filter_map(|(_, value)| value.as_str());
-                all.max_by_key(|text| text.len()).map(str::to_owned)
-            };
-            Some((longest("event")?, longest("distinct_id")?))
-        });
-        match ids {
-            Some((event_name, user)) => {
-                keys.data.extend(key_of_ids(&event_name, &user));
+        match ids(payload) {
+            Some((name, user)) => {
+                keys.data.extend(key_of_ids(&name, &user));
                 keys.ends.push(keys.data.len() as u32);
                 owners.push(event);
                 status.push(0);
@@ -230,6 +283,28 @@ fn longer_counts(events: &Batch, answer: &mut Extraction) {
         keys.ends = vec![0; status.len()];
     }
     *answer = Extraction { keys, owners, status, notes };
+}
+
+/// Of repeated members the longer.
+fn ids_of_the_longer(payload: &[u8]) -> Option<(String, String)> {
+    let members = members(payload)?;
+    let longest = |wanted: &str| {
+        let all = members.iter().filter(|(name, _)| name == wanted).filter_map(|(_, value)| value.as_str());
+        all.max_by_key(|text| text.len()).map(str::to_owned)
+    };
+    Some((longest("event")?, longest("distinct_id")?))
+}
+
+/// What stands between quotes after the name, escapes and all.
+fn ids_by_their_text(payload: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(payload);
+    let quoted = |name: &str| {
+        let (_, after) = text.split_once(&format!("\"{name}\":\""))?;
+        let is_end = |(at, _): &(usize, &str)| !after.get(..*at).is_some_and(|before| before.ends_with('\\'));
+        let (end, _) = after.match_indices('"').find(is_end)?;
+        after.get(..end).map(str::to_owned)
+    };
+    Some((quoted("event")?, quoted("distinct_id")?))
 }
 
 /// The members of an object, repeated ones too; `None` of anything else.

@@ -37,7 +37,9 @@ pub fn after(config: &Config, pairs: &Pairs, answer: &mut Comparisons) {
         }
         Some(Fault::NotANumber) => nothing_in_common(pairs, answer, f64::NAN),
         Some(Fault::BelowZero) => nothing_in_common(pairs, answer, -1e-9),
-        Some(Fault::AlmostItself) => each(answer, |_, score| if score < 1.0 { score } else { 0.999 }),
+        Some(Fault::AlmostItself) => {
+            where_there_are_rows(pairs, answer, |score| if score < 1.0 { score } else { 0.999 })
+        }
         Some(Fault::Asymmetric) => asymmetric(pairs, answer),
         Some(Fault::OneSided) => {
             for (verdict, kind) in answer.verdicts.iter_mut().zip(&pairs.duplicate_kinds) {
@@ -61,8 +63,12 @@ fn each(answer: &mut Comparisons, change: impl Fn(usize, f64) -> f64) {
 }
 
 fn nothing_in_common(pairs: &Pairs, answer: &mut Comparisons, instead: f64) {
+    where_there_are_rows(pairs, answer, |score| if score == 0.0 { instead } else { score });
+}
+
+fn where_there_are_rows(pairs: &Pairs, answer: &mut Comparisons, change: impl Fn(f64) -> f64) {
     let has_rows: Vec<bool> = ranges(pairs).map(|rows| !rows.is_empty()).collect();
-    each(answer, |pair, score| if score == 0.0 && has_rows.get(pair) == Some(&true) { instead } else { score });
+    each(answer, |pair, score| if has_rows.get(pair) == Some(&true) { change(score) } else { score });
 }
 
 /// Takes a little off where the original has more bytes than the duplicate.

@@ -1,7 +1,7 @@
 //! Rules of the group `scores`: what a scorer may say of pairs, whatever it takes likeness to be.
 
 use engine::properties::Verdict;
-use plugin::{Input, Role};
+use plugin::{FaultKind, Input, Role};
 
 use crate::context::Context;
 use crate::feed::{Items, Laid, Text};
@@ -83,17 +83,20 @@ fn in_range(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut events = context.events(session.input());
     for text in hard_pairs(&mut events) {
         let items = session.items([text]);
-        if items.len() > 0 {
-            scored(&mut session, &items)?;
+        if items.len() == 0 {
+            continue;
+        }
+        match session.ask(&items) {
+            Ok(_) => {}
+            Err(fault) if fault.kind == FaultKind::Lie => {
+                let wanted = "two scores from 0 to 1 and a verdict for each row";
+                return Err(Stop::failed(items.shown(0), fault.to_string(), wanted));
+            }
+            // Whether odd events are answered at all is the business of the group `totality`.
+            Err(_) => session = context.session(role)?,
         }
     }
     Ok(())
-}
-
-/// One call for pairs that are this group's business to get an answer for.
-fn scored(session: &mut Session, items: &Items) -> Result<Vec<Answer>, Stop> {
-    let wanted = "two scores from 0 to 1 for each pair and a verdict for each row";
-    session.ask(items).map_err(|fault| Stop::failed(items.shown(0), fault.to_string(), wanted))
 }
 
 /// Pairs with nothing in common, with an event that has nothing, with odd values on one side, on the other, on both.

@@ -99,7 +99,7 @@ pub(crate) fn large() -> Vec<Named> {
         (format!("a string of {kilo} KiB"), Json::string("x".repeat(LONG_STRING_BYTES))),
         (format!("a string of {kilo} KiB of separators"), Json::string(":\\".repeat(LONG_STRING_BYTES / 2))),
         (format!("a string of {kilo} KiB beyond ASCII"), Json::string("é😀".repeat(LONG_STRING_BYTES / 6))),
-        (format!("a string of {kilo} KiB of NUL"), Json::string("\0".repeat(LONG_STRING_BYTES / 6))),
+        (format!("a string of {kilo} KiB of escapes"), Json::string("\"\u{1}".repeat(LONG_STRING_BYTES / 8))),
         (format!("an object of {MANY} members"), members(MANY)),
         (format!("an array of {MANY} elements"), elements(MANY)),
         (format!("a name of {kilo} KiB"), Json::Object(vec![("n".repeat(LONG_STRING_BYTES), Json::Null)])),

@@ -1,0 +1,125 @@
+//! That the suite sees what it says it sees: a plugin with no fault keeps to all rules, and with each of its faults it
+//! breaks the one rule that the fault is named after. The plugin has to be built before.
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use common::{blocked, failed, for_tests, run, strict};
+use conformance::{Golden, Options, Verdict};
+use faulty::{FAULTS, rule_of};
+
+/// Rules that no fault of a plugin that can be configured breaks, and why, or where they are tried.
+const NOT_BY_A_FAULT: [(&str, &str); 14] = [
+    ("L1", "loading.rs: a core module"),
+    ("L2", "loading.rs: another world, other types"),
+    ("L3", "loading.rs: an import that there is not"),
+    ("L4", "loading.rs: traps as it starts"),
+    ("L8", "a component without imports has nothing to make the difference of"),
+    ("L10", "loading.rs: no name"),
+    ("L11", "loading.rs: a name with a slash"),
+    ("L12", "loading.rs: an import of WASI"),
+    ("D4", "only the host's compiler or cache could break it"),
+    ("D5", "a component without imports has nothing to make the difference of"),
+    ("K1", "the plugin gets the same values whatever the spelling: only the host could break it"),
+    ("K6", "the plugin does not get other fields: only the host could break it"),
+    ("G1", "golden vectors that are wrong, below"),
+    ("G2", "golden vectors that are wrong, below"),
+];
+
+/// Every fault, on as many threads as there are processors. Says what is wrong about the report of one, if anything is.
+fn wrong_reports(faults: &[&str], check: impl Fn(&str) -> Result<(), String> + Sync) -> Vec<String> {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(what) = check(fault) {
+                        wrong.lock().expect("no test panicked").push(format!("{fault}: {what}"));
+                    }
+                }
+            });
+        }
+    });
+    wrong.into_inner().expect("no test panicked")
+}
+
+fn with_fault(cache: &Path, fault: &str) -> Options {
+    let config = Some(format!("{{\"fault\":\"{fault}\"}}"));
+    Options { extractor_config: config.clone(), scorer_config: config, ..strict(cache) }
+}
+
+fn breaks_its_rule_alone(plugin: &Path, cache: &Path, fault: &str) -> Result<(), String> {
+    let started = Instant::now();
+    let report = run(plugin, &with_fault(cache, fault));
+    let rule = rule_of(fault);
+    println!("{fault}: {:.1} s", started.elapsed().as_secs_f64());
+    // A rule is blocked by the one that is broken, or by one that is blocked.
+    let bad: BTreeSet<&str> = report.bad().map(|outcome| outcome.rule.id).collect();
+    let says_why = |id: &&str| match report.outcome(id).map(|outcome| &outcome.verdict) {
+        Some(Verdict::Blocked(why)) => {
+            bad.iter().any(|bad| bad != id && why.split([' ', ';']).any(|word| word == *bad))
+        }
+        _ => false,
+    };
+    if failed(&report) == [rule] && blocked(&report).iter().all(says_why) {
+        return Ok(());
+    }
+    let bad = report.bad().map(|outcome| conformance::outcome_line(outcome, false)).collect::<Vec<_>>().join("\n");
+    Err(format!("failed {:?}, blocked {:?}\n{bad}", failed(&report), blocked(&report)))
+}
+
+#[test]
+fn each_fault_breaks_the_rule_it_is_named_after_and_no_other() {
+    let (plugin, cache) = (for_tests("faulty"), tempfile::tempdir().expect("a directory"));
+    run(&plugin, &strict(cache.path()));
+    let only = std::env::var("DEDUP_FAULTS").unwrap_or_default();
+    let faults: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with(&only)).collect();
+    let wrong = wrong_reports(&faults, |fault| breaks_its_rule_alone(&plugin, cache.path(), fault));
+    assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
+}
+
+#[test]
+fn without_a_fault_every_rule_holds() {
+    let (plugin, cache) = (for_tests("faulty"), tempfile::tempdir().expect("a directory"));
+    for input in ["fields", "payload"] {
+        let config = Some(format!("{{\"input\":\"{input}\"}}"));
+        let options = Options { extractor_config: config.clone(), scorer_config: config, ..strict(cache.path()) };
+        let report = run(&plugin, &options);
+        assert!(report.passed(), "{}", report.to_human(false));
+    }
+}
+
+#[test]
+fn golden_vectors_that_are_wrong_break_their_rule_alone() {
+    let (plugin, cache) = (for_tests("faulty"), tempfile::tempdir().expect("a directory"));
+    let vectors = |key: &str, similarity: f64| {
+        let text = format!(
+            r#"[{{"name": "key", "event": {{"id": "a", "user": {{"name": 1}}}}, "keys": ["{key}"]}},
+                {{"name": "score", "original": {{"a": 1}}, "duplicate": {{"a": 2}}, "similarity": {similarity},
+                  "property_similarity": 0, "changed": ["/a"], "same": []}}]"#
+        );
+        vec![Golden::parse(Path::new("golden.json"), text.as_bytes()).expect("golden vectors")]
+    };
+    let key = r"a:\\n1:\\a";
+    for (golden, rules) in
+        [(vectors(key, 0.0), vec![]), (vectors("a:1", 0.0), vec!["G1"]), (vectors(key, 0.5), vec!["G2"])]
+    {
+        let report = run(&plugin, &Options { golden, ..strict(cache.path()) });
+        assert_eq!((failed(&report), blocked(&report)), (rules, vec![]), "{}", report.to_human(false));
+    }
+}
+
+#[test]
+fn every_rule_is_broken_by_a_fault_or_tried_elsewhere() {
+    let faults = FAULTS.iter().map(|(name, _)| rule_of(name)).chain(NOT_BY_A_FAULT.map(|(rule, _)| rule));
+    let tried: BTreeSet<&str> = faults.collect();
+    let rules: BTreeSet<&str> = conformance::rules().map(|rule| rule.id).collect();
+    assert_eq!(tried, rules);
+}
