@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 use wasmtime::component::types::{Component as ComponentType, ComponentItem};
 use wasmtime::component::{Component, InstancePre, Linker};
 
+use crate::allowance::Allowance;
 use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::error::{CONTRACT, KEY_EXTRACTOR, LOG, LoadError, SIMILARITY_SCORER};
 use crate::fault::Fault;
@@ -188,7 +189,8 @@ impl Candidate {
     /// It fails, refuses its configuration, or asks for input that cannot be had.
     pub fn configured(&self, texts: Texts<'_>) -> Result<Plugin, LoadError> {
         let trapped = |step| move |cause| LoadError::Trapped { path: self.path().to_owned(), step, cause };
-        let mut instance = self.start(Log::new(&self.stem(), self.log_bytes_max())).map_err(trapped("instantiate"))?;
+        let log = Log::new(&self.stem(), self.log_bytes_max(), Allowance::new(Instant::now()));
+        let mut instance = self.start(log).map_err(trapped("instantiate"))?;
         let describing = self.roles().iter().next().unwrap_or(Role::KeyExtractor);
         let info = instance.describe(describing).map_err(trapped("describe"))?;
         let mut inputs = [None, None];

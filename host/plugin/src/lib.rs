@@ -9,6 +9,7 @@
 //!
 //! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
 
+mod allowance;
 mod answer;
 mod bindings;
 mod cache;

@@ -2,7 +2,9 @@
 //! go: see [`Extractor`] and [`Scorer`].
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::allowance::Allowance;
 use crate::bindings::types;
 use crate::candidate::Candidate;
 use crate::error::LoadError;
@@ -28,13 +30,14 @@ pub(crate) struct Loaded {
     scorer_config: String,
     extractor_input: Option<Input>,
     scorer_input: Option<Input>,
+    log_allowance: Allowance,
     candidate: Candidate,
 }
 
 impl Loaded {
     /// Makes an instance that is ready to be called in this role.
     pub(crate) fn start(&self, role: Role) -> Result<Instance, Cause> {
-        let log = Log::new(&self.name, self.limits.log_bytes_per_call_max);
+        let log = Log::new(&self.name, self.limits.log_bytes_per_call_max, self.log_allowance.clone());
         let words = |fault: Fault| fault.words;
         let mut instance = self.candidate.start(log).map_err(words)?;
         match instance.configure(role, self.config(role)).map_err(words)? {
@@ -70,6 +73,7 @@ impl Plugin {
             extractor_input,
             scorer_input,
             limits: *candidate.limits(),
+            log_allowance: Allowance::new(Instant::now()),
             candidate,
         }))
     }

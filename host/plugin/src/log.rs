@@ -1,5 +1,8 @@
 //! What one instance says, bounded a call: to the host's log, or kept for whoever asked for it. Not the host's own words.
 
+use std::time::Instant;
+
+use crate::allowance::Allowance;
 use crate::bindings::log;
 
 /// Longest part of a plugin's last words that goes into a reason.
@@ -12,6 +15,8 @@ const LINE_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Log {
     plugin: String,
+    /// What it shares with other instances.
+    allowance: Allowance,
     bytes_per_call_max: usize,
     /// Written in this call, what was cut included.
     bytes: usize,
@@ -24,9 +29,10 @@ pub(crate) struct Log {
 
 impl Log {
     /// The log of an instance of this plugin, which goes to the host's.
-    pub(crate) fn new(plugin: &str, bytes_per_call_max: usize) -> Self {
+    pub(crate) fn new(plugin: &str, bytes_per_call_max: usize, allowance: Allowance) -> Self {
         Self {
             plugin: plugin.to_owned(),
+            allowance,
             bytes_per_call_max,
             bytes: 0,
             bytes_cut: 0,
@@ -38,7 +44,8 @@ impl Log {
 
     /// A log that goes nowhere: its lines are kept until the next call.
     pub(crate) fn kept(plugin: &str, bytes_per_call_max: usize) -> Self {
-        Self { kept: Some(Vec::new()), ..Self::new(plugin, bytes_per_call_max) }
+        let allowance = Allowance::new(Instant::now());
+        Self { kept: Some(Vec::new()), ..Self::new(plugin, bytes_per_call_max, allowance) }
     }
 
     pub(crate) fn plugin(&self) -> &str {
@@ -68,18 +75,18 @@ impl Log {
 
     pub(crate) fn end_call(&self) {
         let Self { plugin, bytes_cut, kept, .. } = self;
-        if *bytes_cut > 0 && kept.is_none() {
-            tracing::warn!(
-                plugin = plugin.as_str(),
-                bytes_cut,
-                "the plugin's log was cut: it wrote too much in one call"
-            );
+        if *bytes_cut == 0 || kept.is_some() {
+            return;
+        }
+        if let Some(bytes_cut) = self.allowance.cut(*bytes_cut, Instant::now()) {
+            let plugin = plugin.as_str();
+            tracing::warn!(plugin, bytes_cut, "the plugin's log was cut: it wrote too much, in one call or over time");
         }
     }
 
     /// Takes a message down, or as much of it as fits.
     pub(crate) fn line(&mut self, level: u8, message: &str) {
-        let line = cut(message, self.bytes_left);
+        let line = self.allowed(level, cut(message, self.bytes_left));
         self.bytes_left = self.bytes_left.saturating_sub(line.len() + LINE_BYTES);
         self.bytes = self.bytes.saturating_add(message.len());
         self.bytes_cut = self.bytes_cut.saturating_add(message.len() - line.len());
@@ -98,6 +105,19 @@ impl Log {
             (None, 3) => tracing::warn!(plugin, "{line}"),
             (None, _) => tracing::error!(plugin, "{line}"),
         }
+    }
+
+    /// The line, or none of it where instances of the plugin wrote too much lately. What nobody hears costs nothing.
+    fn allowed<'a>(&self, level: u8, line: &'a str) -> &'a str {
+        let is_heard = match level {
+            0 => tracing::enabled!(tracing::Level::TRACE),
+            1 => tracing::enabled!(tracing::Level::DEBUG),
+            2 => tracing::enabled!(tracing::Level::INFO),
+            3 => tracing::enabled!(tracing::Level::WARN),
+            _ => tracing::enabled!(tracing::Level::ERROR),
+        };
+        let counts = self.kept.is_none() && is_heard && !line.is_empty();
+        if counts && !self.allowance.take(line.len() + LINE_BYTES, Instant::now()) { "" } else { line }
     }
 
     /// Takes down that so many bytes were written and are gone.

@@ -73,8 +73,8 @@
             (call $log (i32.const 2) (i32.const 65536) (i32.const 2000))
             (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1)))
             (br_if $flood (i32.lt_u (i32.load (i32.const 512)) (i32.const 100000))))))
-        ;; f: floods the log with 100,000 lines of one byte, and goes on.
-        (if (i32.eq (local.get $letter) (i32.const 102)) (then
+        ;; Q: floods the log with 100,000 lines of one byte, and goes on.
+        (if (i32.eq (local.get $letter) (i32.const 81)) (then
           (i32.store (i32.const 512) (i32.const 0))
           (loop $flood
             (call $log (i32.const 2) (i32.const 16) (i32.const 1))
