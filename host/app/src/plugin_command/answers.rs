@@ -75,7 +75,8 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Spent {
     pub(super) nanoseconds: u64,
-    pub(super) fuel: u64,
+    /// Absent where work is not counted.
+    pub(super) fuel: Option<u64>,
     /// Of the instance after the call; memories never shrink.
     pub(super) memory_bytes: usize,
 }
@@ -182,7 +183,7 @@ impl Spent {
     pub(super) fn of(cost: Cost) -> Self {
         Self {
             nanoseconds: u64::try_from(cost.time.as_nanos()).unwrap_or(u64::MAX),
-            fuel: cost.fuel.unwrap_or(0),
+            fuel: cost.fuel,
             memory_bytes: cost.memory_bytes,
         }
     }

@@ -137,7 +137,8 @@ fn extract(probe: &mut Probe, event: &FieldBatch, fields: &[String]) -> (Option<
     let mut extraction = Extraction::default();
     let fault = probe.extract(event, &mut extraction).err();
     let extracted = match &fault {
-        Some(fault) => Extracted::unanswered(Status::Failed, fault.words.clone()),
+        // The fault is told on its own, beside that of then.
+        Some(_) => Extracted { reason: None, ..Extracted::unanswered(Status::Failed, String::new()) },
         None => Extracted::of(&extraction),
     };
     let (values, log, cost) = (answers::values(fields, event), log(probe), Some(Spent::of(probe.cost())));

@@ -250,8 +250,8 @@ impl Summary {
             duplicates: extractions().filter(|extracted| extracted.duplicate_of.is_some()).count(),
             compared: comparisons().filter(|compared| compared.similarity.is_some()).count(),
             nanoseconds_mean: mean(costs.iter().map(|cost| cost.nanoseconds).sum()),
-            fuel_mean: mean(costs.iter().map(|cost| cost.fuel).sum()),
-            fuel_max: costs.iter().map(|cost| cost.fuel).max().unwrap_or(0),
+            fuel_mean: mean(costs.iter().filter_map(|cost| cost.fuel).sum()),
+            fuel_max: costs.iter().filter_map(|cost| cost.fuel).max().unwrap_or(0),
             memory_bytes_max: costs.iter().map(|cost| cost.memory_bytes).max().unwrap_or(0),
         }
     }

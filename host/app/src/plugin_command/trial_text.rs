@@ -86,8 +86,9 @@ fn say_rest(facts: &mut Facts, log: &[Line], cost: Option<Spent>, ink: Ink) {
         facts.list("log", log.iter().map(|line| said(line, ink)));
     }
     if let Some(cost) = cost {
-        let (time, fuel) = (screen::nanos(cost.nanoseconds as f64), screen::grouped(cost.fuel));
-        facts.add("cost", format!("{time}, {fuel} fuel, {} of memory", screen::bytes(cost.memory_bytes as u64)));
+        let time = screen::nanos(cost.nanoseconds as f64);
+        let fuel = cost.fuel.map_or_else(String::new, |fuel| format!(", {} fuel", screen::grouped(fuel)));
+        facts.add("cost", format!("{time}{fuel}, {} of memory", screen::bytes(cost.memory_bytes as u64)));
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) struct ConformanceArgs {
     /// Golden cases, a JSON array: events with the keys, or pairs with the scores, that are right; may be repeated
     #[arg(long, value_name = "FILE")]
     expect: Vec<PathBuf>,
-    /// Events of your own, one a line, for plugins that read the whole payload; `-` is standard input
+    /// Events of your own, one a line, to be tried beside those made up; at most 1,000 are read; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = stream)]
     input: Option<Stream>,
 }
