@@ -16,7 +16,7 @@ class CompositeKey {
     for (const name of Object.keys(unknown)) {
       throw new Refused(`unknown field \`${name}\`, expected one of \`fields\`, \`on_missing\`, \`kinds\``);
     }
-    if (!Object.hasOwn(ON_MISSING, on_missing)) {
+    if (typeof on_missing !== "string" || !Object.hasOwn(ON_MISSING, on_missing)) {
       throw new Refused(`on_missing is ${JSON.stringify(on_missing)}: it can be "no-key" or "empty"`);
     }
     if (!Array.isArray(fields) || !fields.flat(1).every((pointer) => typeof pointer === "string")) {
