@@ -46,7 +46,7 @@ fn a_broken_plugin_ends_the_run_and_a_mended_one_resumes_it() {
     put(&desk.path("key.wasm"), &brittle(1));
     let run =
         |words: &str| -> Ended { end(command(&desk, &format!("--input in --output out --dead-letter dead {words}"))) };
-    run("").refused(7, &["(files)", "from offset 2048", "--plugin-breaker", "unreachable"]);
+    run("").refused(7, &["(files)", "from offset 2048", "--plugin-breaker", "unreachable", "--resume"]);
     assert_eq!(desk.text("out").lines().count(), 2_048, "what was decided before is there");
     assert_eq!(desk.text("dead"), "", "its events are no dead letters");
     run("--resume").refused(7, &["from offset 2048"]);

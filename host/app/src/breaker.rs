@@ -34,11 +34,12 @@ impl Breaker {
     }
 
     /// Whether it can open at all.
-    pub(crate) fn is_armed(&self) -> bool {
+    fn is_armed(&self) -> bool {
         self.share_max.is_some()
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    #[cfg(test)]
+    fn is_open(&self) -> bool {
         self.is_open
     }
 

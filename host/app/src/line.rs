@@ -79,7 +79,10 @@ pub enum LineError {
     },
     /// The plugin fails on so many events that it is to blame and not they. Nothing of the batch was sent or staged: what
     /// was processed before may be committed, and the batch may be tried again.
-    #[error("{partition} from offset {offset}: {reason}")]
+    #[error(
+        "{partition} from offset {offset}: {reason}; mend the plugin and go on with --resume, or let such records go with a \
+         higher --plugin-breaker, or off"
+    )]
     Breaker {
         /// Where the batch is.
         partition: TopicPartition,
@@ -246,12 +249,6 @@ impl Line {
     pub fn try_plugins(rules: &Rules, plugins: &Plugins) -> Result<(), LineError> {
         let nowhere = TopicPartition { topic: String::new(), partition: 0 };
         Fitted::new(&nowhere, rules, plugins).map(drop)
-    }
-
-    /// Whether the extractor counts as broken; see [`LineError::Breaker`].
-    #[must_use]
-    pub fn is_breaker_open(&self) -> bool {
-        self.breaker.is_open()
     }
 
     /// Decides a batch and sends what has to go out. The state may hold the batch on for the originals in it, see
