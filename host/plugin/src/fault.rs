@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasmtime::Trap;
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
-use crate::limits::Exceeded;
+use crate::limits::{Exceeded, Limits};
 use crate::wasi::NothingThere;
 
 /// What a plugin ran into in one call.
@@ -39,21 +39,29 @@ impl Fault {
     }
 
     /// What a call that had `time` ended with.
-    pub(crate) fn of_call(error: &wasmtime::Error, time: Duration, answer_bytes_max: usize) -> Self {
+    pub(crate) fn of_call(error: &wasmtime::Error, time: Duration, limits: &Limits) -> Self {
         let (kind, words) = match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => (FaultKind::TimedOut, format!("it took longer than {} ms", time.as_millis())),
             Some(trap @ Trap::StackOverflow) => (FaultKind::Resources, trap.to_string()),
             Some(trap) => (FaultKind::Trap, trap.to_string()),
-            None => Self::without_a_trap(error, answer_bytes_max),
+            None => Self::without_a_trap(error, limits),
         };
         Self { kind, words }
     }
 
     /// wasmtime has no types for these, only words.
-    fn without_a_trap(error: &wasmtime::Error, answer_bytes_max: usize) -> (FaultKind, String) {
+    fn without_a_trap(error: &wasmtime::Error, limits: &Limits) -> (FaultKind, String) {
         let words = error.root_cause().to_string();
         if words.contains("fuel allocated for hostcalls") {
-            let words = format!("it gave the host more than {answer_bytes_max} bytes at once, which is the limit");
+            let max = limits.result_bytes_max;
+            return (
+                FaultKind::Resources,
+                format!("it gave the host more than {max} bytes at once, which is the limit"),
+            );
+        }
+        if words.starts_with("resource limit exceeded") {
+            let max = limits.parts_max;
+            let words = format!("it is made of more than {max} core instances, memories or tables, which is the limit");
             return (FaultKind::Resources, words);
         }
         if let Some(I32Exit(status)) = error.downcast_ref() {
@@ -64,7 +72,6 @@ impl Fault {
         }
         let limited = error.downcast_ref::<Exceeded>().is_some()
             || matches!(error.downcast_ref(), Some(ResourceTableError::Full))
-            || words.starts_with("resource limit exceeded")
             || words.contains("store handle limit exceeded");
         // What is left is an answer that cannot be read: an address outside of its memory, a text that is no UTF-8.
         (if limited { FaultKind::Resources } else { FaultKind::Lie }, words)

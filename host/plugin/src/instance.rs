@@ -176,7 +176,7 @@ impl Instance {
     fn fault(&self, error: &wasmtime::Error, time: Duration) -> Fault {
         let log = &self.store.data().log;
         tracing::debug!(plugin = log.plugin(), "{error:?}");
-        let mut fault = Fault::of_call(error, time, self.limits.result_bytes_max);
+        let mut fault = Fault::of_call(error, time, &self.limits);
         if let Some(words) = log.last_words() {
             fault.words = format!("{}; its last words: {words}", fault.words);
         }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+/// All tables together may be as large as so many of the largest. An element takes 16 bytes of the host.
+const TABLES_OF_FULL_SIZE: usize = 10;
+
 /// What one instance of a plugin may use. An instance that wants more is stopped and thrown away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -11,7 +14,7 @@ pub struct Limits {
     pub plugin_bytes_max: u64,
     /// All linear memories of an instance together.
     pub memory_bytes_max: usize,
-    /// Elements of each table.
+    /// Elements of each table; all tables of an instance together may have ten times as many.
     pub table_elements_max: usize,
     /// Core instances, memories and tables, each; interpreters of other languages are made of dozens of modules.
     pub parts_max: usize,
@@ -66,12 +69,13 @@ impl Limits {
 #[derive(Debug)]
 pub(crate) struct Gauge {
     memory_bytes: usize,
+    table_elements: usize,
     limits: Limits,
 }
 
 impl Gauge {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { memory_bytes: 0, limits }
+        Self { memory_bytes: 0, table_elements: 0, limits }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -103,7 +107,7 @@ impl ResourceLimiter for Gauge {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
@@ -111,6 +115,13 @@ impl ResourceLimiter for Gauge {
         if desired > max {
             return Err(Exceeded(format!("its table would grow to {desired} elements, and the limit is {max}")).into());
         }
+        let total = self.table_elements.saturating_add(desired.saturating_sub(current));
+        let max = max.saturating_mul(TABLES_OF_FULL_SIZE);
+        if total > max {
+            let words = format!("its tables would grow to {total} elements together, and the limit is {max}");
+            return Err(Exceeded(words).into());
+        }
+        self.table_elements = total;
         Ok(true)
     }
 

@@ -44,7 +44,11 @@ fn files_that_are_no_component() {
     let error = refused(&file(dir, "text.wasm", b"hello, world"), None, &["text.wasm is no wasm file"]);
     assert!(matches!(error, LoadError::NotWasm { .. }));
     assert!(matches!(refused(&file(dir, "empty.wasm", b""), None, &[]), LoadError::NotWasm { .. }));
-    let error = refused(&component(dir, "core.wasm", "(module)"), None, &["core module", "run `dedup-host plugin componentize "]);
+    let error = refused(
+        &component(dir, "core.wasm", "(module)"),
+        None,
+        &["core module", "run `dedup-host plugin componentize "],
+    );
     assert!(matches!(error, LoadError::CoreModule { .. }));
 }
 
@@ -161,13 +165,25 @@ fn parts_that_are_too_many_or_too_large_from_the_start() {
         (memory, "its memory would grow to 327680000 bytes, and the limit is 268435456"),
         (tables(1, 200_000), "its table would grow to 200000 elements, and the limit is 100000"),
         (tables(11, 100_000), "elements together, and the limit is 1000000"),
-        (tables(300, 1), "it is made of more than 256 core instances, memories or tables"),
     ] {
         let path = plugin_of_module(dir.path(), "large.wasm", &module);
         let error = refused(&path, None, &["large.wasm failed to instantiate", reason]);
         let LoadError::Trapped { cause, .. } = &error else { panic!("{error}") };
         assert_eq!(cause.kind, FaultKind::Resources, "{error}");
     }
+}
+
+#[test]
+fn parts_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = plugin_of_module(dir.path(), "parts.wasm", &evil("", ""));
+    // The module, and what stands between it and its imports.
+    let limits = |parts_max| Limits { parts_max, ..Limits::default() };
+    Runtime::new(limits(3)).unwrap().load(&path, None).unwrap();
+    let error = Runtime::new(limits(2)).unwrap().load(&path, None).unwrap_err();
+    let LoadError::Trapped { cause, .. } = &error else { panic!("{error}") };
+    assert_eq!(cause.kind, FaultKind::Resources);
+    assert!(cause.words.contains("more than 2 core instances, memories or tables"), "{error}");
 }
 
 #[test]
