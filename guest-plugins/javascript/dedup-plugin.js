@@ -186,11 +186,7 @@ export class Pair {
   }
 
   same() {
-    const same = [];
-    for (let row = this._first; row < this._end; row++) {
-      same.push(this._rows.isSame(row));
-    }
-    return same;
+    return this._rows.same(this._first, this._end);
   }
 
   *[Symbol.iterator]() {
@@ -200,7 +196,7 @@ export class Pair {
         pointer: rows.pointers[row],
         original: new Value(rows.originalKinds[row], valueAt(rows.originals, row)),
         duplicate: new Value(rows.duplicateKinds[row], valueAt(rows.duplicates, row)),
-        isSame: rows.isSame(row),
+        isSame: rows.same(row, row + 1)[0],
       };
     }
   }
@@ -584,16 +580,26 @@ class Rows {
     return this._pointers;
   }
 
-  isSame(row) {
+  /** Of the rows from `first` to before `end` whether both sides are the same. */
+  same(first, end) {
+    const { originalKinds, originalText, duplicateKinds, duplicateText } = this;
     const originals = this.originals.ends;
     const duplicates = this.duplicates.ends;
-    const original = row === 0 ? 0 : originals[row - 1];
-    const duplicate = row === 0 ? 0 : duplicates[row - 1];
-    return (
-      this.originalKinds[row] === this.duplicateKinds[row] &&
-      originals[row] - original === duplicates[row] - duplicate &&
-      this.originalText.slice(original, originals[row]) === this.duplicateText.slice(duplicate, duplicates[row])
-    );
+    const same = [];
+    let original = first === 0 ? 0 : originals[first - 1];
+    let duplicate = first === 0 ? 0 : duplicates[first - 1];
+    for (let row = first; row < end; row++) {
+      const originalEnd = originals[row];
+      const duplicateEnd = duplicates[row];
+      same.push(
+        originalKinds[row] === duplicateKinds[row] &&
+          originalEnd - original === duplicateEnd - duplicate &&
+          originalText.slice(original, originalEnd) === duplicateText.slice(duplicate, duplicateEnd),
+      );
+      original = originalEnd;
+      duplicate = duplicateEnd;
+    }
+    return same;
   }
 }
 
@@ -623,11 +629,17 @@ function valueAt(column, index) {
 
 /** All texts of a column: decoded in one go where every character is one byte. */
 function texts(column) {
-  const all = oneByte.decode(column.data);
+  const { data, ends } = column;
+  const all = oneByte.decode(data);
   const isAscii = /^[\0-\x7f]*$/.test(all);
-  return Array.from(column.ends, (end, index) =>
-    isAscii ? all.slice(index === 0 ? 0 : column.ends[index - 1], end) : utf8.decode(valueAt(column, index)),
-  );
+  const texts = [];
+  let start = 0;
+  for (let index = 0; index < ends.length; index++) {
+    const end = ends[index];
+    texts.push(isAscii ? all.slice(start, end) : utf8.decode(data.subarray(start, end)));
+    start = end;
+  }
+  return texts;
 }
 
 /** Only what is not an Error crosses as the contract's failure for sure. */

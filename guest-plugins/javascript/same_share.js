@@ -14,16 +14,32 @@ class SameShare {
   }
 
   compare(pair) {
-    const same = pair.same();
     const pointers = pair.pointers();
-    const inside = same.filter((_, row) => pointers[row].startsWith("/properties/"));
-    const verdicts = same.map((isSame) => (isSame ? SAME : CHANGED));
-    return { similarity: share(same), propertySimilarity: share(inside), verdicts };
+    const [all, properties] = [new Share(), new Share()];
+    const verdicts = [];
+    for (const isSame of pair.same()) {
+      all.count(isSame);
+      if (pointers[verdicts.length].startsWith("/properties/")) {
+        properties.count(isSame);
+      }
+      verdicts.push(isSame ? SAME : CHANGED);
+    }
+    return { similarity: all.share(), propertySimilarity: properties.share(), verdicts };
   }
 }
 
-function share(same) {
-  return same.length ? same.filter(Boolean).length / same.length : 1;
+class Share {
+  rows = 0;
+  same = 0;
+
+  count(isSame) {
+    this.rows++;
+    this.same += isSame ? 1 : 0;
+  }
+
+  share() {
+    return this.rows ? this.same / this.rows : 1;
+  }
 }
 
 export const similarityScorer = exportSimilarityScorer(SameShare);
