@@ -195,11 +195,11 @@ fn python(role: NewRole) -> Vec<File> {
     let (source, test) = match role {
         NewRole::Key => (
             File::template("plugin.py", template!("python/key.py")),
-            File::template("plugin_test.py", template!("python/key_test.py")),
+            File::template("test_plugin.py", template!("python/test_key.py")),
         ),
         NewRole::Scorer => (
             File::example("plugin.py", repository!("guest-plugins/python/same_share.py"), &[]),
-            File::template("plugin_test.py", template!("python/scorer_test.py")),
+            File::template("test_plugin.py", template!("python/test_scorer.py")),
         ),
     };
     vec![
@@ -210,6 +210,7 @@ fn python(role: NewRole) -> Vec<File> {
         File::verbatim("compile.sh", repository!("guest-plugins/python/build.sh")).program(),
         File::verbatim("requirements.txt", repository!("guest-plugins/python/requirements.txt")),
         File::verbatim("dedup_plugin.py", repository!("guest-plugins/python/dedup_plugin.py")),
+        File::verbatim("dedup_plugin_testing.py", repository!("guest-plugins/python/dedup_plugin_testing.py")),
         File::verbatim(".gitignore", template!("python/gitignore")),
     ]
 }
@@ -234,6 +235,7 @@ fn javascript(role: NewRole) -> Vec<File> {
         File::verbatim("package.json", repository!("guest-plugins/javascript/package.json")),
         File::verbatim("package-lock.json", repository!("guest-plugins/javascript/package-lock.json")),
         File::verbatim("dedup-plugin.js", repository!("guest-plugins/javascript/dedup-plugin.js")),
+        File::verbatim("dedup-plugin-testing.js", repository!("guest-plugins/javascript/dedup-plugin-testing.js")),
         File::verbatim("dedup-plugin.d.ts", repository!("guest-plugins/javascript/dedup-plugin.d.ts")),
         File::verbatim(".gitignore", template!("javascript/gitignore")),
     ]
