@@ -50,6 +50,8 @@ enum Step {
     Abort,
     /// State in memory goes to disk.
     Persist,
+    /// Plugins are swapped, which a commit precedes.
+    Swap,
     /// The process dies.
     Crash,
     /// The process dies after the broker has committed and before the state is told.
@@ -64,6 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => Just(Step::Commit),
         1 => Just(Step::Abort),
         2 => Just(Step::Persist),
+        1 => Just(Step::Swap),
         1 => Just(Step::Crash),
         1 => Just(Step::CrashAfterCommit),
         1 => Just(Step::LoseDisk),
@@ -209,6 +212,10 @@ impl<'a> World<'a> {
             }
             Step::Persist if self.position == self.applied => self.line.store().persist().expect("persisted"),
             Step::Persist => {}
+            Step::Swap => {
+                self.step(&Step::Commit);
+                self.line.swap(self.plugins).expect("swapped");
+            }
             Step::Crash => self.restart(),
             Step::CrashAfterCommit => {
                 self.broker_commits();
