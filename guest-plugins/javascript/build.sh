@@ -60,7 +60,7 @@ check_typescript() {
     [ "${#typescript[@]}" -gt 0 ] && [ "$checked" = 0 ] || return 0
     checked=1
     node "$tools/node_modules/typescript/bin/tsc" --strict --target es2022 --module esnext --moduleResolution bundler \
-        --types "" "${typescript[@]}" || die "the TypeScript above does not type-check"
+        "${typescript[@]}" || die "the TypeScript above does not type-check"
 }
 
 cat >"$tools/componentize.mjs" <<'SCRIPT'

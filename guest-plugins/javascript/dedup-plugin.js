@@ -86,6 +86,8 @@ const BACKSLASH = 0x5c;
 const MARK_BYTES_MAX = 2;
 /** In one value; from there on it is faster as a text. */
 const ESCAPES_ONE_BY_ONE = 8;
+/** Of a value that is compared; longer ones are compared as texts. */
+const BYTES_ONE_BY_ONE = 8;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 // One character a byte, so that texts can be cut and compared by the places of their bytes.
@@ -585,19 +587,27 @@ class Rows {
     const { originalKinds, originalText, duplicateKinds, duplicateText } = this;
     const originals = this.originals.ends;
     const duplicates = this.duplicates.ends;
+    const originalBytes = this.originals.data;
+    const duplicateBytes = this.duplicates.data;
     const same = [];
     let original = first === 0 ? 0 : originals[first - 1];
     let duplicate = first === 0 ? 0 : duplicates[first - 1];
     for (let row = first; row < end; row++) {
-      const originalEnd = originals[row];
-      const duplicateEnd = duplicates[row];
-      same.push(
-        originalKinds[row] === duplicateKinds[row] &&
-          originalEnd - original === duplicateEnd - duplicate &&
-          originalText.slice(original, originalEnd) === duplicateText.slice(duplicate, duplicateEnd),
-      );
-      original = originalEnd;
-      duplicate = duplicateEnd;
+      const length = originals[row] - original;
+      let isSame = originalKinds[row] === duplicateKinds[row] && length === duplicates[row] - duplicate;
+      if (isSame && length > BYTES_ONE_BY_ONE) {
+        // Two texts to compare cost as much as a dozen bytes: first a look at where values differ most.
+        isSame =
+          originalBytes[original + length - 1] === duplicateBytes[duplicate + length - 1] &&
+          originalText.slice(original, original + length) === duplicateText.slice(duplicate, duplicate + length);
+      } else if (isSame) {
+        for (let at = 0; at < length && isSame; at++) {
+          isSame = originalBytes[original + at] === duplicateBytes[duplicate + at];
+        }
+      }
+      same.push(isSame);
+      original = originals[row];
+      duplicate = duplicates[row];
     }
     return same;
   }
