@@ -38,8 +38,15 @@ pub(super) fn report(report: &Report, colour: bool) -> String {
         (true, []) => paint(&format!("conforms ({})", report.level.name()), GREEN, colour),
         (true, names) => paint(&format!("conforms, as far as {} say", names.join(", ")), GREEN, colour),
     };
-    let bad: Vec<&str> = report.bad().map(|outcome| outcome.rule.id).collect();
-    let _ = if bad.is_empty() { writeln!(out, "{words}") } else { writeln!(out, "{words}: {}", bad.join(", ")) };
+    let failed = report.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_)));
+    let mut why: Vec<String> = Vec::new();
+    let failed: Vec<&str> = failed.map(|outcome| outcome.rule.id).collect();
+    why.extend((!failed.is_empty()).then(|| failed.join(", ")));
+    why.extend((counts.blocked > 0).then(|| match counts.blocked {
+        1 => "one rule could not be tried".to_owned(),
+        more => format!("{more} rules could not be tried"),
+    }));
+    let _ = if why.is_empty() { writeln!(out, "{words}") } else { writeln!(out, "{words}: {}", why.join("; ")) };
     out
 }
 
