@@ -1,7 +1,7 @@
 //! Exit codes: what the process tells the shell, the unit file and the script. Not the errors themselves.
 
-/// Why the process ended, whatever it was asked to do but `plugin conformance`, see [`ConformanceExit`]. The numbers are
-/// a contract with scripts: they are never given a second meaning.
+/// Why the process ended, whatever it was asked to do but `plugin conformance`, see [`ConformanceExit`]. The numbers
+/// are a contract with scripts: they are never given a second meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {

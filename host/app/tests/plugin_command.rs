@@ -1,5 +1,6 @@
-//! `dedup-host plugin` as its users know it: what is typed, what is printed, the exit code. Components are made of text, so
-//! that no compiler for wasm is needed. The rules of the suite and the templates of `plugin new` have tests of their own.
+//! `dedup-host plugin` as its users know it: what is typed, what is printed, the exit code. Components are made of
+//! text, so that no compiler for wasm is needed. The rules of the suite and the templates of `plugin new` have tests of
+//! their own.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What a component says of one event or of one pair, and what the call took: for people and as JSON. Not how it is asked.
+//! What a component says of one event or of one pair, and what the call took: for people and as JSON. Not how it is
+//! asked.
 
 use engine::fields::{Extraction, FieldBatch, KeyStatus};
 use engine::properties::{Comparisons, PairBatch, Score, Verdict};

@@ -1,5 +1,5 @@
-//! `dedup-host plugin componentize`: turns a core wasm module, as a compiler makes it, into a component, as the host loads
-//! it. Not a compiler, and no adapter: a module that imports WASI is refused.
+//! `dedup-host plugin componentize`: turns a core wasm module, as a compiler makes it, into a component, as the host
+//! loads it. Not a compiler, and no adapter: a module that imports WASI is refused.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `dedup-host plugin conformance`: the suite of the crate `conformance` on a command line: its options, its progress, its
-//! report, its exit codes. The rules are the suite's.
+//! `dedup-host plugin conformance`: the suite of the crate `conformance` on a command line: its options, its progress,
+//! its report, its exit codes. The rules are the suite's.
 
 use std::path::Path;
 use std::process::ExitCode as ProcessExit;

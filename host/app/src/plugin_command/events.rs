@@ -120,8 +120,8 @@ impl Layout {
         Ok(())
     }
 
-    /// Appends what the scorer gets of a duplicate and its original, through the form in which a run keeps originals. The
-    /// error says why a run would not compare them.
+    /// Appends what the scorer gets of a duplicate and its original, through the form in which a run keeps originals.
+    /// The error says why a run would not compare them.
     pub(super) fn push_pair(&mut self, original: &[u8], duplicate: &[u8], out: &mut PairBatch) -> Result<(), String> {
         let of_original = self.spans(original).map_err(|error| format!("the original: {error}"))?;
         let of_duplicate = self.spans(duplicate).map_err(|error| format!("the duplicate: {error}"))?;

@@ -1,5 +1,5 @@
-//! How answers look on a terminal: colours where they are wanted, columns that line up, numbers and bytes as people read
-//! them. Not what is said.
+//! How answers look on a terminal: colours where they are wanted, columns that line up, numbers and bytes as people
+//! read them. Not what is said.
 
 use std::fmt::{Display, Write as _};
 use std::io::IsTerminal as _;
@@ -115,8 +115,8 @@ pub(super) fn table(ink: Ink, rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Bytes as text: as they are where they are plain UTF-8; else between `b"` and `"`, control characters, backslashes and
-/// bytes that are no UTF-8 as escapes, so that nothing reaches the terminal that it would obey.
+/// Bytes as text: as they are where they are plain UTF-8; else between `b"` and `"`, control characters, backslashes
+/// and bytes that are no UTF-8 as escapes, so that nothing reaches the terminal that it would obey.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.chars().any(char::is_control)

@@ -1,4 +1,5 @@
-//! What `dedup-host plugin test` prints for people: one event in full, or a line an event and a sum. Not what was found.
+//! What `dedup-host plugin test` prints for people: one event in full, or a line an event and a sum. Not what was
+//! found.
 
 use std::fmt::Write as _;
 

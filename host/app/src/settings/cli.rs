@@ -56,11 +56,12 @@ pub(super) fn command() -> Command {
 
 fn after_help() -> String {
     let mut text = String::from(FILES_EXAMPLE);
-    text.push_str("\nExit codes (`plugin conformance` has its own, see its help):\n");
+    text.push_str("\nExit codes:\n");
     for code in ExitCode::ALL {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {:>3}  {}", code.code(), code.meaning());
     }
+    text.push_str("  `plugin conformance` has codes of its own, see its help.\n");
     text
 }
 

@@ -193,6 +193,7 @@ fn every_command_shows_an_example_and_conformance_its_exit_codes() {
         let help = error.to_string();
         assert!(help.contains("Example") && help.contains(&format!("dedup-host plugin {name} ")), "{help}");
         assert_eq!(error.report(), ExitCode::Ok);
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         for code in ConformanceExit::ALL {
             assert_eq!(help.contains(code.meaning()), name == "conformance", "{name}: {}", code.meaning());
         }
