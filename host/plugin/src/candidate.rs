@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wasmparser::{Instance as CoreInstance, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::{Component as ComponentType, ComponentItem};
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -50,11 +51,14 @@ pub(crate) struct Source {
     pub(crate) bytes: u64,
     pub(crate) compile_time: Duration,
     pub(crate) from_cache: bool,
+    pub(crate) core_instances: usize,
 }
 
 /// What an instance of a component is made of at its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parts {
+    /// Core instances: the modules of a component, and what the tools put between them.
+    pub core_instances: usize,
     /// Linear memories.
     pub memories: usize,
     /// Tables.
@@ -104,10 +108,10 @@ impl Candidate {
         let similarity_scorer =
             scores.then(|| similarity_scorer::GuestIndices::new(&pre)).transpose().map_err(mismatch)?;
         Ok(Self(Arc::new(Opened {
+            parts: parts(component, source.core_instances),
             source,
             imports,
             exports,
-            parts: parts(component),
             indices: Exports { key_extractor, similarity_scorer },
             component: pre,
             limits: options.limits,
@@ -255,16 +259,32 @@ fn only_types(item: &ComponentItem, engine: &Engine) -> bool {
     }
 }
 
-fn parts(component: &Component) -> Parts {
+fn parts(component: &Component, core_instances: usize) -> Parts {
     // Components that bring their modules along say what they need; others import some, and are refused.
-    let Some(needs) = component.resources_required() else { return Parts::default() };
+    let Some(needs) = component.resources_required() else { return Parts { core_instances, ..Parts::default() } };
     Parts {
+        core_instances,
         memories: needs.num_memories as usize,
         tables: needs.num_tables as usize,
         // It is told in pages.
         largest_memory_bytes: needs.max_initial_memory_size.unwrap_or(0) << 16,
         largest_table_elements: needs.max_initial_table_size.unwrap_or(0),
     }
+}
+
+/// How often a component makes an instance of a core module; parts of it that are components count once. What cannot be
+/// read is for the compiler to refuse.
+pub(crate) fn core_instances(bytes: &[u8]) -> usize {
+    let sections = wasmparser::Parser::new(0).parse_all(bytes).map_while(Result::ok);
+    let made =
+        |instance: &wasmparser::Result<CoreInstance<'_>>| matches!(instance, Ok(CoreInstance::Instantiate { .. }));
+    let mut count = 0;
+    for section in sections {
+        if let Payload::InstanceSection(instances) = section {
+            count += instances.into_iter().filter(made).count();
+        }
+    }
+    count
 }
 
 /// What a plugin asks to read, if it can be had; else why not.

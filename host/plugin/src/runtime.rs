@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine};
 
 use crate::bindings::log;
 use crate::cache::Cache;
-use crate::candidate::{Candidate, Source};
+use crate::candidate::{Candidate, Source, core_instances};
 use crate::error::LoadError;
 use crate::instance::Guest;
 use crate::limits::Limits;
@@ -93,8 +93,9 @@ impl Runtime {
             Some(component) => component,
             None => self.compile(path, &bytes, &sha256)?,
         };
-        let (compile_time, path, bytes) = (started.elapsed(), path.to_owned(), bytes.len() as u64);
-        let source = Source { path, sha256, bytes, compile_time, from_cache };
+        let compile_time = started.elapsed();
+        let (path, core_instances, bytes) = (path.to_owned(), core_instances(&bytes), bytes.len() as u64);
+        let source = Source { path, sha256, bytes, compile_time, from_cache, core_instances };
         Candidate::new(source, &component, &self.linker, &self.options, Arc::clone(&self.ticker))
     }
 

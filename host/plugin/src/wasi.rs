@@ -18,7 +18,8 @@ pub enum Wasi {
     /// It may load; whatever it calls of WASI is a trap.
     Stub,
     /// A WASI without files, network, arguments and variables, whose clocks stand still and whose random numbers are the
-    /// same in every instance. What it prints goes to the log. What WASI 0.2 does not have, like HTTP, is a trap.
+    /// same in every instance. What it prints goes to the log. What WASI 0.2 does not have, like HTTP, is a trap. Not to
+    /// be called from a worker of an async runtime, which may not be blocked.
     Inert,
 }
 

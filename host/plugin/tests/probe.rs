@@ -51,6 +51,8 @@ fn candidate_says_what_it_is_before_anything_of_it_ran() {
     // The tables are those by which a component's modules call each other.
     assert_eq!((parts.memories, parts.largest_memory_bytes), (1, 4 << 16));
     assert!(parts.tables >= 1, "{parts:?}");
+    // The module, and what stands between it and its imports.
+    assert_eq!(parts.core_instances, 3);
 }
 
 #[test]
