@@ -203,7 +203,7 @@ fn quote(text: &str, spelling: Spelling, draw: &mut Draw, out: &mut String) {
     out.push('"');
     for character in text.chars() {
         let must = matches!(character, '"' | '\\' | '\0'..='\u{1f}');
-        if !must && !(spelling.escaped && draw.chance(30)) {
+        if !(must || spelling.escaped && draw.chance(30)) {
             out.push(character);
             continue;
         }
