@@ -2,8 +2,8 @@
 //! names a fault, such as `{"fault": "C2-position"}`; then it breaks the one rule that the fault's name begins with. It
 //! shows that the suite sees what it says it sees. Not an example, and not shipped.
 //!
-//! `config` lists the faults, `honest` is the plugin without any, `keys` and `scores` put them in, and `exported` is what
-//! crosses: by the bindings, because the SDK lets nobody lie about counts.
+//! `config` lists the faults, `honest` is the plugin without any, `keys` and `scores` put them in, and `exported` is
+//! what crosses: by the bindings, because the SDK lets nobody lie about counts.
 
 pub mod config;
 #[cfg(target_arch = "wasm32")]

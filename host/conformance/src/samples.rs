@@ -1,5 +1,5 @@
-//! Events to ask plugins about: ordinary ones and nasty ones, made from a seed for what a plugin asked for. Not how they
-//! are handed over, which is [`crate::feed`]'s business, and not what a plugin has to say of them: see `rules`.
+//! Events to ask plugins about: ordinary ones and nasty ones, made from a seed for what a plugin asked for. Not how
+//! they are handed over, which is [`crate::feed`]'s business, and not what a plugin has to say of them: see `rules`.
 
 mod draw;
 pub(crate) mod edits;

@@ -1,5 +1,5 @@
-//! Components that cannot be loaded, or break a rule before anything is asked of them. They are made of text here, so no
-//! plugin has to be built.
+//! Components that cannot be loaded, or break a rule before anything is asked of them. They are made of text here, so
+//! no plugin has to be built.
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Rules of the group `resources`: memory and work. Work is counted in fuel, about one instruction each, which is the same
-//! on every machine, and memory in bytes; the clock only bounds how long is tried.
+//! Rules of the group `resources`: memory and work. Work is counted in fuel, about one instruction each, which is the
+//! same on every machine, and memory in bytes; the clock only bounds how long is tried.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,10 @@ const CALLS_TIME_MAX: Duration = Duration::from_secs(30);
 /// Growth that is put down to the allocator: so many bytes, or this part of the memory.
 const GROWTH_BYTES_MAX: usize = 64 << 10;
 const GROWTH_PART_MAX: usize = 64;
-/// What the host's default limits of time (1 s a call and 1 µs a byte) buy at a thousand million instructions a second.
-const FUEL_PER_CALL: u64 = 1_000_000_000;
-const FUEL_PER_BYTE: u64 = 1_000;
+/// What the host's default limits of time (1 s a call and 1 µs a byte) buy at three thousand million instructions a
+/// second. A JavaScript scorer was measured at seven thousand million, on a busy machine.
+const FUEL_PER_CALL: u64 = 3_000_000_000;
+const FUEL_PER_BYTE: u64 = 3_000;
 /// The part of that which a plugin may use: machines are slow, busy, and shared.
 const BUDGET_PART: u64 = 2;
 /// What four times the input may cost: 2.5 for each doubling.
@@ -82,7 +83,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "R4",
         Level::Required,
-        "The worst events cost at most half of what their time limit buys: deep, long, many members, long equal beginnings.",
+        "The worst events cost at most half of what their time limit buys: deep, long, many members, long equal \
+         beginnings.",
         "Whoever may send events may send these.",
         worst_cases,
     ),
@@ -108,7 +110,8 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "R7",
             Level::Strict,
-            "Size, time to load and memory fit its kind: 4 MiB, 5 s and 64 MiB compiled, 32 MiB, 60 s and 128 MiB interpreted.",
+            "Size, time to load and memory fit its kind: 4 MiB, 5 s and 64 MiB compiled, 32 MiB, 60 s and 128 MiB \
+             interpreted.",
             "It is loaded at every start and swap, and there is an instance for each partition.",
             class_limits,
         )
@@ -136,15 +139,18 @@ fn flat_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         }
     }
     let at = |call: usize| grown.iter().rev().find(|(since, _)| *since <= call).map_or(0, |(_, memory)| *memory);
-    let (half, whole) = (at(calls / 2), at(calls));
+    let [quarter, half, most, whole] = [1, 2, 3, 4].map(|quarters| at(calls * quarters / 4));
     context.remark(format!("{}: {} KiB after {calls} calls of {CALL_ITEMS}", role.name(), whole >> 10));
     if calls < CALLS {
         context.remark(format!("only {calls} calls: {} s were over", CALLS_TIME_MAX.as_secs()));
     }
-    if whole - half > GROWTH_BYTES_MAX.max(half / GROWTH_PART_MAX) {
+    // A heap that is collected may find its size late; a leak goes on to the end.
+    let slack = GROWTH_BYTES_MAX.max(half / GROWTH_PART_MAX);
+    if whole - half > slack && whole - most > slack / 2 {
         let input = format!("{calls} calls with {CALL_ITEMS} ordinary items each, as {}", role.name());
-        let got = format!("{} KiB at call {} and {} KiB at call {calls}", half >> 10, calls / 2, whole >> 10);
-        return Err(Stop::failed(input, got, "the same memory, but for one page or a 64th"));
+        let [quarter, half, most, whole] = [quarter, half, most, whole].map(|bytes| bytes >> 10);
+        let got = format!("{quarter}, {half}, {most} and {whole} KiB after each quarter of the calls");
+        return Err(Stop::failed(input, got, "the same memory from the half on, but for one page or a 64th"));
     }
     Ok(())
 }

@@ -35,8 +35,10 @@ const NO_RULE: Rule = Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "S1",
-        sentence: "Scores are numbers from 0 to 1, also of events that have nothing in common, nothing at all, or odd values.",
-        reason: "A score that is NaN or beyond 1 is a lie to the host: the pair has no score, and the instance is gone.",
+        sentence: "Scores are numbers from 0 to 1, also of events that have nothing in common, nothing at all, or \
+                   odd values.",
+        reason: "A score that is NaN or beyond 1 is a lie to the host: the pair has no score, and the instance is \
+                 gone.",
         run: in_range,
         ..NO_RULE
     },
@@ -213,8 +215,8 @@ fn without_rows_scored(session: &mut Session, items: &Items) -> Result<Vec<Answe
     session.ask(items).map_err(failed)
 }
 
-/// Adds pairs of which neither event has anything that was asked for. No JSON event is needed for it, and where the whole
-/// event is asked for there is none.
+/// Adds pairs of which neither event has anything that was asked for. No JSON event is needed for it, and where the
+/// whole event is asked for there is none.
 fn add_without_rows(items: &mut Items, count: usize) {
     let Laid::Pairs(batch) = &mut items.laid else { return };
     for _ in 0..count {

@@ -29,8 +29,8 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::EachRole,
         quick: true,
         follows: &["C1"],
-        sentence: "Odd text is answered: empty and cut events, trailing bytes, byte order marks, what is no UTF-8, lone \
-                   surrogates, NUL and control characters.",
+        sentence: "Odd text is answered: empty and cut events, trailing bytes, byte order marks, what is no UTF-8, \
+                   lone surrogates, NUL and control characters.",
         reason: "Topics hold what clients send. A trap costs the event and an instance; `invalid` costs nothing.",
         run: odd_text,
     },
@@ -85,7 +85,8 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::EachRole,
         quick: true,
         follows: &["C1"],
-        sentence: "Fields that are missing, null or of any other type are answered, and events that are scalars or arrays.",
+        sentence: "Fields that are missing, null or of any other type are answered, and events that are scalars or \
+                   arrays.",
         reason: "No schema holds for ever; an event that lacks something is `no-key` or `invalid`, and never a trap.",
         run: wrong_types,
     },
@@ -103,7 +104,8 @@ fn odd_text(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     asked.tell(context);
     if fields {
         context.remark(format!(
-            "as {} it reads fields: of {count} events of bad text the host refuses all that are no JSON before it sees them",
+            "as {} it reads fields: of {count} events of bad text the host refuses all that are no JSON before it \
+             sees them",
             role.name()
         ));
     }

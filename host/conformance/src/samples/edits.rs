@@ -5,8 +5,9 @@ use super::draw::Draw;
 use super::events::leaves;
 use super::json::Json;
 
-/// An event and copies of it in which more and more places differ: each has the edits of the one before, and more. There
-/// are as many copies as `counts`, fewer edits where the event has fewer places. Places are those at and below `roots`.
+/// An event and copies of it in which more and more places differ: each has the edits of the one before, and more.
+/// There are as many copies as `counts`, fewer edits where the event has fewer places. Places are those at and below
+/// `roots`.
 pub(crate) fn edited(event: &Json, roots: &[String], counts: &[usize], draw: &mut Draw) -> Vec<Json> {
     let mut places = Vec::new();
     leaves(event, &mut String::new(), &mut places);
