@@ -84,13 +84,16 @@ pub(crate) struct Caller {
     plugin: Arc<Loaded>,
     role: Role,
     instance: Option<Instance>,
+    /// Of the instance when it had been configured.
+    memory_bytes_at_start: usize,
     caution: Caution,
 }
 
 impl Caller {
     pub(crate) fn new(plugin: Arc<Loaded>, role: Role) -> Result<Self, Cause> {
         let instance = plugin.start(role)?;
-        Ok(Self { plugin, role, instance: Some(instance), caution: Caution::default() })
+        let memory_bytes_at_start = instance.last_call().memory_bytes;
+        Ok(Self { plugin, role, instance: Some(instance), memory_bytes_at_start, caution: Caution::default() })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -136,15 +139,29 @@ impl Caller {
             Some(instance) => instance,
             None => {
                 let restart = |cause| PluginFailure::Restart { name: name.clone(), cause };
-                self.plugin.start(self.role).map_err(restart)?
+                let instance = self.plugin.start(self.role).map_err(restart)?;
+                self.memory_bytes_at_start = instance.last_call().memory_bytes;
+                instance
             }
         };
         let answered = work.call(&mut instance, slice);
         // A malformed batch was never put to it.
-        if !matches!(answered, Some(Err(_))) {
+        if !matches!(answered, Some(Err(_))) && !self.is_bloated(&instance) {
             self.instance = Some(instance);
         }
         answered.ok_or_else(|| PluginFailure::Malformed { name: name.clone() })
+    }
+
+    /// Whether an instance has grown by half of what it may have: memory never shrinks, and tools of some languages make
+    /// components that lose a little in each call. A new one takes its place before one of its calls fails.
+    fn is_bloated(&self, instance: &Instance) -> bool {
+        let memory_bytes = instance.last_call().memory_bytes;
+        let grown_bytes = memory_bytes.saturating_sub(self.memory_bytes_at_start);
+        let is_bloated = grown_bytes > self.plugin.limits.memory_bytes_max / 2;
+        if is_bloated {
+            tracing::debug!(plugin = self.plugin.name, memory_bytes, "an instance has grown too far and is replaced");
+        }
+        is_bloated
     }
 
     fn too_slow(&self, calls: &Calls) -> PluginFailure {

@@ -146,6 +146,15 @@ fn tables_are_bounded() {
 }
 
 #[test]
+fn an_instance_that_loses_memory_is_replaced_before_it_fails() {
+    let mut extractor = extractor(tight());
+    for _ in 0..100 {
+        let calls = check(&mut extractor, &events(10, &[(3, "K")]), &[], "");
+        assert_eq!((calls.calls, calls.traps), (1, 0), "no call meets the limit of 8 MiB");
+    }
+}
+
+#[test]
 fn stack_is_bounded() {
     check(&mut extractor(tight()), &events(100, &[(9, "S")]), &[9], "call stack exhausted");
 }

@@ -61,6 +61,8 @@
         ;; B: wants a table without end.
         (if (i32.eq (local.get $letter) (i32.const 66))
           (then (loop $more (drop (table.grow $table (ref.null func) (i32.const 1000))) (br $more))))
+        ;; K: takes a MiB more for good, and goes on.
+        (if (i32.eq (local.get $letter) (i32.const 75)) (then (drop (memory.grow (i32.const 16)))))
         ;; S: runs out of stack.
         (if (i32.eq (local.get $letter) (i32.const 83)) (then (drop (call $deeper (i32.const 0)))))
         ;; W: says "no thanks" and traps.
