@@ -10,7 +10,7 @@ usage="usage: scripts/setup.sh build|guests|test|lint ...
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host
 java_version_min=17
-node_version_min=18
+node_version_min=20
 
 say() { echo "setup: $*" >&2; }
 have() { command -v "$1" >/dev/null; }

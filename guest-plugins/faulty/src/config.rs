@@ -135,8 +135,10 @@ faults! {
     AlwaysChanged = "S5-always-changed",
     /// The more differs, the more alike; nothing that differs is 1.
     MoreAlike = "S6-more-alike",
+    /// 256 bytes an event are never given back.
+    Hoard = "R1-hoard",
     /// 32 bytes an event are never given back.
-    Leak = "R1-leak",
+    Leak = "R8-leak",
     /// A batch of 1,000 costs 2,000 million instructions more.
     Dear = "R2-dear",
     /// Every event is compared with every other.

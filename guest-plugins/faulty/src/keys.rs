@@ -37,6 +37,7 @@ pub fn before(config: &Config, memory: &Memory, events: &Batch) -> Result<(), Fa
         Some(Fault::GivesUp) if count > 0 => return fails("no"),
         Some(Fault::EmptyBatch) if count == 0 => return fails("there is nothing to do"),
         Some(Fault::LargeBatch) => assert!(count <= 4096, "a batch of {count} events"),
+        Some(Fault::Hoard) => (0..count).for_each(|_| waste::memory(256)),
         Some(Fault::Leak) => (0..count).for_each(|_| waste::memory(32)),
         Some(Fault::Dear) if count == 1000 => waste::instructions(2_000_000_000),
         Some(Fault::QuadraticEvents) => waste::instructions(8 * (count * count) as u64),
