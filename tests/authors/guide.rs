@@ -34,9 +34,10 @@ fn follow(language: &str) {
     let port = free_port().to_string();
     // Names that several readers on one broker cannot share.
     let own = |commands: &str| {
-        let commands = commands.replace("orders-unique", "\u{1}").replace("topic=orders", "\u{2}");
-        let commands = commands.replace("localhost:8080", &format!("localhost:{port}"));
-        commands.replace('\u{1}', &unique).replace('\u{2}', &format!("topic={orders}"))
+        let commands = commands.replace("TOPIC=orders-unique", &format!("TOPIC={unique}"));
+        let commands = commands.replace("TOPIC=orders ", &format!("TOPIC={orders} "));
+        let commands = commands.replace("--topic orders\n", &format!("--topic {orders}\n"));
+        commands.replace("localhost:8080", &format!("localhost:{port}"))
     };
     let steps: Vec<Step> =
         [language, "Over a file", "On Kafka"].into_iter().flat_map(|title| section(&guide, title)).collect();

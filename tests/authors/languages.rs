@@ -18,6 +18,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", LOSES_MEMORY)),
     ("same_share_in_c", || conforms("same_share-c", "same_share", &[])),
     ("same_share_in_python", || conforms("same_share-python", "same_share", LOSES_MEMORY)),
+    ("the_sdk_for_c_has_tests_of_its_own", || own_tests("c", &["./test.sh"])),
+    ("the_sdk_for_python_has_tests_of_its_own", || own_tests("python", &["python3", "-m", "unittest", "-v"])),
+    ("the_sdk_for_javascript_has_tests_of_its_own", || own_tests("javascript", &["node", "--test"])),
     ("same_share_in_javascript", || conforms("same_share-javascript", "same_share", LOSES_MEMORY)),
 ];
 
@@ -81,6 +84,17 @@ pub(crate) fn check(component: &Path, golden: &Path, level: &str, known: &[&str]
     let passed = with("passed").len();
     assert!(passed > 20, "only {passed} rules were tried on {name}");
     assert!(with("passed").iter().any(|rule| rule["group"] == "golden"), "no golden vector was tried on {name}");
+}
+
+/// Runs what stands beside an SDK, as its authors do.
+fn own_tests(language: &str, words: &[&str]) {
+    let dir = root().join("guest-plugins").join(language);
+    let mut own = std::process::Command::new(words[0]);
+    own.args(&words[1..]).current_dir(dir).env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = own.output().expect("it starts");
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(output.status.success(), "{said}");
+    println!("{language}: {}", said.lines().last().unwrap_or_default());
 }
 
 fn shipped_extractors() {
