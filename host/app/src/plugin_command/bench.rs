@@ -366,7 +366,7 @@ fn table(rows: &[&Measured], thing: &str) -> Vec<Vec<String>> {
     table.extend(rows.iter().map(|measured| {
         let time = |nanoseconds: u64| screen::nanos(nanoseconds as f64);
         vec![
-            screen::words(&format!("{} {}", measured.name, measured.version)),
+            screen::words(&format!("{} {}", measured.label(), measured.version)),
             screen::nanos(measured.nanoseconds),
             format!("{:.2}", measured.ratio),
             screen::grouped((1e9 / measured.nanoseconds.max(1e-3)) as u64),
@@ -381,16 +381,21 @@ fn table(rows: &[&Measured], thing: &str) -> Vec<Vec<String>> {
 }
 
 impl Measured {
+    /// The file tells builds of one plugin apart.
+    fn label(&self) -> std::borrow::Cow<'_, str> {
+        Path::new(&self.path).file_stem().map_or_else(|| self.name.as_str().into(), std::ffi::OsStr::to_string_lossy)
+    }
+
     fn remarks(&self, thing: &str, ink: Ink) -> String {
         let mut text = String::new();
         if self.left_out > 0 {
             let count = screen::counted(self.left_out, thing);
-            text.push_str(&ink.odd(format!("  {}: {count} left out, which are no JSON\n", self.name)));
+            text.push_str(&ink.odd(format!("  {}: {count} left out, which are no JSON\n", self.label())));
         }
         if self.failed > 0 {
             let reason = screen::words(self.reason.as_deref().unwrap_or_default());
             let count = screen::counted(self.failed, thing);
-            let said = format!("  {}: failed on {count} a pass, so its time says little: {reason}\n", self.name);
+            let said = format!("  {}: failed on {count} a pass, so its time says little: {reason}\n", self.label());
             text.push_str(&ink.bad(said));
         }
         text
