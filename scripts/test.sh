@@ -16,8 +16,9 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Where set-up leaves Prometheus.
-PATH=$PATH:${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/prometheus/usr/bin
+# Where set-up leaves Prometheus, and Node.js if the machine's own is too old.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host
+PATH=$cache/nodejs/bin:$PATH:$cache/prometheus/usr/bin
 
 find_broker() {
   if [ "${DEDUP_KAFKA:-}" = absent ]; then return 1; fi

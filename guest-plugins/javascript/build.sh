@@ -24,6 +24,13 @@ command -v node >/dev/null || die "node is missing: install Node.js 20 or later 
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || die "Node.js $(node --version) is too old: 20 is needed"
 digest() { sha256sum | cut -c1-16; }
 
+# Versions of npm write lock files differently: what counts is which packages there are, and their digests.
+same_packages() {
+    node -e 'const read = (file) => Object.entries(JSON.parse(require("fs").readFileSync(file)).packages);
+        const packages = (file) => JSON.stringify(read(file).map(([name, { version, integrity }]) => [name, version, integrity]).sort());
+        process.exit(packages(process.argv[1]) === packages(process.argv[2]) ? 0 : 1)' "$1" "$2"
+}
+
 # The tools, in a directory of their own, named by what is in it.
 tools="${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/tools/javascript-$({ node --version; cat "$here/package-lock.json"; } | digest)"
 if [ ! -f "$tools/complete" ]; then
@@ -35,7 +42,7 @@ if [ ! -f "$tools/complete" ]; then
     # `npm install` takes the versions of the lock file as `npm ci` does, but does not insist that packages of platforms
     # other than this one can be had. Nothing of what is installed runs here.
     (cd "$tools" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error) || die "npm cannot install package.json: see above"
-    cmp -s "$here/package-lock.json" "$tools/package-lock.json" || die "what npm installed is not what package-lock.json says"
+    same_packages "$here/package-lock.json" "$tools/package-lock.json" || die "what npm installed is not what package-lock.json says"
     touch "$tools/complete"
 fi
 
