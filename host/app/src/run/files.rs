@@ -99,7 +99,7 @@ pub(super) fn run(
         next_offset,
         started,
         bar,
-        remembered: started,
+        remembered: None,
     };
     run.go(&input, &observed.status, stop)?;
     run.bar.finish_and_clear();
@@ -209,7 +209,7 @@ struct Run {
     started: Instant,
     bar: ProgressBar,
     /// When events were last kept to try new plugins with.
-    remembered: Instant,
+    remembered: Option<Instant>,
 }
 
 impl Run {
@@ -254,9 +254,9 @@ impl Run {
         self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
         self.position = read.position;
         self.show(read.progress);
-        if self.remembered.elapsed() >= REMEMBER_INTERVAL {
+        if self.remembered.is_none_or(|at| at.elapsed() >= REMEMBER_INTERVAL) {
             self.plugins.remember(&read.records);
-            self.remembered = Instant::now();
+            self.remembered = Some(Instant::now());
         }
         if let Some(records) = Arc::into_inner(read.records) {
             input.give_back(records);

@@ -73,7 +73,7 @@ pub(super) struct Worker {
     /// Of the plugins that the lines have, or could not take up.
     generation: u64,
     /// When events were last kept to try new plugins with.
-    remembered: Instant,
+    remembered: Option<Instant>,
 }
 
 impl Worker {
@@ -87,7 +87,7 @@ impl Worker {
         let (generation, _) = setup.parts.plugins.get();
         Self {
             generation,
-            remembered: Instant::now(),
+            remembered: None,
             setup,
             producer,
             group,
@@ -250,9 +250,9 @@ impl Worker {
         }
         self.uncommitted_since.get_or_insert_with(Instant::now);
         self.uncommitted_records += delivered.batch.len();
-        if self.remembered.elapsed() >= REMEMBER_INTERVAL {
+        if self.remembered.is_none_or(|at| at.elapsed() >= REMEMBER_INTERVAL) {
             self.setup.parts.plugins.remember(&delivered.batch);
-            self.remembered = Instant::now();
+            self.remembered = Some(Instant::now());
         }
         Ok(())
     }
