@@ -15,7 +15,7 @@ pub(crate) const TESTS_OF_RUST: &[Test] = &[
 pub(crate) const TESTS: &[Test] = &[
     ("composite_key_in_c", || conforms("composite_key-c", "composite_key", &[])),
     ("composite_key_in_python", || conforms("composite_key-python", "composite_key", LOSES_MEMORY)),
-    ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", LOSES_MEMORY)),
+    ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", &[])),
     ("same_share_in_c", || conforms("same_share-c", "same_share", &[])),
     ("same_share_in_python", || conforms("same_share-python", "same_share", LOSES_MEMORY)),
     ("the_sdk_for_c_has_tests_of_its_own", || own_tests("c", &["./test.sh"])),
@@ -24,8 +24,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("same_share_in_javascript", || conforms("same_share-javascript", "same_share", LOSES_MEMORY)),
 ];
 
-/// The strict rule about memory that no call may lose: the compilers of Python and JavaScript make components that do not
-/// give back all of an answer. The host replaces an instance that has grown too far.
+/// The strict rule about memory that no call may lose. The compiler of Python makes components that do not give back all of
+/// an answer; a heap that is collected, as JavaScript's, may take long to find its size. The host replaces an instance that
+/// has grown too far.
 const LOSES_MEMORY: &[&str] = &["R8"];
 
 fn root() -> PathBuf {
