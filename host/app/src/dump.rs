@@ -1,7 +1,6 @@
 //! Writes down what a plugin failed on, a file for each record, for `dedup-host plugin replay`. Not a dead letter, and
 //! not in the way of one: where nothing can be written, the log says so and the run goes on.
 
-pub(crate) mod base64;
 mod format;
 #[cfg(test)]
 mod tests;

@@ -306,7 +306,7 @@ fn digest(path: &Path) -> Result<String, String> {
     let (mut digest, mut buffer) = (Sha256::new(), [0; 16 << 10]);
     loop {
         match file.read(&mut buffer).map_err(unreadable)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(format!("{:x}", digest.finalize())),
             bytes => digest.update(buffer.get(..bytes).unwrap_or_default()),
         }
     }

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use engine::fields::{Column, FieldBatch, Kind};
 use engine::properties::PairBatch;
 use engine::record::TopicPartition;
@@ -11,7 +12,6 @@ use plugin::{Input, Limits, Plugin, Role};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::base64;
 
 /// Version of the format. Members may be added without a new one.
 const VERSION: u32 = 1;
@@ -208,7 +208,7 @@ impl Dump {
             },
             role,
             config: DumpConfig {
-                sha256: hex(&Sha256::digest(text)),
+                sha256: format!("{:x}", Sha256::digest(text)),
                 bytes: text.len() as u64,
                 text: with_texts.then(|| text.to_owned()),
             },
@@ -351,7 +351,7 @@ impl DumpValue {
             kind: name.to_owned(),
             bytes: value.len() as u64,
             text: text.filter(|_| keeps).map(str::to_owned),
-            base64: (keeps && text.is_none()).then(|| base64::encode(value)),
+            base64: (keeps && text.is_none()).then(|| BASE64_STANDARD.encode(value)),
         }
     }
 
@@ -361,7 +361,7 @@ impl DumpValue {
         let (kind, _) = known.ok_or_else(|| format!("there is no kind \"{}\"", self.kind))?;
         let value = match (&self.text, &self.base64) {
             (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => base64::decode(text).ok_or_else(|| format!("\"{text}\" is no base64"))?,
+            (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| format!("\"{text}\" is no base64"))?,
             (None, None) | (Some(_), Some(_)) => return Err("a value has no text, or two".to_owned()),
         };
         if value.len() as u64 != self.bytes {
@@ -371,8 +371,4 @@ impl DumpValue {
         kinds.push(*kind as u8);
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,13 +1,13 @@
 //! What a component says of one event or of one pair, and what the call took: for people and as JSON. Not how it is
 //! asked.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use engine::fields::{Extraction, FieldBatch, KeyStatus};
 use engine::properties::{Comparisons, PairBatch, Score, Verdict};
 use plugin::Cost;
 use serde::Serialize;
 
 use super::screen;
-use crate::dump::base64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,7 +125,7 @@ impl Extracted {
             (0..extraction.keys.len()).map(|key| extraction.keys.get(key).unwrap_or_default()).collect();
         let texts: Option<Vec<String>> =
             keys.iter().map(|key| std::str::from_utf8(key).ok().map(str::to_owned)).collect();
-        let base64 = texts.is_none().then(|| keys.iter().map(|key| base64::encode(key)).collect());
+        let base64 = texts.is_none().then(|| keys.iter().map(|key| BASE64_STANDARD.encode(key)).collect());
         let status = match extraction.status.first() {
             Some(KeyStatus::Keyed) => Status::Keyed,
             Some(KeyStatus::NoKey) | None => Status::NoKey,

@@ -92,7 +92,7 @@ fn inspect(path: &Path, config: &SandboxConfig) -> Result<Inspection, CommandErr
     let mut inspection = Inspection {
         path: path.display().to_string(),
         bytes: bytes.len() as u64,
-        sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: format!("{:x}", Sha256::digest(&bytes)),
         kind: kind(&bytes),
         ..Inspection::default()
     };
