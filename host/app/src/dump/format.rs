@@ -12,7 +12,6 @@ use plugin::{Input, Limits, Plugin, Role};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-
 /// Version of the format. Members may be added without a new one.
 const VERSION: u32 = 1;
 
