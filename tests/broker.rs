@@ -13,6 +13,8 @@ mod made;
 mod operation;
 #[path = "broker/output.rs"]
 mod output;
+#[path = "broker/ownership.rs"]
+mod ownership;
 #[path = "broker/plugins.rs"]
 mod plugins;
 #[path = "broker/refusals.rs"]
@@ -25,8 +27,16 @@ use std::process::ExitCode;
 use dedup_host_tests::{Group, run_with_broker};
 
 fn main() -> ExitCode {
-    let tests =
-        [output::TESTS, explained::TESTS, runs::TESTS, refusals::TESTS, operation::TESTS, plugins::TESTS].concat();
+    let tests = [
+        output::TESTS,
+        explained::TESTS,
+        runs::TESTS,
+        refusals::TESTS,
+        operation::TESTS,
+        plugins::TESTS,
+        ownership::TESTS,
+    ]
+    .concat();
     let plain = Group { tests, missing: None };
     let no_tls = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
     let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), missing: no_tls };

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use dedup_host_tests::broker::Broker;
 use dedup_host_tests::generated::{Expected, feed, generate, wait_progress};
+use dedup_host_tests::program::get;
 use dedup_host_tests::scene::{Host, LANES, Scene};
 use dedup_host_tests::{Group, Test, run_with_broker};
 
@@ -28,7 +29,10 @@ const TESTS: &[Test] = &[
 ];
 
 /// These kill the broker, so they start one that nobody else uses.
-const BROKER_TESTS: &[Test] = &[("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back)];
+const BROKER_TESTS: &[Test] = &[
+    ("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back),
+    ("two_hundred_partitions_and_a_broker_that_hangs", two_hundred_partitions_and_a_broker_that_hangs),
+];
 
 fn main() -> ExitCode {
     let all = Group { tests: [TESTS, explained::TESTS].concat(), missing: None };
@@ -234,4 +238,35 @@ fn kill_the_broker(broker: &mut OwnBroker, mut chaos: Chaos) {
         broker.start_again();
     }
     chaos.finish(vec![host]);
+}
+
+/// The broker stops answering for longer than it takes to ask for every partition in turn, and comes back within the
+/// session: liveness holds all the time, and so does the membership.
+fn two_hundred_partitions_and_a_broker_that_hangs() {
+    let broker = OwnBroker::start();
+    let scene = Scene::at(Broker::connect_to(&broker.hosts, "many"), 200, &[]);
+    let session = ["--kafka-property", "consumer.session.timeout.ms=60000"];
+    let mut host = scene.start(&[&session[..], &["--plugin-config", "/id"]].concat());
+    host.ready();
+    scene.broker.produce(&scene.input, ["{\"id\":1}"]);
+    scene.drain(&mut [&mut host]);
+    broker.signal("STOP");
+    let oldest = (0..120).map(|_| {
+        std::thread::sleep(Duration::from_millis(250));
+        let (code, body) = get(host.port, "/_liveness").expect("it answers");
+        assert_eq!(code, 200, "{body}");
+        let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        body["heartbeat_age_ms"].as_u64().expect("an age")
+    });
+    let oldest = oldest.max();
+    broker.signal("CONT");
+    assert!(oldest < Some(3_000), "the polling thread stood still for {oldest:?} ms");
+    scene.broker.produce(&scene.input, ["{\"id\":2}"]);
+    scene.drain(&mut [&mut host]);
+    host.ready();
+    let metrics = host.metrics();
+    let log = host.stop().stderr;
+    assert_eq!(metrics.count("dedup_host_rebalances_total", &["kind=\"lost\""]), 0, "{log}");
+    assert_eq!(metrics.count("dedup_host_rebalances_total", &["kind=\"assigned\""]), 200, "{log}");
+    assert_eq!(scene.read("output").len(), 2, "{log}");
 }

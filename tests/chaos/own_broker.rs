@@ -48,6 +48,12 @@ impl OwnBroker {
         std::fs::read_to_string(self.state.join("pid")).expect("a pid").trim().to_owned()
     }
 
+    /// Sends a signal by its name: `STOP` leaves connections open and answers nothing.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{name}");
+    }
+
     /// `kill -9`: nothing is said to anybody, and no file is closed.
     pub(crate) fn kill(&mut self) {
         let killed = Command::new("kill").args(["-9", &self.pid()]).status();

@@ -78,6 +78,12 @@ pub mod names {
     pub const TRANSACTIONS: &str = "dedup_host_transactions_total";
     /// Rebalances.
     pub const REBALANCES: &str = "dedup_host_rebalances_total";
+    /// Partitions that are assigned and not read yet, by what they wait for.
+    pub const OPENING_PARTITIONS: &str = "dedup_host_opening_partitions";
+    /// How long the oldest of them waits.
+    pub const OPENING_SECONDS: &str = "dedup_host_opening_seconds";
+    /// Times the group had less than it had before.
+    pub const GROUP_OFFSET_WENT_BACK: &str = "dedup_host_group_offset_went_back_total";
     /// Records re-read into the state after an assignment.
     pub const REPLAYED: &str = "dedup_host_replayed_total";
     /// Times a partition was paused because a bound was reached.
@@ -213,6 +219,24 @@ labels! {
 }
 
 labels! {
+    /// What a partition waits for before it can be read.
+    OpeningReason {
+        /// The group is asked for its offset.
+        Offsets = "group_offset",
+        /// A transaction of another id may still move the group's offset.
+        PendingTransaction = "pending_transaction",
+        /// The broker does not answer.
+        NoAnswer = "no_answer",
+        /// Its state is being opened.
+        State = "state",
+        /// Its state is open elsewhere.
+        StateInUse = "state_in_use",
+        /// Its worker is busy.
+        Worker = "worker",
+    }
+}
+
+labels! {
     /// What became of an attempt to swap plugins.
     SwapResult {
         /// Others are in force.
@@ -241,6 +265,11 @@ pub struct Metrics {
     transactions: IntCounterVec,
     rebalances: IntCounterVec,
     http_requests: IntCounterVec,
+    opening_partitions: IntGaugeVec,
+    /// Seconds for which the oldest of the partitions that are assigned and not read yet waits; 0 where none does.
+    pub opening_seconds: Gauge,
+    /// Times the group had less than it had before.
+    pub group_offset_went_back: IntCounter,
     /// The number of the plugins in force.
     pub plugin_generation: IntGauge,
     /// Records a batch.
@@ -395,6 +424,14 @@ impl Metrics {
             plugin_generation: new.int_gauge(names::PLUGIN_GENERATION, "number of the plugins in force")?,
             transactions: new.counters(names::TRANSACTIONS, "transactions by how they ended", &["result"])?,
             rebalances: new.counters(names::REBALANCES, "partitions given and taken by the group", &["kind"])?,
+            opening_partitions: new.int_gauges(
+                names::OPENING_PARTITIONS,
+                "partitions that are assigned and not read yet, by what they wait for",
+                &["reason"],
+            )?,
+            opening_seconds: new.gauge(names::OPENING_SECONDS, "how long the oldest of them waits; 0 without any")?,
+            group_offset_went_back: new
+                .counter(names::GROUP_OFFSET_WENT_BACK, "times the group had less than it had before")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
             batch_records: new.histogram(
                 names::BATCH_RECORDS,
@@ -436,6 +473,9 @@ impl Metrics {
         }
         for kind in Rebalance::ALL {
             self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
+        }
+        for reason in OpeningReason::ALL {
+            self.opening(*reason, 0);
         }
     }
 
@@ -497,6 +537,11 @@ impl Metrics {
     /// The group gave or took this many partitions.
     pub fn rebalanced(&self, kind: Rebalance, partitions: u64) {
         self.rebalances.with_label_values(&[kind.as_str()]).inc_by(partitions);
+    }
+
+    /// So many partitions are assigned and not read yet for this reason.
+    pub fn opening(&self, reason: OpeningReason, partitions: usize) {
+        self.opening_partitions.with_label_values(&[reason.as_str()]).set(signed(partitions as u64));
     }
 
     /// A request was answered; `path` comes from the closed set of routes.
@@ -618,6 +663,10 @@ impl New<'_> {
         self.register(IntCounter::new(name, help)?)
     }
 
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<Gauge> {
+        self.register(Gauge::new(name, help)?)
+    }
+
     fn int_gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.register(IntGauge::new(name, help)?)
     }
@@ -715,7 +764,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 44, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 47, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_plugin_swaps_total{result=\"refused\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));

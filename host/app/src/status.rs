@@ -54,11 +54,34 @@ pub struct PartitionStatus {
     pub applied: Option<Offset>,
     /// Records between the position and the end of the log.
     pub lag: Option<i64>,
+    /// Offset after the last record, whatever transactions are open.
+    pub log_end: Option<Offset>,
+    /// Offset up to which committed records can be read: an open transaction upstream holds it back.
+    pub stable_end: Option<Offset>,
     /// The number of the plugins that it is decided with; 0 before it has any.
     pub plugin_generation: u64,
     /// How large the state is; left out of answers where it is not known.
     #[serde(flatten)]
     pub size: Option<StateSize>,
+}
+
+/// A partition that is assigned and cannot be read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpeningStatus {
+    /// What it waits for, in words.
+    pub reason: String,
+    /// Since when it is assigned.
+    pub since: Instant,
+}
+
+impl OpeningStatus {
+    fn to_partition(&self) -> PartitionStatus {
+        let seconds = self.since.elapsed().as_secs();
+        PartitionStatus {
+            reason: format!("{} ({seconds} s so far)", self.reason),
+            ..PartitionStatus::new(Phase::Restoring)
+        }
+    }
 }
 
 /// What a partition's state takes, and how far back it reaches.
@@ -85,6 +108,8 @@ impl PartitionStatus {
             committed: None,
             applied: None,
             lag: None,
+            log_end: None,
+            stable_end: None,
             plugin_generation: 0,
             size: None,
         }
@@ -144,6 +169,8 @@ pub struct Status {
     assigned: AtomicBool,
     stopping: AtomicBool,
     partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
+    /// Apart from the others: the last owner of such a partition may still be about to remove it from them.
+    opening: Mutex<BTreeMap<TopicPartition, OpeningStatus>>,
     plugins: Mutex<Vec<PluginStatus>>,
     generation: AtomicU64,
     last_swap: Mutex<Option<SwapStatus>>,
@@ -204,6 +231,7 @@ impl Status {
             assigned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             partitions: Mutex::default(),
+            opening: Mutex::default(),
             plugins: Mutex::default(),
             generation: AtomicU64::new(0),
             last_swap: Mutex::default(),
@@ -275,15 +303,25 @@ impl Status {
         lock(&self.partitions).remove(partition);
     }
 
+    /// All partitions that are assigned and cannot be read yet.
+    pub fn set_opening(&self, opening: BTreeMap<TopicPartition, OpeningStatus>) {
+        *lock(&self.opening) = opening;
+    }
+
     /// Everything at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let owned = |(partition, status): (&TopicPartition, &PartitionStatus)| OwnedPartition {
-            topic: partition.topic.clone(),
+        let owned = |(partition, status): (TopicPartition, PartitionStatus)| OwnedPartition {
+            topic: partition.topic,
             partition: partition.partition,
-            status: status.clone(),
+            status,
         };
-        let partitions = lock(&self.partitions).iter().map(owned).collect::<Vec<_>>();
+        let opening: Vec<_> =
+            lock(&self.opening).iter().map(|(key, opening)| (key.clone(), opening.to_partition())).collect();
+        // What is being opened counts, whatever is left of its last owner.
+        let mut all = lock(&self.partitions).clone();
+        all.extend(opening);
+        let partitions = all.into_iter().map(owned).collect::<Vec<_>>();
         let reasons = self.reasons(&partitions);
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),

@@ -1,33 +1,33 @@
-//! Partitions that come and go. Called inside a poll, so it only asks workers and notes what changed; the polling loop
-//! takes the changes up when the poll returns.
+//! Partitions that come and go. Called inside a poll, so it only notes what changed, asks for what comes to be opened, and
+//! waits, for a limited time, for workers to let go of what goes. The polling loop takes the changes up when the poll
+//! returns.
 
-use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{Assignment, Assignments};
-use engine::record::Offset;
+use connectors::kafka::Assignments;
 
 use super::dispatch::{Flow, Work};
+use super::ground::KafkaGround;
 use super::observe::Observed;
+use super::opening::Openings;
 use super::{RunError, Stop};
 use crate::metrics::Rebalance;
 
-/// What the polling loop must know of.
-pub(super) enum Change {
-    Assigned { partition: i32, flow: Arc<Flow>, read_from: Offset },
-    Revoked { partition: i32 },
-}
+/// Time between two looks at whether workers have let go.
+const RELEASE_LOOK: Duration = Duration::from_millis(2);
 
 /// Shared between the consumer, which calls it, and the polling loop, which takes the changes.
 pub(super) struct Assigner {
     inboxes: Mutex<Vec<Sender<Work>>>,
     flows: Mutex<BTreeMap<i32, Arc<Flow>>>,
-    changes: Mutex<Vec<Change>>,
+    revoked: Mutex<Vec<i32>>,
     failure: Mutex<Option<RunError>>,
+    openings: OnceLock<Openings<KafkaGround>>,
     stop: Stop,
-    /// A worker that takes longer than this to let go is left behind; the group's generation fences it.
+    /// A worker that takes longer than this to let go has lost its partitions: it finds that out before it commits.
     release_timeout: Duration,
     observed: Observed,
 }
@@ -37,23 +37,50 @@ impl Assigner {
         Self {
             inboxes: Mutex::new(inboxes),
             flows: Mutex::default(),
-            changes: Mutex::default(),
+            revoked: Mutex::default(),
             failure: Mutex::default(),
+            openings: OnceLock::new(),
             stop,
             release_timeout,
             observed,
         }
     }
 
-    /// Workers end when nobody can ask them for anything more.
-    pub(super) fn hang_up(&self) {
-        if let Ok(mut inboxes) = self.inboxes.lock() {
-            inboxes.clear();
+    /// Who opens what comes; once, before the first poll.
+    pub(super) fn open_with(&self, openings: Openings<KafkaGround>) {
+        let _once = self.openings.set(openings);
+    }
+
+    /// A worker has taken a partition that was opened.
+    pub(super) fn taken(&self, partition: i32, flow: &Arc<Flow>) {
+        if let Some(openings) = self.openings.get() {
+            openings.taken(partition, flow);
         }
     }
 
-    pub(super) fn take_changes(&self) -> Vec<Change> {
-        self.changes.lock().map(|mut changes| std::mem::take(&mut *changes)).unwrap_or_default()
+    /// Workers end when nobody can ask them for anything more.
+    pub(super) fn hang_up(&self, deadline: Instant) {
+        if let Ok(mut inboxes) = self.inboxes.lock() {
+            inboxes.clear();
+        }
+        if let Some(openings) = self.openings.get() {
+            openings.end(deadline);
+        }
+    }
+
+    /// Partitions that have gone since the last call.
+    pub(super) fn take_revoked(&self) -> Vec<i32> {
+        self.revoked.lock().map(|mut revoked| std::mem::take(&mut *revoked)).unwrap_or_default()
+    }
+
+    /// Whether this is still the partition's flow.
+    pub(super) fn is_current(&self, partition: i32, flow: &Arc<Flow>) -> bool {
+        self.flows.lock().is_ok_and(|flows| flows.get(&partition).is_some_and(|current| Arc::ptr_eq(current, flow)))
+    }
+
+    /// All partitions that are assigned.
+    pub(super) fn partitions(&self) -> Vec<i32> {
+        self.flows.lock().map(|flows| flows.keys().copied().collect()).unwrap_or_default()
     }
 
     /// The first failure; asks for the end of the run.
@@ -68,24 +95,9 @@ impl Assigner {
         self.failure.lock().ok().and_then(|mut failure| failure.take())
     }
 
-    fn open(&self, assignments: &[Assignment]) -> Result<Vec<(i32, Offset)>, RunError> {
-        let mut flows = self.flows.lock().map_err(|_| RunError::Other("a thread panicked".to_owned()))?;
-        let mut opened = Vec::new();
-        for assignment in assignments {
-            let flow = Arc::new(Flow::new(self.least_loaded(&flows)));
-            let (reply, answer) = mpsc::channel();
-            let work = Work::Open { assignment: *assignment, flow: Arc::clone(&flow), reply };
-            self.send(flow.worker, work)?;
-            flows.insert(assignment.partition, Arc::clone(&flow));
-            opened.push((assignment.partition, flow, answer));
-        }
-        let mut starts = Vec::new();
-        for (partition, flow, answer) in opened {
-            let start = answer.recv().map_err(|_| RunError::Other("a worker is gone".to_owned()))??;
-            starts.push((partition, start.read_from));
-            self.note(Change::Assigned { partition, flow, read_from: start.read_from });
-        }
-        Ok(starts)
+    pub(super) fn send(&self, worker: usize, work: Work) -> Result<(), RunError> {
+        let inbox = self.inboxes.lock().ok().and_then(|inboxes| inboxes.get(worker).cloned());
+        inbox.and_then(|inbox| inbox.send(work).ok()).ok_or_else(|| RunError::Other("a worker is gone".to_owned()))
     }
 
     fn least_loaded(&self, flows: &BTreeMap<i32, Arc<Flow>>) -> usize {
@@ -94,68 +106,76 @@ impl Assigner {
         (0..workers).min_by_key(load).unwrap_or(0)
     }
 
-    fn send(&self, worker: usize, work: Work) -> Result<(), RunError> {
-        let inbox = self.inboxes.lock().ok().and_then(|inboxes| inboxes.get(worker).cloned());
-        inbox.and_then(|inbox| inbox.send(work).ok()).ok_or_else(|| RunError::Other("a worker is gone".to_owned()))
+    /// Makes the partitions' queued batches stale and hands out their flows.
+    fn take_flows(&self, partitions: &[i32]) -> Vec<(i32, Arc<Flow>)> {
+        let Ok(mut flows) = self.flows.lock() else { return Vec::new() };
+        let taken: Vec<_> = partitions.iter().filter_map(|partition| flows.remove_entry(partition)).collect();
+        for (_, flow) in &taken {
+            let _epoch = flow.next_epoch();
+        }
+        taken
     }
 
-    fn note(&self, change: Change) {
-        if let Ok(mut changes) = self.changes.lock() {
-            changes.push(change);
+    /// Waits until the workers have let go. What they have not let go of in time they have lost.
+    fn wait_released(&self, leaving: &[(i32, Arc<Flow>)]) {
+        let deadline = Instant::now() + self.release_timeout;
+        while leaving.iter().any(|(_, flow)| !flow.is_released()) && Instant::now() < deadline {
+            // The wait has an end, so it is no sign of a loop that hangs.
+            self.observed.status.beat();
+            std::thread::sleep(RELEASE_LOOK);
         }
-    }
-
-    /// Makes the partitions' queued batches stale and groups them by worker.
-    fn forget(&self, partitions: &[i32]) -> BTreeMap<usize, Vec<i32>> {
-        let mut by_worker: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
-        let Ok(mut flows) = self.flows.lock() else { return by_worker };
-        for partition in partitions {
-            if let Some(flow) = flows.remove(partition) {
-                flow.next_epoch();
-                by_worker.entry(flow.worker).or_default().push(*partition);
-            }
-            self.note(Change::Revoked { partition: *partition });
+        let expired: Vec<i32> =
+            leaving.iter().filter(|(_, flow)| flow.expire()).map(|(partition, _)| *partition).collect();
+        if !expired.is_empty() {
+            tracing::error!(
+                partitions = ?expired,
+                timeout = ?self.release_timeout,
+                "a worker did not release its partitions in time; what it has not committed is abandoned and will be read \
+                 again. a longer --shutdown-timeout-secs gives it more time"
+            );
         }
-        by_worker
     }
 }
 
 impl Assignments for Assigner {
-    fn assigned(&self, assignments: &[Assignment]) -> Option<Vec<(i32, Offset)>> {
-        tracing::info!(partitions = ?assignments.iter().map(|a| a.partition).collect::<Vec<_>>(), "partitions assigned");
-        self.observed.metrics.rebalanced(Rebalance::Assigned, assignments.len() as u64);
-        match self.open(assignments) {
-            Ok(starts) => {
-                // Not before the partitions are known to the status: to own nothing is to be ready.
-                self.observed.status.assigned();
-                Some(starts)
-            }
-            Err(error) => {
-                self.fail(error);
-                None
+    fn assigned(&self, partitions: &[i32]) {
+        tracing::info!(?partitions, "partitions assigned");
+        self.observed.metrics.rebalanced(Rebalance::Assigned, partitions.len() as u64);
+        let mut coming = Vec::new();
+        if let Ok(mut flows) = self.flows.lock() {
+            for partition in partitions {
+                let flow = Arc::new(Flow::new(self.least_loaded(&flows)));
+                flows.insert(*partition, Arc::clone(&flow));
+                coming.push((*partition, flow));
             }
         }
+        if let Some(openings) = self.openings.get() {
+            openings.add(coming);
+        }
+        // Not before the partitions are known to the status: to own nothing is to be ready.
+        self.observed.status.assigned();
     }
 
     fn revoked(&self, partitions: &[i32], lost: bool) {
         tracing::info!(?partitions, lost, "partitions revoked");
         let kind = if lost { Rebalance::Lost } else { Rebalance::Revoked };
         self.observed.metrics.rebalanced(kind, partitions.len() as u64);
-        let deadline = Instant::now() + self.release_timeout;
-        let mut answers = Vec::new();
-        for (worker, partitions) in self.forget(partitions) {
-            let (reply, answer) = mpsc::channel();
-            if self.send(worker, Work::Close { partitions, lost, reply }).is_ok() {
-                answers.push(answer);
-            }
+        let flows = self.take_flows(partitions);
+        let leaving: Vec<_> = if lost {
+            flows.iter().for_each(|(_, flow)| flow.lose());
+            Vec::new()
+        } else {
+            flows.iter().filter(|(_, flow)| flow.leave()).cloned().collect()
+        };
+        if let Some(openings) = self.openings.get() {
+            openings.cancel(partitions);
         }
-        for answer in answers {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if answer.recv_timeout(left).is_err() {
-                tracing::error!(
-                    "a worker did not release its partitions in time; its transaction is fenced by the group"
-                );
-            }
+        for worker in flows.iter().map(|(_, flow)| flow.worker).collect::<BTreeSet<_>>() {
+            let _gone = self.send(worker, Work::Close);
+        }
+        self.wait_released(&leaving);
+        if let Ok(mut revoked) = self.revoked.lock() {
+            revoked.extend(partitions);
         }
     }
 }

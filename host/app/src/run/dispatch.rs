@@ -1,26 +1,33 @@
 //! Between the polling thread and the workers: bounded queues of batches, one flow a partition. Not the records' fate.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use connectors::kafka::Assignment;
 use engine::record::{Offset, RecordBatch};
+use state::PartitionStore;
 
-use super::RunError;
 use super::start::Start;
 
-/// What the polling thread asks of a worker, in this order and no other.
+/// What a worker is asked to do, in this order and no other.
 pub(super) enum Work {
-    /// A partition comes: open its state, say where to read.
-    Open { assignment: Assignment, flow: Arc<Flow>, reply: Sender<Result<Start, RunError>> },
+    /// A partition comes, its state open.
+    Opened(Box<Opened>),
     /// Records of a partition.
     Batch(Box<Delivered>),
     /// The end of a partition: all of it that can be read was delivered before.
     End { partition: i32, epoch: u64 },
-    /// Partitions go. When the reply comes nothing more is committed for them.
-    Close { partitions: Vec<i32>, lost: bool, reply: Sender<()> },
+    /// Some partitions go; their flows say which, and how.
+    Close,
+}
+
+/// A partition that can be read.
+pub(super) struct Opened {
+    pub(super) assignment: Assignment,
+    pub(super) flow: Arc<Flow>,
+    pub(super) store: PartitionStore,
+    pub(super) start: Start,
 }
 
 /// A batch on its way to a worker. Its records count as in flight until it is dropped.
@@ -71,6 +78,8 @@ const SPARE_BATCHES_MAX: usize = 256;
 /// The way of one partition from the polling thread to its worker, for as long as it is assigned.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// A [`Standing`].
+    standing: AtomicU8,
     /// Raised whenever what was polled before must not be processed: on a rewind, and when the partition goes.
     epoch: AtomicU64,
     records: AtomicUsize,
@@ -80,11 +89,85 @@ pub(super) struct Flow {
     pub(super) worker: usize,
 }
 
+/// Whose a partition is. It only moves down this list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+enum Standing {
+    /// Given by the group; its state is being opened.
+    Opening,
+    /// A worker has it.
+    Owned,
+    /// The group takes it back and waits: the worker may still commit.
+    Leaving,
+    /// It may be another's already: nothing of it may be committed any more.
+    Lost,
+    /// No worker has it.
+    Released,
+}
+
 const NOT_HELD: Offset = -1;
 
 impl Flow {
     pub(super) fn new(worker: usize) -> Self {
-        Self { epoch: AtomicU64::new(0), records: AtomicUsize::new(0), held_at: AtomicI64::new(NOT_HELD), worker }
+        Self {
+            standing: AtomicU8::new(Standing::Opening as u8),
+            epoch: AtomicU64::new(0),
+            records: AtomicUsize::new(0),
+            held_at: AtomicI64::new(NOT_HELD),
+            worker,
+        }
+    }
+
+    fn step(&self, from: Standing, to: Standing) -> bool {
+        self.standing.compare_exchange(from as u8, to as u8, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn is(&self, standing: Standing) -> bool {
+        self.standing.load(Ordering::SeqCst) == standing as u8
+    }
+
+    /// A worker takes it. `false`: it has gone meanwhile.
+    pub(super) fn adopt(&self) -> bool {
+        self.step(Standing::Opening, Standing::Owned)
+    }
+
+    /// The group takes it back and waits for the worker. `false`: no worker has it, so there is nothing to wait for.
+    pub(super) fn leave(&self) -> bool {
+        !self.step(Standing::Opening, Standing::Released) && self.step(Standing::Owned, Standing::Leaving)
+    }
+
+    /// The group does not wait any longer. `false`: it was released in time.
+    pub(super) fn expire(&self) -> bool {
+        self.step(Standing::Leaving, Standing::Lost)
+    }
+
+    /// It is another's already.
+    pub(super) fn lose(&self) {
+        if !self.step(Standing::Opening, Standing::Released) {
+            let _lost = self.step(Standing::Owned, Standing::Lost);
+        }
+    }
+
+    /// The worker has let go of it: its state is closed.
+    pub(super) fn release(&self) {
+        self.standing.store(Standing::Released as u8, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_opening(&self) -> bool {
+        self.is(Standing::Opening)
+    }
+
+    /// Whether the worker has to let go of it.
+    pub(super) fn is_going(&self) -> bool {
+        self.is(Standing::Leaving) || self.is(Standing::Lost)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.is(Standing::Lost)
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.is(Standing::Released)
     }
 
     /// No use to poll it: what comes is stale until the worker asks for a rewind. `None`: go on.
@@ -143,6 +226,23 @@ impl InFlight {
 
     pub(super) fn spare_batch(&self) -> RecordBatch {
         self.spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
+    }
+}
+
+/// What a worker asks of the polling thread.
+pub(super) enum Reading {
+    /// To read a partition for the first time.
+    Begin { partition: i32, flow: Arc<Flow>, offset: Offset },
+    /// To read it again from an offset.
+    Again(Rewind),
+}
+
+impl Reading {
+    pub(super) fn partition(&self) -> i32 {
+        match self {
+            Self::Begin { partition, .. } => *partition,
+            Self::Again(rewind) => rewind.partition,
+        }
     }
 }
 

@@ -1,19 +1,22 @@
 //! A run over Kafka: one thread polls, workers process and commit. This is the polling side: batches, back-pressure,
 //! rewinds and the orderly end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{self, KafkaProducer, KafkaSource, Polled};
+use connectors::kafka::{self, Inquiry, KafkaProducer, KafkaSource, Polled};
 use engine::record::{Offset, RecordBatch, TopicPartition};
 
-use super::assignments::{Assigner, Change};
-use super::dispatch::{Delivered, Flow, InFlight, Rewind, Work};
+use super::assignments::Assigner;
+use super::dispatch::{Delivered, Flow, InFlight, Reading, Rewind, Work};
+use super::ends::Ends;
+use super::ground::KafkaGround;
 use super::kafka_settings::{delivery, kafka_settings, topics};
 use super::observe::Observed;
+use super::opening::Openings;
 use super::worker::{Worker, WorkerSetup};
 use super::{Parts, RunError, Stop};
 use crate::exit::ExitCode;
@@ -37,8 +40,8 @@ const POLLS_PER_LOOK: u32 = 256;
 /// has fetched, so it is for queues that do not move.
 const FULL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Time between two questions for the end of the log.
-const LAG_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two looks at the lag.
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn run(
     config: &Config,
@@ -59,41 +62,53 @@ pub(super) fn run(
     settings.share_fetch_queues(check.partitions);
     let workers = config.limits.worker_threads.min(check.partitions).max(1);
     tracing::info!(topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, "starting");
-    let setups: Vec<WorkerSetup> = {
-        let parts = Arc::new(parts);
-        let setup = |index| WorkerSetup {
-            settings: settings.clone(),
-            delivery: delivery(kafka, index),
-            topics: topics.clone(),
-            offset_reset: kafka.offset_reset,
-            commit_interval: kafka.commit_interval,
-            producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
-            store_path: config.state.path.clone(),
-            parts: Arc::clone(&parts),
-            stop: stop.clone(),
-            observed: observed.clone(),
-        };
-        (0..workers).map(setup).collect()
+    let parts = Arc::new(parts);
+    let setup = |index| WorkerSetup {
+        settings: settings.clone(),
+        delivery: delivery(kafka, index),
+        topics: topics.clone(),
+        commit_interval: kafka.commit_interval,
+        producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
+        parts: Arc::clone(&parts),
+        stop: stop.clone(),
+        observed: observed.clone(),
     };
+    let setups: Vec<WorkerSetup> = (0..workers).map(setup).collect();
     let producers = connect(&setups)?;
 
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
     let assigner = Arc::new(Assigner::new(inboxes.clone(), stop.clone(), config.shutdown_timeout, observed.clone()));
-    let source = KafkaSource::connect(&settings, Arc::clone(&assigner) as Arc<dyn kafka::Assignments>)?;
-    let (rewind, rewinds) = mpsc::channel();
+    let inquiry = Arc::new(Inquiry::new(&settings)?);
+    let ground = KafkaGround {
+        inquiry: Arc::clone(&inquiry),
+        topic: settings.topic.clone(),
+        group: settings.group.clone(),
+        offset_reset: kafka.offset_reset,
+        store_path: config.state.path.clone(),
+        parts,
+        observed: observed.clone(),
+        assigner: Arc::downgrade(&assigner),
+    };
+    assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
+    let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
+    let assignments = Arc::clone(&assigner) as Arc<dyn kafka::Assignments>;
+    let source = KafkaSource::connect(&settings, assignments, inquiry)?;
+    let (reading, readings) = mpsc::channel();
     let mut threads = Vec::new();
     for (index, ((setup, producer), inbox)) in setups.into_iter().zip(producers).zip(receivers).enumerate() {
-        let worker = Worker::new(setup, producer, source.group(), Arc::clone(&assigner), rewind.clone());
+        let worker = Worker::new(setup, producer, source.group(), Arc::clone(&assigner), reading.clone());
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run(&inbox));
-        threads.push(thread.map_err(|error| RunError::Other(format!("cannot start a thread: {error}")))?);
+        threads.push(thread.map_err(no_thread)?);
     }
     let mut poller = Poller {
         source,
         topic: settings.topic,
         feeds: BTreeMap::new(),
         inboxes,
-        rewinds,
+        readings,
+        waiting: VecDeque::new(),
         assigner,
+        ends,
         total: Arc::default(),
         limits: config.limits,
         observed: observed.clone(),
@@ -101,6 +116,11 @@ pub(super) fn run(
     };
     let polled = poller.go(stop);
     poller.end(threads, config.shutdown_timeout, polled)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_thread(error: std::io::Error) -> RunError {
+    RunError::Other(format!("cannot start a thread: {error}"))
 }
 
 /// Every producer fences its predecessor before the group's offsets are read.
@@ -126,6 +146,8 @@ struct Feed {
     batch: RecordBatch,
     batch_since: Instant,
     paused: bool,
+    /// It is to be read from another offset, and until then nothing that is polled counts.
+    seeking: bool,
     metrics: PartitionMetrics,
 }
 
@@ -134,8 +156,11 @@ struct Poller {
     topic: String,
     feeds: BTreeMap<i32, Feed>,
     inboxes: Vec<Sender<Work>>,
-    rewinds: Receiver<Rewind>,
+    readings: Receiver<Reading>,
+    /// What workers asked for and the client would not do yet, in their order.
+    waiting: VecDeque<Reading>,
     assigner: Arc<Assigner>,
+    ends: Ends,
     total: Arc<InFlight>,
     limits: LimitsConfig,
     observed: Observed,
@@ -147,10 +172,10 @@ impl Poller {
         let mut asked_lag = Instant::now();
         while !stop.is_requested() {
             self.observed.status.beat();
-            self.rewind()?;
+            self.read_as_asked()?;
             self.relieve();
             if asked_lag.elapsed() >= LAG_INTERVAL {
-                self.ask_lag();
+                self.show_lag();
                 asked_lag = Instant::now();
             }
             self.poll_some()?;
@@ -167,7 +192,7 @@ impl Poller {
             let feeds = &mut self.feeds;
             let polled = self.source.poll(timeout, |partition, offset| {
                 let feed = feeds.get_mut(&partition)?;
-                (offset >= feed.next_offset).then(|| {
+                (!feed.seeking && offset >= feed.next_offset).then(|| {
                     feed.next_offset = offset + 1;
                     if feed.batch.is_empty() {
                         feed.batch_since = Instant::now();
@@ -179,9 +204,9 @@ impl Poller {
                 Polled::Record { partition, .. } => partition,
                 Polled::End { partition } => {
                     self.tell_end(partition);
-                    return self.take_changes();
+                    return self.take_revoked();
                 }
-                Polled::Nothing => return self.take_changes(),
+                Polled::Nothing => return self.take_revoked(),
             };
             timeout = Duration::ZERO;
             let full = |feed: &&Feed| feed.batch.len() >= BATCH_RECORDS || feed.batch.bytes() >= BATCH_BYTES;
@@ -202,28 +227,10 @@ impl Poller {
         }
     }
 
-    /// Takes up what a rebalance inside the last poll has changed.
-    fn take_changes(&mut self) -> Result<(), RunError> {
-        for change in self.assigner.take_changes() {
-            match change {
-                Change::Revoked { partition } => {
-                    self.feeds.remove(&partition);
-                }
-                Change::Assigned { partition, flow, read_from } => {
-                    let source = TopicPartition { topic: self.topic.clone(), partition };
-                    let feed = Feed {
-                        epoch: flow.epoch(),
-                        flow,
-                        next_offset: read_from,
-                        batch_from: read_from,
-                        batch: self.total.spare_batch(),
-                        batch_since: Instant::now(),
-                        paused: false,
-                        metrics: self.observed.metrics.partition(&source),
-                    };
-                    self.feeds.insert(partition, feed);
-                }
-            }
+    /// Takes up what a rebalance inside the last poll has taken away.
+    fn take_revoked(&mut self) -> Result<(), RunError> {
+        for partition in self.assigner.take_revoked() {
+            self.feeds.remove(&partition);
         }
         self.assigner.take_failure().map_or(Ok(()), Err)
     }
@@ -248,24 +255,67 @@ impl Poller {
         }
     }
 
-    /// Reads partitions again from where their workers ask.
-    fn rewind(&mut self) -> Result<(), RunError> {
-        while let Ok(rewind) = self.rewinds.try_recv() {
-            let Some(feed) = self.feeds.get_mut(&rewind.partition) else { continue };
-            if rewind.epoch != feed.flow.epoch() {
-                continue;
+    /// Reads partitions from where their workers ask. What the client would not do now is tried again at the next turn,
+    /// and nothing that was asked later for the same partition comes before it.
+    fn read_as_asked(&mut self) -> Result<(), RunError> {
+        self.waiting.extend(self.readings.try_iter());
+        let mut held_up = BTreeSet::new();
+        for reading in std::mem::take(&mut self.waiting) {
+            let partition = reading.partition();
+            if held_up.contains(&partition) || !self.read(&reading)? {
+                held_up.insert(partition);
+                self.waiting.push_back(reading);
             }
-            // Paused, a partition goes on from where it was paused, whatever was sought meanwhile.
-            if std::mem::take(&mut feed.paused) {
-                self.source.resume(rewind.partition);
-            }
-            self.source.seek(rewind.partition, rewind.offset)?;
-            feed.batch.clear();
-            feed.epoch = rewind.epoch;
-            feed.next_offset = rewind.offset;
-            feed.batch_from = rewind.offset;
         }
         Ok(())
+    }
+
+    fn read(&mut self, reading: &Reading) -> Result<bool, RunError> {
+        match reading {
+            Reading::Begin { partition, flow, offset } => self.begin(*partition, flow, *offset),
+            Reading::Again(rewind) => Ok(self.rewind(*rewind)),
+        }
+    }
+
+    fn begin(&mut self, partition: i32, flow: &Arc<Flow>, offset: Offset) -> Result<bool, RunError> {
+        if !self.assigner.is_current(partition, flow) {
+            return Ok(true);
+        }
+        if !self.source.begin(partition, offset)? {
+            return Ok(false);
+        }
+        let source = TopicPartition { topic: self.topic.clone(), partition };
+        let feed = Feed {
+            epoch: flow.epoch(),
+            flow: Arc::clone(flow),
+            next_offset: offset,
+            batch_from: offset,
+            batch: self.total.spare_batch(),
+            batch_since: Instant::now(),
+            paused: false,
+            seeking: false,
+            metrics: self.observed.metrics.partition(&source),
+        };
+        self.feeds.insert(partition, feed);
+        Ok(true)
+    }
+
+    /// `false`: not yet.
+    fn rewind(&mut self, rewind: Rewind) -> bool {
+        let Some(feed) = self.feeds.get_mut(&rewind.partition) else { return true };
+        if rewind.epoch != feed.flow.epoch() {
+            return true;
+        }
+        // Paused, a partition goes on from where it was paused, whatever was sought meanwhile.
+        if std::mem::take(&mut feed.paused) {
+            self.source.resume(rewind.partition);
+        }
+        feed.batch.clear();
+        feed.seeking = !self.source.seek(rewind.partition, rewind.offset);
+        feed.epoch = rewind.epoch;
+        feed.next_offset = rewind.offset;
+        feed.batch_from = rewind.offset;
+        !feed.seeking
     }
 
     /// Back-pressure: waits while queues are full, and pauses the partitions whose queues do not move, and those that are
@@ -296,14 +346,18 @@ impl Poller {
         }
     }
 
-    fn ask_lag(&self) {
+    /// To the end of the log, not only to the end of what is committed: a transaction upstream that stays open is lag.
+    fn show_lag(&self) {
         for (partition, feed) in &self.feeds {
-            if let Some((_, end)) = self.source.bounds(*partition) {
-                let lag = (end - feed.flow.held_at().unwrap_or(feed.next_offset)).max(0);
-                feed.metrics.lag.set(lag);
-                let source = TopicPartition { topic: self.topic.clone(), partition: *partition };
-                self.observed.status.update_partition(&source, |status| status.lag = Some(lag));
-            }
+            let Some(bounds) = self.ends.of(*partition) else { continue };
+            let lag = (bounds.log_end - feed.flow.held_at().unwrap_or(feed.next_offset)).max(0);
+            feed.metrics.lag.set(lag);
+            let source = TopicPartition { topic: self.topic.clone(), partition: *partition };
+            self.observed.status.update_partition(&source, |status| {
+                status.lag = Some(lag);
+                status.log_end = Some(bounds.log_end);
+                status.stable_end = Some(bounds.stable_end);
+            });
         }
     }
 
@@ -320,7 +374,7 @@ impl Poller {
         self.source.leave(timeout);
         let Self { source, inboxes, assigner, .. } = self;
         drop(inboxes);
-        assigner.hang_up();
+        assigner.hang_up(deadline);
         while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -2,12 +2,16 @@
 
 mod assignments;
 mod dispatch;
+mod ends;
 mod files;
+mod ground;
 mod kafka;
 mod kafka_settings;
 mod observe;
+mod opening;
 mod owned;
 mod read_ahead;
+mod recovery;
 mod report;
 mod start;
 mod worker;

@@ -89,6 +89,16 @@ impl PartitionObserver {
         tracing::error!(source = %self.source, generation, %why, "plugins not swapped here, the old ones go on");
     }
 
+    /// The group has less than it had: a commit was lost, or somebody has set the offset back.
+    pub(super) fn group_went_back(&self, from: Offset, to: Offset) {
+        self.observed.metrics.group_offset_went_back.inc();
+        tracing::error!(
+            source = %self.source, from, to,
+            "the group's offset went back: the broker has lost a commit, or somebody has reset it. records from {to} on are \
+             decided and sent again, as the group says that they were not"
+        );
+    }
+
     /// The partition waits for a plugin that works.
     pub(super) fn held(&self, why: &str) {
         self.partition.breaker_open.set(1);

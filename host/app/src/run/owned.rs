@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use engine::record::Offset;
 
 use super::RunError;
-use super::dispatch::{Delivered, Flow, Rewind};
+use super::dispatch::{Delivered, Flow, Reading, Rewind};
 use super::observe::PartitionObserver;
+use super::recovery::Remembered;
 use crate::line::Line;
 use crate::metrics::Stage;
 use crate::status::Phase;
@@ -24,10 +25,11 @@ pub(super) const SIZES_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// A partition of this worker.
+/// A partition of this worker. What is first here goes first: the outside forgets it, its state is closed, and only then
+/// is it released.
 pub(super) struct Owned {
-    pub(super) line: Line,
     pub(super) observer: PartitionObserver,
+    pub(super) line: Line,
     pub(super) flow: Arc<Flow>,
     /// Batches of another epoch are stale.
     pub(super) epoch: u64,
@@ -37,11 +39,21 @@ pub(super) struct Owned {
     pub(super) position: Offset,
     /// The position at the last commit.
     pub(super) committed: Offset,
-    /// Whether the group has an offset for the partition.
-    pub(super) has_committed: bool,
+    /// The group's offset, as far as this worker knows.
+    pub(super) group: Option<Offset>,
     pub(super) hold: Option<Hold>,
     pub(super) persisted_at: Instant,
     pub(super) sized_at: Instant,
+    pub(super) _release: Release,
+}
+
+/// Says, when dropped, that a worker has let go of a partition.
+pub(super) struct Release(pub(super) Arc<Flow>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }
 
 /// A partition that waits for a plugin that works.
@@ -74,14 +86,46 @@ impl Owned {
     }
 
     /// The held batch is processed: on with what comes after it.
-    pub(super) fn release(&mut self, partition: i32, rewinds: &Sender<Rewind>) {
+    pub(super) fn release(&mut self, partition: i32, rewinds: &Sender<Reading>) {
         self.observer.released();
         if self.position < self.live_from {
-            let behind = self.live_from - self.position;
-            self.observer.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off"));
+            self.show_phase();
         }
         self.flow.hold(None);
-        let _gone = rewinds.send(Rewind { partition, epoch: self.epoch, offset: self.position });
+        let rewind = Rewind { partition, epoch: self.epoch, offset: self.position };
+        let _gone = rewinds.send(Reading::Again(rewind));
+    }
+
+    /// Live, or replaying what the group has already.
+    pub(super) fn show_phase(&self) {
+        match self.live_from - self.position {
+            ..=0 => self.observer.phase(Phase::Live, ""),
+            behind => self.observer.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off")),
+        }
+    }
+
+    /// What the next commit says of it: the position, where it has got past what was committed before, or where nothing
+    /// ever was.
+    pub(super) fn target(&self) -> Option<Offset> {
+        let moved = self.position > self.committed && self.position > self.live_from;
+        (moved || self.group.is_none()).then_some(self.position)
+    }
+
+    pub(super) fn remembered(&self) -> Remembered {
+        let (group, target) = (self.group, self.target());
+        Remembered { group, target, committed: self.committed, live_from: self.live_from }
+    }
+
+    /// Drops what was decided and is not committed, and reads on from the last commit.
+    pub(super) fn roll_back(&mut self) {
+        self.observer.rolled_back();
+        self.line.rollback();
+        self.position = self.committed;
+        // The batch is read again with the others, and waits for its time again.
+        if let Some(hold) = &mut self.hold {
+            hold.batch = None;
+            self.flow.hold(None);
+        }
     }
 
     pub(super) fn retry_is_due(&self) -> bool {

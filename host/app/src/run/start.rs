@@ -91,7 +91,7 @@ pub enum StartError {
 
 /// The cases of a start; `applied` is `None` for a new store.
 pub(super) fn start(assignment: &Assignment, applied: Option<Offset>, reset: OffsetReset) -> Result<Start, StartError> {
-    let Assignment { partition, committed, log_start, log_end } = *assignment;
+    let Assignment { partition, committed, log_start, log_end, .. } = *assignment;
     match (committed, applied) {
         (_, Some(applied)) if applied > log_end => Err(StartError::BeyondLog { partition, applied, log_end }),
         (Some(committed), _) if committed > log_end => {
@@ -124,9 +124,13 @@ pub(super) fn start(assignment: &Assignment, applied: Option<Offset>, reset: Off
 mod tests {
     use super::*;
 
+    fn assignment(committed: Option<Offset>) -> Assignment {
+        let metadata = String::new();
+        Assignment { partition: 3, committed, metadata, log_start: 100, log_end: 900, stable_end: 900 }
+    }
+
     fn check(committed: Option<Offset>, applied: Option<Offset>) -> Result<Start, StartError> {
-        let assignment = Assignment { partition: 3, committed, log_start: 100, log_end: 900 };
-        start(&assignment, applied, OffsetReset::Earliest)
+        start(&assignment(committed), applied, OffsetReset::Earliest)
     }
 
     fn from(read_from: Offset, live_from: Offset) -> Result<Start, StartError> {
@@ -136,8 +140,7 @@ mod tests {
     #[test]
     fn a_first_start_reads_what_the_operator_chose() {
         assert_eq!(check(None, None), from(100, 100));
-        let assignment = Assignment { partition: 3, committed: None, log_start: 100, log_end: 900 };
-        assert_eq!(start(&assignment, None, OffsetReset::Latest), from(900, 900));
+        assert_eq!(start(&assignment(None), None, OffsetReset::Latest), from(900, 900));
     }
 
     #[test]

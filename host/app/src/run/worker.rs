@@ -3,32 +3,35 @@
 //!
 //! After any failure of the producer the same thing happens: the producer is destroyed, a new one of the same id fences
 //! it, and the group's committed offset says whether the transaction was committed. If so, the state gets it; if not,
-//! the lines are rolled back and the records are read again.
+//! the lines are rolled back and the records are read again. The group is believed even where it has less than before.
+//!
+//! A commit carries the membership of a time when every partition of the transaction was owned: it is taken first, and
+//! then no partition may have been lost. If one was, the whole transaction is abandoned, as it cannot be divided. The
+//! broker refuses what comes of an older generation, so a worker that was too slow cannot commit what it no longer owns.
 //!
 //! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, what comes after it is
 //! read again later. The other partitions go on, and what was decided before is committed as ever.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use connectors::SinkError;
 use connectors::kafka::{
-    Assignment, Delivery, GroupHandle, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
+    Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
 };
 use engine::record::{Offset, TopicPartition};
 
 use super::assignments::Assigner;
-use super::dispatch::{Delivered, Flow, Rewind, Work};
+use super::dispatch::{Delivered, Flow, Opened, Reading, Rewind, Work};
 use super::observe::{Observed, PartitionObserver};
-use super::owned::{Owned, RETRY_PAUSE_MIN, SIZES_INTERVAL};
-use super::start::{Start, start};
+use super::owned::{Owned, RETRY_PAUSE_MIN, Release, SIZES_INTERVAL};
+use super::recovery::{self, Finding, Remembered};
+use super::start::StartError;
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
 use crate::metrics::{Stage, TransactionResult};
-use crate::settings::kafka::OffsetReset;
 use crate::status::Phase;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
@@ -43,15 +46,16 @@ const COMMIT_FAILURES_MAX: u32 = 10;
 /// Time between two attempts to reach the broker again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
+/// Time for the broker to say what the group has committed, before the question is asked anew.
+const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What a worker is made with.
 pub(super) struct WorkerSetup {
     pub(super) settings: KafkaSettings,
     pub(super) delivery: Delivery,
     pub(super) topics: Topics,
-    pub(super) offset_reset: OffsetReset,
     pub(super) commit_interval: Duration,
     pub(super) producer_timeout: Duration,
-    pub(super) store_path: PathBuf,
     pub(super) parts: Arc<Parts>,
     pub(super) stop: Stop,
     pub(super) observed: Observed,
@@ -65,7 +69,7 @@ pub(super) struct Worker {
     group: GroupHandle,
     owned: BTreeMap<i32, Owned>,
     assigner: Arc<Assigner>,
-    rewinds: Sender<Rewind>,
+    readings: Sender<Reading>,
     /// When the oldest uncommitted batch was processed.
     uncommitted_since: Option<Instant>,
     uncommitted_records: usize,
@@ -82,7 +86,7 @@ impl Worker {
         producer: KafkaProducer,
         group: GroupHandle,
         assigner: Arc<Assigner>,
-        rewinds: Sender<Rewind>,
+        readings: Sender<Reading>,
     ) -> Self {
         let (generation, _) = setup.parts.plugins.get();
         Self {
@@ -93,24 +97,20 @@ impl Worker {
             group,
             owned: BTreeMap::new(),
             assigner,
-            rewinds,
+            readings,
             uncommitted_since: None,
             uncommitted_records: 0,
             commit_failures: 0,
         }
     }
 
-    /// Works until the polling thread hangs up. A failure ends the run, but requests are answered until then.
+    /// Works until the polling thread hangs up. A failure ends the run; until then nothing more is taken up.
     pub(super) fn run(mut self, inbox: &Receiver<Work>) {
         if let Err(error) = self.serve(inbox) {
             // Nothing more may be committed: partitions are dropped as they are.
             self.owned.clear();
             self.assigner.fail(error);
-            while let Ok(work) = inbox.recv() {
-                if let Work::Open { reply, .. } = work {
-                    let _gone = reply.send(Err(RunError::Other("the worker has failed".to_owned())));
-                }
-            }
+            while inbox.recv().is_ok() {}
         }
     }
 
@@ -119,23 +119,21 @@ impl Worker {
             match inbox.recv_timeout(self.until_next()) {
                 Ok(Work::Batch(delivered)) => self.take(delivered)?,
                 Ok(Work::End { partition, epoch }) => self.reach_end(partition, epoch),
-                Ok(Work::Open { assignment, flow, reply }) => {
-                    let _gone = reply.send(self.open(&assignment, flow));
+                Ok(Work::Opened(opened)) => {
+                    // What the others have decided is still committed before the run ends.
+                    if let Err(error) = self.adopt(*opened) {
+                        self.assigner.fail(error);
+                    }
                 }
-                Ok(Work::Close { partitions, lost: false, reply }) => {
-                    self.close(&partitions)?;
-                    let _gone = reply.send(());
-                }
-                Ok(Work::Close { partitions, lost: true, reply }) => {
-                    self.forget(&partitions)?;
-                    // The group waits for this, and the broker may be away for long: a new producer comes after it.
-                    let _gone = reply.send(());
-                    self.abandon()?;
-                }
+                // Looked at below, as at every turn: the queue before it may be long.
+                Ok(Work::Close) => {}
                 // Only what is committed may go to disk: a commit that is due comes first, and persists by itself.
                 Err(RecvTimeoutError::Timeout) if self.uncommitted_since.is_some() => {}
                 Err(RecvTimeoutError::Timeout) => self.owned.values_mut().try_for_each(Owned::persist_if_due)?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if self.owned.values().any(|owned| owned.flow.is_going()) {
+                self.let_go()?;
             }
             if self.until_commit().is_zero() {
                 self.commit()?;
@@ -159,38 +157,46 @@ impl Worker {
         self.setup.commit_interval.saturating_sub(since.elapsed())
     }
 
-    fn open(&mut self, assignment: &Assignment, flow: Arc<Flow>) -> Result<Start, RunError> {
-        let source = TopicPartition { topic: self.setup.settings.topic.clone(), partition: assignment.partition };
-        let store = self.setup.parts.open_store(&self.setup.store_path, &source)?;
-        let applied = store.applied().map(|applied| applied.next_offset);
-        let start = start(assignment, applied, self.setup.offset_reset)?;
-        log_start(&source, assignment, applied, start);
+    /// A partition comes whose state is open.
+    fn adopt(&mut self, opened: Opened) -> Result<(), RunError> {
+        let Opened { assignment, flow, store, start } = opened;
+        if !flow.adopt() {
+            return Ok(());
+        }
+        // From here on it is released when this returns early, after the state is closed.
+        let release = Release(Arc::clone(&flow));
+        let partition = assignment.partition;
+        let source = TopicPartition { topic: self.setup.settings.topic.clone(), partition };
         let parts = &self.setup.parts;
         let (generation, plugins) = parts.plugins.get();
         let topics = &self.setup.topics;
         let listened = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter].map(Option::is_some);
         let observed = self.setup.observed.clone();
+        let line = Line::new(source.clone(), Arc::clone(&parts.rules), &plugins, store)?;
         let observer = PartitionObserver::new(observed, source.clone(), (generation, &plugins), listened);
         observer.starts(&start);
+        self.assigner.taken(partition, &flow);
         let mut owned = Owned {
-            line: Line::new(source, Arc::clone(&parts.rules), &plugins, store)?,
             observer,
+            line,
             epoch: flow.epoch(),
-            flow,
+            flow: Arc::clone(&flow),
             live_from: start.live_from,
             position: start.read_from,
             committed: start.read_from,
-            has_committed: assignment.committed.is_some(),
+            group: assignment.committed,
             hold: None,
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
+            _release: release,
         };
         owned.observer.sizes(&mut owned.line);
-        if !owned.has_committed {
+        if owned.group.is_none() {
             self.uncommitted_since.get_or_insert_with(Instant::now);
         }
-        self.owned.insert(assignment.partition, owned);
-        Ok(start)
+        self.owned.insert(partition, owned);
+        let _gone = self.readings.send(Reading::Begin { partition, flow, offset: start.read_from });
+        Ok(())
     }
 
     /// A batch from the queue: processed, or held.
@@ -243,7 +249,7 @@ impl Worker {
         owned.position = last.offset() + 1;
         owned.observer.batch(&delivered.batch, &mut owned.line);
         if owned.hold.take().is_some() {
-            owned.release(delivered.partition, &self.rewinds);
+            owned.release(delivered.partition, &self.readings);
         }
         if owned.position >= owned.live_from {
             owned.observer.phase(Phase::Live, "");
@@ -301,10 +307,25 @@ impl Worker {
 
     /// Outputs and offsets first, then the state.
     fn commit(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
+        // Takes long where much was sent: what is lost meanwhile must be seen below.
+        if self.uncommitted_since.is_some()
+            && let Err(failure) = self.producer.flush()
+        {
+            return self.recover(&failure, Outcome::Aborted);
+        }
+        // In this order: with nothing lost by now, the membership is of a time when all of it was owned.
+        let membership = self.group.membership();
+        if self.has_lost_records() {
+            return self.abandon();
+        }
         let offsets = self.offsets();
         if !offsets.is_empty() {
-            let start = Instant::now();
-            if let Err(failure) = self.producer.commit(&self.group, &offsets) {
+            let Some(membership) = membership else {
+                let cause = "this host is out of the group".to_owned();
+                return self.recover(&KafkaFailure::Write { step: "commit", cause }, Outcome::Aborted);
+            };
+            if let Err(failure) = self.producer.commit(&self.group, &membership, &offsets) {
                 return self.recover(&failure, Outcome::Unknown);
             }
             self.commit_failures = 0;
@@ -316,10 +337,15 @@ impl Worker {
 
     /// The next offset of each partition that has got past what was committed before, or for which nothing ever was: a
     /// start at the log's end must not be chosen anew after a crash.
-    fn offsets(&self) -> Vec<(i32, Offset)> {
-        let moved = |owned: &Owned| owned.position > owned.committed && owned.position > owned.live_from;
-        let owned = self.owned.iter().filter(|(_, owned)| moved(owned) || !owned.has_committed);
-        owned.map(|(partition, owned)| (*partition, owned.position)).collect()
+    fn offsets(&self) -> Vec<(i32, GroupOffset)> {
+        let offset = |owned: &Owned| owned.target().map(|offset| GroupOffset { offset, metadata: String::new() });
+        self.owned.iter().filter_map(|(partition, owned)| Some((*partition, offset(owned)?))).collect()
+    }
+
+    /// Whether the open transaction has records of partitions that were lost, and so must never be committed.
+    fn has_lost_records(&self) -> bool {
+        let has_records = |owned: &Owned| owned.position != owned.committed || owned.target().is_some();
+        self.owned.values().any(|owned| owned.flow.is_lost() && has_records(owned))
     }
 
     /// What was committed becomes part of the state.
@@ -327,7 +353,7 @@ impl Worker {
         self.uncommitted_since = None;
         self.uncommitted_records = 0;
         for owned in self.owned.values_mut() {
-            owned.has_committed = true;
+            owned.group = owned.target().or(owned.group);
             if owned.position > owned.committed {
                 let start = Instant::now();
                 owned.committed = owned.position;
@@ -353,12 +379,9 @@ impl Worker {
                 cause: failure.to_string(),
             }));
         }
-        let committed = self.reconnect()?;
-        let settled = outcome == Outcome::Unknown
-            && self
-                .offsets()
-                .iter()
-                .all(|target| committed.iter().any(|have| have.0 == target.0 && have.1 >= target.1));
+        let answers = self.reconnect()?;
+        let findings = self.compare(&answers)?;
+        let settled = outcome == Outcome::Unknown && recovery::is_settled(&findings);
         let metrics = &self.setup.observed.metrics;
         metrics.transaction(match (outcome, settled) {
             (Outcome::Aborted, _) => TransactionResult::Aborted,
@@ -367,91 +390,132 @@ impl Worker {
         });
         if settled {
             tracing::info!("the transaction was committed");
-            return self.apply();
+            self.apply()?;
+        } else {
+            tracing::info!("the transaction was not committed; its records are read again");
+            self.rewind(&answers);
         }
-        tracing::info!("the transaction was not committed; its records are read again");
-        self.rewind();
+        self.owned.values().filter(|owned| owned.hold.is_none()).for_each(Owned::show_phase);
         Ok(())
     }
 
-    /// The new producer fences the old one, which may still try to deliver, before anything is asked.
-    fn reconnect(&mut self) -> Result<Vec<(i32, Offset)>, RunError> {
+    /// What the group says, beside what was remembered. What it has not may have to be sent again, and an offset that is
+    /// gone is no place to go on from.
+    fn compare(&self, answers: &BTreeMap<i32, Option<Offset>>) -> Result<Vec<(Remembered, Finding)>, RunError> {
+        let mut findings = Vec::new();
+        for (partition, owned) in &self.owned {
+            let remembered = owned.remembered();
+            let finding = recovery::compare(&remembered, answers.get(partition).copied().flatten());
+            match finding {
+                Finding::Unchanged | Finding::AsWanted => {}
+                Finding::WentBack { from, to } => owned.observer.group_went_back(from, to),
+                Finding::Moved { from, to } => tracing::warn!(
+                    partition,
+                    ?from,
+                    to,
+                    "somebody else has committed offsets of this group; what they say is done is not sent again"
+                ),
+                Finding::Gone => {
+                    return Err(StartError::NoCommitted { partition: *partition, applied: owned.committed }.into());
+                }
+            }
+            findings.push((remembered, finding));
+        }
+        Ok(findings)
+    }
+
+    /// The new producer fences the old one, which may still try to deliver, before anything is asked. Waits as long as it
+    /// takes. What goes meanwhile is let go of: nothing of it is in a transaction any more.
+    fn reconnect(&mut self) -> Result<BTreeMap<i32, Option<Offset>>, RunError> {
+        self.drop_where(Flow::is_lost)?;
         loop {
-            match self.try_reconnect() {
-                Ok(committed) => return Ok(committed),
-                Err(failure) if self.setup.stop.is_requested() => return Err(failure.into()),
-                Err(failure) => tracing::warn!(%failure, "not yet"),
+            let failure = match self.try_reconnect() {
+                Ok(answers) => return Ok(answers),
+                Err(failure) => failure,
+            };
+            if self.setup.stop.is_requested() {
+                return Err(failure.into());
+            }
+            tracing::warn!(%failure, "not yet");
+            self.drop_where(Flow::is_going)?;
+            for owned in self.owned.values().filter(|owned| owned.hold.is_none()) {
+                owned.observer.phase(Phase::Restoring, &format!("after a transaction that failed: {failure}"));
             }
             std::thread::sleep(RECONNECT_PAUSE);
         }
     }
 
-    fn try_reconnect(&mut self) -> Result<Vec<(i32, Offset)>, KafkaFailure> {
+    fn try_reconnect(&mut self) -> Result<BTreeMap<i32, Option<Offset>>, KafkaFailure> {
         let setup = &self.setup;
         self.producer = KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout)?;
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
-        if partitions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let committed = self.group.committed(&partitions)?;
-        Ok(committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect())
+        let group = &setup.settings.group;
+        let answers =
+            self.group.committed(&partitions, OFFSETS_TIMEOUT).map_err(|failure| failure.into_failure(group))?;
+        let stable = |(partition, answer)| match answer {
+            GroupAnswer::Stable(offset) => Ok((partition, offset.map(|offset| offset.offset))),
+            GroupAnswer::Pending => Err(KafkaFailure::Offsets { group: group.clone(), cause: pending(partition) }),
+        };
+        answers.into_iter().map(stable).collect()
     }
 
-    /// Back to the last commit; the records since are read again, for every partition: a batch that failed half way is
-    /// in none of the counts.
-    fn rewind(&mut self) {
+    /// Back to where the group says; the records since are read again, for every partition: a batch that failed half way
+    /// is in none of the counts.
+    fn rewind(&mut self, answers: &BTreeMap<i32, Option<Offset>>) {
         self.uncommitted_since = None;
         self.uncommitted_records = 0;
         for (partition, owned) in &mut self.owned {
-            owned.observer.rolled_back();
-            owned.line.rollback();
-            owned.position = owned.committed;
-            // The batch is read again with the others, and waits for its time again.
-            if let Some(hold) = &mut owned.hold {
-                hold.batch = None;
-                owned.flow.hold(None);
-            }
+            let answer = answers.get(partition).copied().flatten();
+            let (read_from, live_from) = recovery::resume(&owned.remembered(), answer);
+            owned.group = answer;
+            (owned.committed, owned.live_from) = (read_from, live_from);
+            owned.roll_back();
             owned.epoch = owned.flow.next_epoch();
-            let rewind = Rewind { partition: *partition, epoch: owned.epoch, offset: owned.committed };
-            let _gone = self.rewinds.send(rewind);
+            let rewind = Rewind { partition: *partition, epoch: owned.epoch, offset: read_from };
+            let _gone = self.readings.send(Reading::Again(rewind));
+            if owned.group.is_none() {
+                self.uncommitted_since.get_or_insert_with(Instant::now);
+            }
         }
     }
 
-    /// Partitions are given up in good order.
-    fn close(&mut self, partitions: &[i32]) -> Result<(), RunError> {
+    /// Partitions go: what was decided is committed before, unless one of them was lost.
+    fn let_go(&mut self) -> Result<(), RunError> {
         self.commit()?;
-        for partition in partitions {
-            if let Some(mut owned) = self.owned.remove(partition) {
-                owned.observer.phase(Phase::Draining, "released");
+        self.drop_where(Flow::is_going)
+    }
+
+    /// Lets go of partitions. What of them is not committed does not count any more.
+    fn drop_where(&mut self, goes: fn(&Flow) -> bool) -> Result<(), RunError> {
+        let going = |(partition, owned): (&i32, &Owned)| goes(&owned.flow).then_some(*partition);
+        let going: Vec<i32> = self.owned.iter().filter_map(going).collect();
+        for partition in going {
+            if let Some(mut owned) = self.owned.remove(&partition) {
+                let how = if owned.flow.is_lost() { "lost" } else { "released" };
+                owned.observer.phase(Phase::Draining, how);
+                owned.roll_back();
                 owned.persist()?;
             }
         }
         Ok(())
     }
 
-    /// Partitions are another's already: nothing of them that is not committed counts any more.
-    fn forget(&mut self, partitions: &[i32]) -> Result<(), RunError> {
-        for partition in partitions {
-            if let Some(mut owned) = self.owned.remove(partition) {
-                owned.observer.phase(Phase::Draining, "lost");
-                owned.observer.rolled_back();
-                owned.line.rollback();
-                owned.persist()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The open transaction has records of partitions that were lost, and must never be committed.
+    /// The open transaction has records of partitions that were lost, and must never be committed: none of it is.
     fn abandon(&mut self) -> Result<(), RunError> {
-        if self.uncommitted_since.is_none() {
-            return Ok(());
-        }
-        let failure = KafkaFailure::Write { step: "commit", cause: "partitions were lost".to_owned() };
-        self.recover(&failure, Outcome::Aborted)?;
+        let cause = "partitions were lost to the group while it was open".to_owned();
+        self.recover(&KafkaFailure::Write { step: "commit", cause }, Outcome::Aborted)?;
         self.commit_failures = 0;
         Ok(())
     }
+}
+
+/// Why the group's offset of a partition is not known for now.
+pub(super) fn pending(partition: i32) -> String {
+    format!(
+        "the offset of partition {partition} is not stable: a transaction of another transactional id that commits it is \
+         open. it ends by itself within its transaction time-out plus 10 s; if it lasts longer, look for it with \
+         kafka-transactions.sh find-hanging"
+    )
 }
 
 /// What is known of a transaction when its producer has failed.
@@ -461,14 +525,4 @@ enum Outcome {
     Aborted,
     /// The commit was asked for.
     Unknown,
-}
-
-fn log_start(source: &TopicPartition, assignment: &Assignment, applied: Option<Offset>, start: Start) {
-    let replay = start.live_from - start.read_from;
-    let Assignment { committed, log_start, log_end, .. } = *assignment;
-    if applied.is_none() && replay > 0 {
-        tracing::warn!(%source, ?committed, log_start, replay, "no state here: rebuilding it from the log, outputs off");
-    } else {
-        tracing::info!(%source, ?applied, ?committed, log_start, log_end, replay, "partition starts");
-    }
 }

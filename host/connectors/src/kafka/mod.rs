@@ -1,11 +1,15 @@
 //! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
 
 mod check;
+mod inquiry;
+mod membership;
 mod producer;
 mod source;
 mod topic_id;
 
 pub use check::{TopicCheck, check_topics};
+pub use inquiry::{Bounds, GroupAnswer, GroupOffset, Inquiry, NoAnswer};
+pub use membership::Membership;
 pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
 pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
 

@@ -5,13 +5,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use engine::record::Offset;
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use super::{GroupHandle, KafkaFailure, KafkaSettings};
+use super::{GroupHandle, GroupOffset, KafkaFailure, KafkaSettings, Membership};
 use crate::{Lane, Outgoing, Sink, SinkError};
 
 /// Sends between two looks at the producer's own events.
@@ -144,21 +143,23 @@ impl KafkaProducer {
         Ok(())
     }
 
-    /// Makes all that was sent visible, together with the group's new offsets: after this they are `offsets`, each the
-    /// next offset to read.
+    /// Makes all that was sent visible, together with the group's new offsets. `membership` is of a time when all of their
+    /// partitions were owned, see [`GroupHandle::membership`]; at least once, the consumer's own is used instead, and what
+    /// a former owner may still move back by that is read again.
     ///
     /// # Errors
     /// Anything: the producer must then be dropped, and the group's offsets asked.
-    pub fn commit(&mut self, group: &GroupHandle, offsets: &[(i32, Offset)]) -> Result<(), KafkaFailure> {
+    pub fn commit(
+        &mut self,
+        group: &GroupHandle,
+        membership: &Membership,
+        offsets: &[(i32, GroupOffset)],
+    ) -> Result<(), KafkaFailure> {
         self.open()?;
         self.flush()?;
         if self.transactional {
-            let metadata = group.metadata().ok_or(KafkaFailure::Write {
-                step: "commit",
-                cause: "partitions were lost, or the group was left".to_owned(),
-            })?;
             self.producer
-                .send_offsets_to_transaction(&group.list(offsets)?, &metadata, self.timeout)
+                .send_offsets_to_transaction(&group.list(offsets)?, membership.metadata(), self.timeout)
                 .map_err(write_failure("send offsets to transaction"))?;
             self.producer.commit_transaction(self.timeout).map_err(write_failure("commit transaction"))?;
         } else {

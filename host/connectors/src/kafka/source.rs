@@ -1,47 +1,77 @@
 //! The consumer: one group member, one polling thread. It counts offsets itself and never trusts stored positions.
 //! It does not decide where a partition starts: that is asked of [`Assignments`].
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::record::{NewRecord, Offset, RecordBatch};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
+use super::inquiry::{GroupAnswer, GroupOffset, Inquiry, NoAnswer};
+use super::membership::Membership;
 use super::{KafkaFailure, KafkaSettings};
 
-/// A broker that does not answer within this time is taken for gone.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for librdkafka to take up a seek, which it does by itself: no broker is asked.
+const SEEK_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A partition that this member was given, and what the broker knows of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// Partition number.
     pub partition: i32,
     /// The group's committed offset, if there is one. Stable: no open transaction can still move it.
     pub committed: Option<Offset>,
+    /// The text that was committed along with it; empty where there is none.
+    pub metadata: String,
     /// First offset that the log still has.
     pub log_start: Offset,
-    /// Offset after the last record.
+    /// Offset after the last record, whatever transactions are open: the high watermark.
     pub log_end: Offset,
+    /// Offset up to which committed records can be read now: the last stable offset.
+    pub stable_end: Offset,
 }
 
 /// Told of partitions that come and go, on the polling thread. Polling waits while these run.
 pub trait Assignments: Send + Sync {
-    /// Partitions come. Returns for each the offset to read from, or refuses: then nothing of them is read.
-    fn assigned(&self, partitions: &[Assignment]) -> Option<Vec<(i32, Offset)>>;
+    /// Partitions come. Nothing of them is read before [`KafkaSource::begin`].
+    fn assigned(&self, partitions: &[i32]);
     /// Partitions go. When this returns, nothing more may be committed for them. `lost`: another member may own them
     /// already, so nothing may be committed even now.
     fn revoked(&self, partitions: &[i32], lost: bool);
 }
 
+/// What this member has of the group.
+#[derive(Default)]
+struct Standing {
+    /// As of the last rebalance; `None` where the member was thrown out.
+    membership: Option<Arc<Membership>>,
+    /// Partitions that the group has given and not taken, whether they are read or not.
+    held: BTreeSet<i32>,
+}
+
+impl Standing {
+    /// Takes up the membership of a rebalance. Returns whether what is held was held all the time: a member that was
+    /// thrown out and came back is another one, and librdkafka may not have noticed that its partitions were another's
+    /// meanwhile.
+    fn renew(&mut self, now: Option<Membership>) -> bool {
+        let same = match (&self.membership, &now) {
+            (Some(before), Some(now)) => before.same_member(now),
+            (None, _) | (_, None) => false,
+        };
+        self.membership = now.map(Arc::new);
+        same || self.held.is_empty()
+    }
+}
+
 struct Rebalances {
     assignments: Arc<dyn Assignments>,
     topic: String,
-    group: String,
+    standing: Mutex<Standing>,
     failure: Mutex<Option<KafkaFailure>>,
 }
 
@@ -58,50 +88,65 @@ impl ClientContext for Rebalances {
 
 impl ConsumerContext for Rebalances {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assign(consumer, list)
-        } else {
-            let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
-            self.assignments.revoked(&partitions, consumer.assignment_lost());
-            consumer.incremental_unassign(list).map_err(|error| self.read_failure(&error))
-        };
-        if let Err(failure) = done {
+        let listed: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+        let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if let Err(failure) = self.follow(consumer, assign, &listed) {
             self.fail(failure);
         }
     }
 }
 
 impl Rebalances {
-    fn assign(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<(), KafkaFailure> {
-        let partitions = self.describe(consumer, list)?;
-        let starts = self.assignments.assigned(&partitions).unwrap_or_default();
-        let mut assigned = TopicPartitionList::new();
-        for (partition, offset) in starts {
-            assigned
-                .add_partition_offset(&self.topic, partition, KafkaOffset::Offset(offset))
-                .map_err(|error| self.read_failure(&error))?;
+    /// Answers a rebalance without waiting for any broker. Partitions that come are not assigned to the client here, but
+    /// one by one when it is known where to read them from: until then there is nothing to fetch, and heart-beats go on.
+    fn follow(&self, consumer: &BaseConsumer<Self>, assign: bool, listed: &[i32]) -> Result<(), KafkaFailure> {
+        // Before anything is released: until this returns, workers commit with the generation that takes partitions away.
+        let (continuous, held) = {
+            let mut standing = self.standing();
+            (standing.renew(Membership::of(consumer)) && !consumer.assignment_lost(), standing.held.clone())
+        };
+        let Steps { going, coming } = steps(&held, continuous, assign, listed);
+        if !going.is_empty() {
+            self.assignments.revoked(&going, !continuous);
         }
-        consumer.incremental_assign(&assigned).map_err(|error| self.read_failure(&error))
+        {
+            let mut standing = self.standing();
+            standing.held.retain(|partition| !going.contains(partition));
+            standing.held.extend(&coming);
+        }
+        let unassigned = self.unassign(consumer, &going, assign);
+        if assign {
+            // The rebalance waits for this answer, though there is nothing to fetch yet.
+            unassigned.and(self.read(consumer.incremental_assign(&TopicPartitionList::new())))?;
+        } else {
+            unassigned?;
+        }
+        if assign || !coming.is_empty() {
+            self.assignments.assigned(&coming);
+        }
+        Ok(())
     }
 
-    fn describe(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &TopicPartitionList,
-    ) -> Result<Vec<Assignment>, KafkaFailure> {
-        let committed = committed(consumer, &self.group, list.clone())?;
-        let mut partitions = Vec::with_capacity(committed.len());
-        for (partition, committed) in committed {
-            let (log_start, log_end) = consumer
-                .fetch_watermarks(&self.topic, partition, REQUEST_TIMEOUT)
-                .map_err(|error| offsets_failure(&self.group, &error))?;
-            partitions.push(Assignment { partition, committed, log_start, log_end });
+    /// Partitions that go leave the client, as far as they are there. A revocation waits for this answer, even if none is.
+    fn unassign(&self, consumer: &BaseConsumer<Self>, going: &[i32], assign: bool) -> Result<(), KafkaFailure> {
+        let begun = self.read(consumer.assignment())?;
+        let mut list = TopicPartitionList::new();
+        for element in begun.elements().iter().filter(|element| going.contains(&element.partition())) {
+            list.add_partition(&self.topic, element.partition());
         }
-        Ok(partitions)
+        if assign && list.count() == 0 {
+            return Ok(());
+        }
+        self.read(consumer.incremental_unassign(&list))
     }
 
-    fn read_failure(&self, error: &KafkaError) -> KafkaFailure {
-        KafkaFailure::Read { topic: self.topic.clone(), cause: error.to_string() }
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        // Whole after a panic, too: each change is one step.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, result: KafkaResult<T>) -> Result<T, KafkaFailure> {
+        result.map_err(|error| KafkaFailure::Read { topic: self.topic.clone(), cause: error.to_string() })
     }
 
     fn fail(&self, failure: KafkaFailure) {
@@ -112,30 +157,43 @@ impl Rebalances {
     }
 }
 
-fn offsets_failure(group: &str, error: &KafkaError) -> KafkaFailure {
-    KafkaFailure::Offsets { group: group.to_owned(), cause: error.to_string() }
+/// What a rebalance comes to.
+#[derive(Debug, PartialEq, Eq)]
+struct Steps {
+    /// Partitions that go.
+    going: Vec<i32>,
+    /// Partitions that come, after the others have gone.
+    coming: Vec<i32>,
 }
 
-fn committed(
-    consumer: &BaseConsumer<Rebalances>,
-    group: &str,
-    list: TopicPartitionList,
-) -> Result<Vec<(i32, Option<Offset>)>, KafkaFailure> {
-    let answer = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(|error| offsets_failure(group, &error))?;
-    let mut offsets = Vec::with_capacity(answer.count());
-    for element in answer.elements() {
-        element.error().map_err(|error| offsets_failure(group, &error))?;
-        let offset = match element.offset() {
-            KafkaOffset::Offset(offset) => Some(offset),
-            KafkaOffset::Beginning
-            | KafkaOffset::End
-            | KafkaOffset::Stored
-            | KafkaOffset::Invalid
-            | KafkaOffset::OffsetTail(_) => None,
-        };
-        offsets.push((element.partition(), offset));
+/// A member that was thrown out has lost all that it held. What the group leaves it with comes anew, though librdkafka,
+/// which compares only what it is told to have, does not say so.
+fn steps(held: &BTreeSet<i32>, continuous: bool, assign: bool, listed: &[i32]) -> Steps {
+    let listed_too = |partition: &i32| listed.contains(partition);
+    match (continuous, assign) {
+        (true, true) => Steps {
+            going: Vec::new(),
+            coming: listed.iter().copied().filter(|partition| !held.contains(partition)).collect(),
+        },
+        (true, false) => Steps { going: listed.to_vec(), coming: Vec::new() },
+        (false, true) => Steps {
+            going: held.iter().copied().collect(),
+            coming: held
+                .iter()
+                .copied()
+                .filter(|partition| !listed_too(partition))
+                .chain(listed.iter().copied())
+                .collect(),
+        },
+        (false, false) => Steps {
+            going: held.iter().copied().collect(),
+            coming: held.iter().copied().filter(|partition| !listed_too(partition)).collect(),
+        },
     }
-    Ok(offsets)
+}
+
+fn offsets_failure(group: &str, error: &KafkaError) -> KafkaFailure {
+    KafkaFailure::Offsets { group: group.to_owned(), cause: error.to_string() }
 }
 
 /// What a poll brought.
@@ -160,6 +218,7 @@ pub enum Polled {
 /// The consumer of the input topic.
 pub struct KafkaSource {
     consumer: Arc<BaseConsumer<Rebalances>>,
+    inquiry: Arc<Inquiry>,
     topic: String,
     group: String,
 }
@@ -169,11 +228,15 @@ impl KafkaSource {
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
-    pub fn connect(settings: &KafkaSettings, assignments: Arc<dyn Assignments>) -> Result<Self, KafkaFailure> {
+    pub fn connect(
+        settings: &KafkaSettings,
+        assignments: Arc<dyn Assignments>,
+        inquiry: Arc<Inquiry>,
+    ) -> Result<Self, KafkaFailure> {
         let context = Rebalances {
             assignments,
             topic: settings.topic.clone(),
-            group: settings.group.clone(),
+            standing: Mutex::default(),
             failure: Mutex::new(None),
         };
         let refused = |error: KafkaError| KafkaFailure::Settings(error.to_string());
@@ -182,13 +245,19 @@ impl KafkaSource {
         config.set("enable.partition.eof", "true");
         let consumer: BaseConsumer<Rebalances> = config.create_with_context(context).map_err(refused)?;
         consumer.subscribe(&[&settings.topic]).map_err(refused)?;
-        Ok(Self { consumer: Arc::new(consumer), topic: settings.topic.clone(), group: settings.group.clone() })
+        let consumer = Arc::new(consumer);
+        Ok(Self { consumer, inquiry, topic: settings.topic.clone(), group: settings.group.clone() })
     }
 
     /// What workers need of the group: its offsets, and the identity that fences their transactions.
     #[must_use]
     pub fn group(&self) -> GroupHandle {
-        GroupHandle { consumer: Arc::clone(&self.consumer), topic: self.topic.clone(), group: self.group.clone() }
+        GroupHandle {
+            consumer: Arc::clone(&self.consumer),
+            inquiry: Arc::clone(&self.inquiry),
+            topic: self.topic.clone(),
+            group: self.group.clone(),
+        }
     }
 
     /// Waits for the next record and appends it to the batch that `pick` returns for its partition; `pick` may refuse
@@ -241,14 +310,31 @@ impl KafkaSource {
         Ok(Polled::Nothing)
     }
 
-    /// Goes back, or forth, to an offset of a partition that is assigned.
+    /// Begins to read a partition that was assigned. `false`: not yet, as the group is just taking everything away; to be
+    /// tried again unless the partition goes.
     ///
     /// # Errors
-    /// The partition is not assigned, or the broker does not answer.
-    pub fn seek(&self, partition: i32, offset: Offset) -> Result<(), KafkaFailure> {
-        self.consumer
-            .seek(&self.topic, partition, KafkaOffset::Offset(offset), REQUEST_TIMEOUT)
-            .map_err(|error| KafkaFailure::Read { topic: self.topic.clone(), cause: error.to_string() })
+    /// The client refuses.
+    pub fn begin(&self, partition: i32, offset: Offset) -> Result<bool, KafkaFailure> {
+        // An assignment would make librdkafka forget that it has lost what it had.
+        if self.consumer.assignment_lost() {
+            return Ok(false);
+        }
+        let mut list = TopicPartitionList::new();
+        let context = self.consumer.context();
+        context.read(list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(offset)))?;
+        context.read(self.consumer.incremental_assign(&list)).map(|()| true)
+    }
+
+    /// Goes back, or forth, to an offset of a partition that has begun. Asks no broker. `false`: not yet, as the client is
+    /// still busy with an earlier change of the partition; to be tried again, and nothing read meanwhile counts.
+    #[must_use]
+    pub fn seek(&self, partition: i32, offset: Offset) -> bool {
+        let sought = self.consumer.seek(&self.topic, partition, KafkaOffset::Offset(offset), SEEK_TIMEOUT);
+        if let Err(error) = &sought {
+            tracing::debug!(%error, partition, offset, "seek; trying again");
+        }
+        sought.is_ok()
     }
 
     /// Stops fetching a partition. What was fetched and not polled is fetched again later.
@@ -271,22 +357,11 @@ impl KafkaSource {
         list
     }
 
-    fn assigned_partitions(&self) -> Vec<i32> {
-        let list = self.consumer.assignment().unwrap_or_default();
-        list.elements().iter().map(|element| element.partition()).collect()
-    }
-
-    /// First and end offset of a partition; asks the broker.
-    #[must_use]
-    pub fn bounds(&self, partition: i32) -> Option<(Offset, Offset)> {
-        self.consumer.fetch_watermarks(&self.topic, partition, Duration::from_secs(5)).ok()
-    }
-
     /// Leaves the group: all partitions are revoked while polling goes on for at most `timeout`.
     pub fn leave(&self, timeout: Duration) {
         let deadline = std::time::Instant::now() + timeout;
         self.consumer.unsubscribe();
-        while !self.assigned_partitions().is_empty() && std::time::Instant::now() < deadline {
+        while !self.consumer.context().standing().held.is_empty() && std::time::Instant::now() < deadline {
             // Records that still arrive belong to partitions that are going.
             drop(self.consumer.poll(Duration::from_millis(20)));
         }
@@ -309,43 +384,70 @@ fn append(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
 #[derive(Clone)]
 pub struct GroupHandle {
     consumer: Arc<BaseConsumer<Rebalances>>,
+    inquiry: Arc<Inquiry>,
     topic: String,
     group: String,
 }
 
 impl GroupHandle {
-    /// The group's committed offset of each partition. Waits for transactions that could still move it.
+    /// The group's committed offset of each partition.
     ///
     /// # Errors
-    /// The broker does not answer.
-    pub fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<Offset>)>, KafkaFailure> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&self.topic, *partition);
-        }
-        committed(&self.consumer, &self.group, list)
+    /// The broker does not answer within `timeout`, or refuses.
+    pub fn committed(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer> {
+        self.inquiry.committed(partitions, timeout)
+    }
+
+    /// Who this member was in the last rebalance. To be taken *before* looking whether the partitions of a transaction are
+    /// still owned: then it is of a time when they were. `None` while the member is out of the group.
+    #[must_use]
+    pub fn membership(&self) -> Option<Arc<Membership>> {
+        self.consumer.context().standing().membership.clone()
     }
 
     /// Commits offsets outside of any transaction (delivery at least once), and waits.
-    pub(super) fn commit(&self, offsets: &[(i32, Offset)]) -> Result<(), KafkaFailure> {
+    pub(super) fn commit(&self, offsets: &[(i32, GroupOffset)]) -> Result<(), KafkaFailure> {
         let list = self.list(offsets)?;
         self.consumer.commit(&list, CommitMode::Sync).map_err(|error| offsets_failure(&self.group, &error))
     }
 
-    /// This member's generation, for the transaction that commits its offsets (KIP-447).
-    /// `None` once partitions were lost: the client may have forgotten its generation by then, and offsets without one
-    /// are not fenced by the broker.
-    pub(super) fn metadata(&self) -> Option<ConsumerGroupMetadata> {
-        let metadata = self.consumer.group_metadata();
-        metadata.filter(|_| !self.consumer.assignment_lost())
-    }
-
-    pub(super) fn list(&self, offsets: &[(i32, Offset)]) -> Result<TopicPartitionList, KafkaFailure> {
+    pub(super) fn list(&self, offsets: &[(i32, GroupOffset)]) -> Result<TopicPartitionList, KafkaFailure> {
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in offsets {
-            list.add_partition_offset(&self.topic, *partition, KafkaOffset::Offset(*offset))
+        for (partition, committed) in offsets {
+            let mut element = list.add_partition(&self.topic, *partition);
+            element
+                .set_offset(KafkaOffset::Offset(committed.offset))
                 .map_err(|error| offsets_failure(&self.group, &error))?;
+            if !committed.metadata.is_empty() {
+                element.set_metadata(&committed.metadata);
+            }
         }
         Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(held: &[i32], continuous: bool, assign: bool, listed: &[i32], going: &[i32], coming: &[i32]) {
+        let held = held.iter().copied().collect();
+        let wanted = Steps { going: going.to_vec(), coming: coming.to_vec() };
+        assert_eq!(steps(&held, continuous, assign, listed), wanted);
+    }
+
+    #[test]
+    fn a_member_that_stayed_gets_and_gives_what_is_listed() {
+        check(&[1, 2], true, true, &[5], &[], &[5]);
+        check(&[1, 2], true, true, &[], &[], &[]);
+        check(&[1, 2], true, false, &[2], &[2], &[]);
+    }
+
+    #[test]
+    fn a_member_that_was_thrown_out_has_lost_what_it_held_and_opens_anew_what_it_keeps() {
+        check(&[1, 2], false, false, &[1, 2], &[1, 2], &[]);
+        check(&[1, 2], false, false, &[2], &[1, 2], &[1]);
+        check(&[1, 2], false, true, &[5], &[1, 2], &[1, 2, 5]);
+        check(&[1, 2], false, true, &[2], &[1, 2], &[1, 2]);
     }
 }

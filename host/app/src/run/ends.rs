@@ -1,0 +1,56 @@
+//! Where the log ends, asked now and then on a thread of its own: a broker that is slow to answer costs nobody else's time.
+//! What is done with it, such as the lag, is the polling thread's business.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use connectors::kafka::{Bounds, Inquiry};
+
+use super::assignments::Assigner;
+
+/// Time between two questions.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// A broker that does not answer within this time is asked again next time.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon the thread notices that the run is over.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The last answers, by partition.
+#[derive(Clone, Default)]
+pub(super) struct Ends(Arc<Mutex<BTreeMap<i32, Bounds>>>);
+
+impl Ends {
+    /// Asks for as long as the assigner lives.
+    pub(super) fn start(inquiry: Arc<Inquiry>, assigner: Weak<Assigner>) -> std::io::Result<Self> {
+        let ends = Self::default();
+        let answers = ends.clone();
+        let thread = std::thread::Builder::new().name("log-ends".to_owned());
+        thread.spawn(move || answers.ask_on(&inquiry, &assigner))?;
+        Ok(ends)
+    }
+
+    /// What was last heard of a partition.
+    pub(super) fn of(&self, partition: i32) -> Option<Bounds> {
+        self.0.lock().ok().and_then(|answers| answers.get(&partition).copied())
+    }
+
+    fn ask_on(&self, inquiry: &Inquiry, assigner: &Weak<Assigner>) {
+        let mut asked = Instant::now();
+        loop {
+            std::thread::sleep(LOOK);
+            let Some(partitions) = assigner.upgrade().map(|assigner| assigner.partitions()) else { return };
+            if asked.elapsed() < INTERVAL || partitions.is_empty() {
+                continue;
+            }
+            if let Ok(bounds) = inquiry.bounds(&partitions, ANSWER_TIMEOUT)
+                && let Ok(mut answers) = self.0.lock()
+            {
+                *answers = bounds.into_iter().collect();
+            }
+            asked = Instant::now();
+        }
+    }
+}

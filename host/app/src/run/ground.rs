@@ -1,0 +1,106 @@
+//! What opening a partition asks of the world: the broker, the disk, the worker that gets it, and whom to tell. In what
+//! order, and for how long, is decided in `opening`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, NoAnswer};
+use engine::record::{Offset, TopicPartition};
+use state::{OpenError, PartitionStore};
+
+use super::assignments::Assigner;
+use super::dispatch::{Flow, Opened, Work};
+use super::observe::Observed;
+use super::opening::{Ground, WaitingFor};
+use super::start::{Start, start};
+use super::{Parts, RunError};
+use crate::metrics::OpeningReason;
+use crate::settings::kafka::OffsetReset;
+use crate::status::OpeningStatus;
+
+/// A broker that does not answer a question within this time is asked anew.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub(super) struct KafkaGround {
+    pub(super) inquiry: Arc<Inquiry>,
+    pub(super) topic: String,
+    pub(super) group: String,
+    pub(super) offset_reset: OffsetReset,
+    pub(super) store_path: PathBuf,
+    pub(super) parts: Arc<Parts>,
+    pub(super) observed: Observed,
+    /// It owns the openings, and so this.
+    pub(super) assigner: Weak<Assigner>,
+}
+
+impl KafkaGround {
+    fn source(&self, partition: i32) -> TopicPartition {
+        TopicPartition { topic: self.topic.clone(), partition }
+    }
+
+    /// A refusal ends the run; no answer does not.
+    fn noted<T>(&self, answer: Result<T, NoAnswer>) -> Result<T, NoAnswer> {
+        if let Err(failure) = &answer
+            && failure.hopeless
+        {
+            self.failed(failure.clone().into_failure(&self.group).into());
+        }
+        answer
+    }
+}
+
+impl Ground for KafkaGround {
+    type State = PartitionStore;
+
+    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer> {
+        self.noted(self.inquiry.committed(partitions, ANSWER_TIMEOUT))
+    }
+
+    fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
+        self.noted(self.inquiry.bounds(partitions, ANSWER_TIMEOUT))
+    }
+
+    fn open(&self, partition: i32) -> Result<PartitionStore, OpenError> {
+        self.parts.open_store(&self.store_path, &self.source(partition))
+    }
+
+    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, store: PartitionStore) -> Result<(), RunError> {
+        let applied = store.applied().map(|applied| applied.next_offset);
+        let start = start(&assignment, applied, self.offset_reset)?;
+        log_start(&self.source(assignment.partition), &assignment, applied, start);
+        let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
+        assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start })))
+    }
+
+    fn waiting(&self, waiting: &[WaitingFor]) {
+        let status = waiting.iter().map(|waits| {
+            let opening = OpeningStatus { reason: waits.words.clone(), since: waits.since };
+            (self.source(waits.partition), opening)
+        });
+        self.observed.status.set_opening(status.collect());
+        let counted = |reason: &OpeningReason| waiting.iter().filter(|waits| waits.reason == *reason).count();
+        for reason in OpeningReason::ALL {
+            self.observed.metrics.opening(*reason, counted(reason));
+        }
+        let longest = waiting.iter().map(|waits| waits.since.elapsed()).max().unwrap_or_default();
+        self.observed.metrics.opening_seconds.set(longest.as_secs_f64());
+    }
+
+    fn failed(&self, error: RunError) {
+        if let Some(assigner) = self.assigner.upgrade() {
+            assigner.fail(error);
+        }
+    }
+}
+
+fn log_start(source: &TopicPartition, assignment: &Assignment, applied: Option<Offset>, start: Start) {
+    let replay = start.live_from - start.read_from;
+    let Assignment { committed, log_start, log_end, stable_end, .. } = *assignment;
+    if applied.is_none() && replay > 0 {
+        tracing::warn!(%source, ?committed, log_start, replay, "no state here: rebuilding it from the log, outputs off");
+    } else {
+        tracing::info!(%source, ?applied, ?committed, log_start, log_end, stable_end, replay, "partition starts");
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening with a broker that does not answer, transactions that stay pending, and states that take their time.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
+
+use connectors::kafka::GroupOffset;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A world whose parts can be told how to behave.
+#[derive(Default)]
+struct World {
+    dead: AtomicBool,
+    pending: Mutex<BTreeSet<i32>>,
+    in_use: Mutex<BTreeSet<i32>>,
+    opens: AtomicUsize,
+    open_takes: Mutex<Duration>,
+    /// Partitions that were handed over, with the group's offset.
+    opened: Mutex<Vec<(i32, Option<i64>)>>,
+    waiting: Mutex<Vec<WaitingFor>>,
+    failures: Mutex<Vec<String>>,
+    alive: Arc<AtomicUsize>,
+}
+
+/// A state that says when it is closed.
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Ground for Arc<World> {
+    type State = Open;
+
+    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer> {
+        if self.dead.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(300));
+            return Err(NoAnswer { cause: "Local: Timed out".to_owned(), hopeless: false });
+        }
+        let pending = self.pending.lock().unwrap();
+        let answer = |partition: &i32| match pending.contains(partition) {
+            true => GroupAnswer::Pending,
+            false => {
+                let (offset, metadata) = (i64::from(*partition), "m".to_owned());
+                GroupAnswer::Stable((*partition > 0).then_some(GroupOffset { offset, metadata }))
+            }
+        };
+        Ok(partitions.iter().map(|partition| (*partition, answer(partition))).collect())
+    }
+
+    fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
+        let bounds = Bounds { log_start: 0, log_end: 900, stable_end: 800 };
+        Ok(partitions.iter().map(|partition| (*partition, bounds)).collect())
+    }
+
+    fn open(&self, partition: i32) -> Result<Open, OpenError> {
+        if self.in_use.lock().unwrap().contains(&partition) {
+            let cause = "lock hold by current process, acquire time 1 acquiring thread 2".to_owned();
+            return Err(OpenError::InUse { dir: "store".into(), cause });
+        }
+        self.alive.fetch_add(1, Ordering::SeqCst);
+        self.opens.fetch_add(1, Ordering::SeqCst);
+        let takes = *self.open_takes.lock().unwrap();
+        std::thread::sleep(takes);
+        Ok(Open(Arc::clone(&self.alive)))
+    }
+
+    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Open) -> Result<(), RunError> {
+        assert!(flow.adopt());
+        drop(state);
+        self.opened.lock().unwrap().push((assignment.partition, assignment.committed));
+        Ok(())
+    }
+
+    fn waiting(&self, waiting: &[WaitingFor]) {
+        *self.waiting.lock().unwrap() = waiting.to_vec();
+    }
+
+    fn failed(&self, error: RunError) {
+        self.failures.lock().unwrap().push(error.to_string());
+    }
+}
+
+struct Test {
+    world: Arc<World>,
+    openings: Openings<Arc<World>>,
+}
+
+impl Test {
+    fn new(openers: usize) -> Self {
+        let world = Arc::new(World::default());
+        let openings = Openings::start(Arc::clone(&world), openers).unwrap();
+        Self { world, openings }
+    }
+
+    fn add(&self, partitions: impl IntoIterator<Item = i32>) -> Vec<Arc<Flow>> {
+        let new: Vec<_> = partitions.into_iter().map(|partition| (partition, Arc::new(Flow::new(0)))).collect();
+        self.openings.add(new.clone());
+        new.into_iter().map(|(_, flow)| flow).collect()
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&World) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds(&self.world) {
+            let waiting = self.world.waiting.lock().unwrap().clone();
+            assert!(Instant::now() < deadline, "never {what}: {waiting:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn reasons(&self) -> BTreeMap<i32, OpeningReason> {
+        self.world.waiting.lock().unwrap().iter().map(|waits| (waits.partition, waits.reason)).collect()
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        self.openings.end(Instant::now() + PATIENCE);
+    }
+}
+
+fn opened(world: &World) -> usize {
+    world.opened.lock().unwrap().len()
+}
+
+#[test]
+fn two_hundred_partitions_with_states_that_take_their_time_keep_nobody_waiting() {
+    let test = Test::new(4);
+    *test.world.open_takes.lock().unwrap() = Duration::from_secs(60);
+    let start = Instant::now();
+    let flows = test.add(0..200);
+    test.until("opening", |world| world.opens.load(Ordering::SeqCst) == 4);
+    let gone = flows.iter().filter(|flow| flow.leave()).count();
+    test.openings.cancel(&(0..200).collect::<Vec<_>>());
+    assert_eq!(gone, 0, "no worker has one, so a revocation waits for none");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // Threads that sleep for a minute are not waited for.
+    test.openings.end(Instant::now());
+    std::mem::forget(test);
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_asked_until_it_does() {
+    let test = Test::new(2);
+    test.world.dead.store(true, Ordering::SeqCst);
+    let start = Instant::now();
+    let _flows = test.add(0..200);
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    test.until("said", |world| {
+        world.waiting.lock().unwrap().iter().all(|waits| waits.reason == OpeningReason::NoAnswer)
+    });
+    assert!(test.world.waiting.lock().unwrap()[0].words.contains("Timed out"));
+    test.world.dead.store(false, Ordering::SeqCst);
+    test.until("opened", |world| opened(world) == 200);
+    let mut opened = test.world.opened.lock().unwrap().clone();
+    opened.sort_unstable();
+    assert_eq!(opened[..2], [(0, None), (1, Some(1))]);
+    assert_eq!(*test.world.failures.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_pending_transaction_holds_up_its_own_partitions_only() {
+    let test = Test::new(2);
+    test.world.pending.lock().unwrap().extend([1, 3]);
+    let _flows = test.add(0..4);
+    test.until("opened", |world| opened(world) == 2);
+    test.until("said", |world| {
+        world.waiting.lock().unwrap().iter().filter(|waits| waits.words.contains("another transactional id")).count()
+            == 2
+    });
+    let reasons = test.reasons();
+    assert_eq!((reasons[&1], reasons[&3]), (OpeningReason::PendingTransaction, OpeningReason::PendingTransaction));
+    test.world.pending.lock().unwrap().clear();
+    test.until("opened", |world| opened(world) == 4);
+}
+
+#[test]
+fn a_state_that_a_worker_still_has_is_waited_for() {
+    let test = Test::new(1);
+    test.world.in_use.lock().unwrap().insert(1);
+    let _flows = test.add([1, 2]);
+    test.until("opened the other", |world| *world.opened.lock().unwrap() == [(2, Some(2))]);
+    test.until("said", |world| {
+        world
+            .waiting
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|waits| waits.words.contains("the worker that had the partition before"))
+    });
+    assert_eq!(test.reasons()[&1], OpeningReason::StateInUse);
+    test.world.in_use.lock().unwrap().clear();
+    test.until("opened", |world| opened(world) == 2);
+    assert_eq!(*test.world.failures.lock().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_partition_that_goes_while_its_state_is_being_opened_is_closed_and_handed_to_nobody() {
+    let test = Test::new(1);
+    *test.world.open_takes.lock().unwrap() = Duration::from_millis(300);
+    let flows = test.add([1]);
+    test.until("opening", |world| world.opens.load(Ordering::SeqCst) == 1);
+    flows[0].lose();
+    test.openings.cancel(&[1]);
+    assert!(test.world.waiting.lock().unwrap().is_empty(), "it is nobody's business any more");
+    // It comes back at once, as another assignment: it waits for its own state.
+    let again = test.add([1]);
+    test.until("opened", |world| opened(world) == 1);
+    assert_eq!(test.world.opens.load(Ordering::SeqCst), 2, "the first state was dropped");
+    assert!(!again[0].is_opening(), "the second assignment got it");
+    test.until("closed", |world| world.alive.load(Ordering::SeqCst) == 0);
+}
