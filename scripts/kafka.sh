@@ -13,6 +13,7 @@ usage: scripts/kafka.sh COMMAND
   tool CLASS ARGS...   run a tool of Kafka's, e.g. org.apache.kafka.tools.TopicCommand --list
 environment:
   KAFKA_PORT       first port to try (9092); TLS and the controller take the next free ones
+  KAFKA_VERSION    the Kafka to fetch from Maven Central and run (what scripts/kafka/pom.xml says)
   KAFKA_HOME       an unpacked Kafka (4.0 or newer) to use instead of the jars from Maven Central
   KAFKA_STATE_DIR  where the broker keeps its data (another directory is another broker)
   KAFKA_HEAP_OPTS  its memory (-Xmx1g)
@@ -22,11 +23,12 @@ TEXT
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/kafka
-version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")
+version=${KAFKA_VERSION:-$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$here/kafka/pom.xml")}
 jars=${KAFKA_HOME:+$KAFKA_HOME/libs}
 jars=${jars:-$cache/$version}
 state=${KAFKA_STATE_DIR:-$cache/state}
 ready_seconds_max=90
+fetch_attempts=3
 stop_seconds_max=20
 
 say() { echo "kafka: $*" >&2; }
@@ -69,13 +71,21 @@ fetch_jars() {
   [ -d "$jars" ] && return
   [ -z "${KAFKA_HOME:-}" ] || fail "KAFKA_HOME is $KAFKA_HOME, but there is no libs directory in it"
   command -v mvn >/dev/null || fail "mvn is missing, needed once to fetch Kafka $version; install maven or set KAFKA_HOME"
-  say "fetching Apache Kafka $version from Maven Central (once)"
-  local part=$jars.part.$$
+  local part=$jars.part.$$ attempt
   mkdir -p "$cache"
-  mvn -B -q -ntp -C -Dstyle.color=never -f "$here/kafka/pom.xml" dependency:copy-dependencies \
-    -DincludeScope=runtime -DoutputDirectory="$part" >&2 ||
-    { rm -rf "$part"; fail "could not fetch Kafka $version; is Maven Central reachable?"; }
-  mv "$part" "$jars"
+  for attempt in $(seq "$fetch_attempts"); do
+    say "fetching Apache Kafka $version from Maven Central (once; attempt $attempt of $fetch_attempts)"
+    if mvn -B -q -ntp -C -Dstyle.color=never -f "$here/kafka/pom.xml" -Dkafka.version="$version" \
+      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part" >&2; then
+      # Of two that fetch at once the first to finish wins.
+      if [ -d "$jars" ]; then rm -rf "$part"; else mv "$part" "$jars"; fi
+      return
+    fi
+    rm -rf "$part"
+    [ "$attempt" = "$fetch_attempts" ] || sleep "$((attempt * 5))"
+  done
+  fail "could not fetch Kafka $version: Maven's error is above. Check that Maven Central (or the mirror in ~/.m2/settings.xml)" \
+    "is reachable and run this again, or set KAFKA_HOME to an unpacked Kafka"
 }
 
 # A throw-away authority and a certificate for localhost signed by it, so that clients verify for real.
