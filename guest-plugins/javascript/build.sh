@@ -24,11 +24,42 @@ command -v node >/dev/null || die "node is missing: install Node.js 20 or later 
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || die "Node.js $(node --version) is too old: 20 is needed"
 digest() { sha256sum | cut -c1-16; }
 
-# Versions of npm write lock files differently: what counts is which packages there are, and their digests.
-same_packages() {
-    node -e 'const read = (file) => Object.entries(JSON.parse(require("fs").readFileSync(file)).packages);
-        const packages = (file) => JSON.stringify(read(file).map(([name, { version, integrity }]) => [name, version, integrity]).sort());
-        process.exit(packages(process.argv[1]) === packages(process.argv[2]) ? 0 : 1)' "$1" "$2"
+# What was asked for is what counts: every package of our lock file is there, none has another version or digest, and
+# nothing else was installed. What npm adds to the lock file it writes, for platforms other than this one, is no matter.
+check_packages() { # our lock file, the directory npm installed into
+    node -e 'const [ours, tools] = process.argv.slice(1);
+        const read = (file) => JSON.parse(require("fs").readFileSync(file)).packages;
+        const [asked, written] = [read(ours), read(tools + "/package-lock.json")];
+        const installed = read(tools + "/node_modules/.package-lock.json");
+        const wrong = [];
+        const compare = (name, found) => {
+            for (const what of ["version", "integrity"])
+                if (asked[name][what] !== undefined && asked[name][what] !== found[what])
+                    wrong.push(`${name}: ${what} ${found[what]}, and not ${asked[name][what]}`);
+        };
+        for (const name of Object.keys(asked).filter((name) => name !== "")) {
+            const { optional, dev, devOptional } = asked[name];
+            if (written[name] === undefined) wrong.push(`${name}: missing`);
+            else if (installed[name] !== undefined) compare(name, installed[name]);
+            else if (!optional && !dev && !devOptional) wrong.push(`${name}: not installed`);
+            else compare(name, written[name]);
+        }
+        for (const name of Object.keys(installed)) if (asked[name] === undefined) wrong.push(`${name}: installed, though not asked for`);
+        for (const line of wrong) console.error(`  ${line}`);
+        process.exit(wrong.length === 0 ? 0 : 1);' "$1" "$2"
+}
+
+# `npm ci` installs just what the lock file says. Some versions of npm refuse a lock file that lacks optional packages of
+# other platforms; `npm install` takes the versions of the lock file too, and does not insist on those.
+install_packages() {
+    local npm=(--ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=4)
+    (cd "$tools" && npm ci "${npm[@]}") >"$tools/npm-ci.log" 2>&1 && return
+    say "npm ci does not take this lock file or cannot fetch a package; trying npm install"
+    rm -rf "$tools/node_modules"
+    (cd "$tools" && npm install "${npm[@]}") && return
+    echo "what npm ci said before:" >&2
+    cat "$tools/npm-ci.log" >&2
+    return 1
 }
 
 # The tools, in a directory of their own, named by what is in it.
@@ -39,10 +70,12 @@ if [ ! -f "$tools/complete" ]; then
     rm -rf "$tools"
     mkdir -p "$tools"
     cp "$here/package.json" "$here/package-lock.json" "$tools/"
-    # `npm install` takes the versions of the lock file as `npm ci` does, but does not insist that packages of platforms
-    # other than this one can be had. Nothing of what is installed runs here.
-    (cd "$tools" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error) || die "npm cannot install package.json: see above"
-    same_packages "$here/package-lock.json" "$tools/package-lock.json" || die "what npm installed is not what package-lock.json says"
+    # Nothing of what is installed runs here.
+    install_packages || die "npm $(npm --version) cannot install what package-lock.json names: see above, and check with 'npm ping'" \
+        "that its registry is reachable"
+    check_packages "$here/package-lock.json" "$tools" ||
+        die "npm $(npm --version) installed other packages than package-lock.json names: see above. If package.json has" \
+            "changed, update the lock file with 'npm install' in $here"
     touch "$tools/complete"
 fi
 
