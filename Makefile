@@ -16,12 +16,12 @@ help: ## List the targets
 demo: build ## Build, then de-duplicate 200,000 events and check the answer
 	@scripts/demo.sh
 
-test: build ## Build, start a real Kafka, run every test, stop it
+test: build ## Build, start a real Kafka, run every test, stop it (SKIP="kafka browser ..." does without a part)
 	@scripts/test.sh
 
 build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@scripts/setup.sh build
-	@echo "build: dedup-host (release; the first build takes long: RocksDB, wasmtime and librdkafka are compiled)"
+	@echo "build: dedup-host (release; the first build compiles RocksDB, wasmtime and librdkafka: over half an hour on two cores)"
 	@cargo build --release --locked -p dedup-host
 	@mkdir -p dist/plugins
 	@# A new file moved over the old one: a running dedup-host keeps the file it was started from.
@@ -33,13 +33,9 @@ build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@echo "build: done, see dist/"
 
 test-plugins: build ## Build the example plugins in C, Python and JavaScript into dist/test-plugins
-	@scripts/setup.sh guests
-	@mkdir -p dist/test-plugins
-	@# Where set-up leaves Node.js if the machine's own is too old.
-	@export PATH="$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/nodejs/bin:$$PATH"; \
-	for language in c python javascript; do guest-plugins/$$language/build.sh "$(CURDIR)/dist/test-plugins" || exit 1; done
+	@scripts/test-plugins.sh
 
-bench: build ## Measure the line, plugins, files, and Kafka against a bare copy (EVENTS=2000000 KEYS= ROUNDS=3 ONLY=)
+bench: build ## Measure the line, plugins, files, and Kafka against a bare copy, latency (EVENTS=2000000 KEYS= ROUNDS=3 ONLY= HOST_ARGS=)
 	@scripts/bench.sh
 
 fmt: ## Format the Rust sources
@@ -61,7 +57,7 @@ lint-deny:
 	@scripts/deny.sh
 
 kafka-up: ## Start a real Kafka broker on this machine; prints its address
-	@scripts/setup.sh test
+	@scripts/setup.sh kafka
 	@scripts/kafka.sh up
 
 kafka-down: ## Stop it and delete its data

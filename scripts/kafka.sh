@@ -7,6 +7,8 @@ usage() {
 usage: scripts/kafka.sh COMMAND
   up                   start the broker unless it runs; the last line is KAFKA_HOSTS=host:port
   down                 stop it and delete its data (the downloaded jars stay)
+  fetch                only fetch the jars of Kafka
+  fetched              exit 0 if they are there, 1 if not
   status               say whether it runs; exit 0 if so, 1 if not
   address              print host:port of the running broker
   topic NAME [PARTS]   create a topic (8 partitions unless told)
@@ -237,6 +239,8 @@ case ${1:-} in
     if broker_pid >/dev/null; then say "stopping, deleting $state"; else say "not running"; fi
     stop
     ;;
+  fetch) fetch_jars ;;
+  fetched) [ -d "$jars" ] ;;
   status)
     running || { say "not running"; exit 1; }
     say "running (pid $(broker_pid)), address $(cat "$state/address"), data in $state"

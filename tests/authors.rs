@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use dedup_host_tests::{Group, broker, run_groups};
+use dedup_host_tests::{Group, Need, run_groups};
 
 mod authors {
     pub(crate) mod corpus;
@@ -15,15 +15,16 @@ mod authors {
 }
 
 fn main() -> ExitCode {
-    let no_tools = authors::languages::missing();
-    let no_broker = broker::hosts().is_none().then_some("KAFKA_HOSTS is not set");
-    let groups = [
-        Group { tests: authors::corpus::TESTS.to_vec(), missing: None },
-        Group { tests: authors::text::TESTS.to_vec(), missing: None },
-        Group { tests: authors::languages::TESTS_OF_RUST.to_vec(), missing: None },
-        Group { tests: authors::languages::TESTS.to_vec(), missing: no_tools },
-        Group { tests: authors::guide::TESTS_OF_RUST.to_vec(), missing: no_broker },
-        Group { tests: authors::guide::TESTS.to_vec(), missing: no_broker.or(no_tools) },
+    let here = [authors::corpus::TESTS, authors::text::TESTS, authors::languages::TESTS_OF_RUST].concat();
+    let mut groups = vec![
+        Group { tests: here, needs: Vec::new() },
+        Group { tests: authors::guide::TESTS_OF_RUST.to_vec(), needs: vec![Need::kafka()] },
     ];
+    for (language, tests) in authors::languages::TESTS {
+        groups.push(Group { tests: tests.to_vec(), needs: vec![Need::of(language)] });
+    }
+    for (language, test) in authors::guide::TESTS {
+        groups.push(Group { tests: vec![*test], needs: vec![Need::of(language), Need::kafka()] });
+    }
     run_groups(&groups).exit_code()
 }

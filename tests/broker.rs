@@ -24,7 +24,7 @@ mod runs;
 
 use std::process::ExitCode;
 
-use dedup_host_tests::{Group, run_with_broker};
+use dedup_host_tests::{Group, Need, run_with_broker};
 
 fn main() -> ExitCode {
     let tests = [
@@ -37,8 +37,8 @@ fn main() -> ExitCode {
         ownership::TESTS,
     ]
     .concat();
-    let plain = Group { tests, missing: None };
-    let no_tls = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
-    let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), missing: no_tls };
+    let plain = Group { tests, needs: Vec::new() };
+    let missing = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
+    let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), needs: vec![Need { part: "sasl", missing }] };
     run_with_broker(&[plain, encrypted], 2).exit_code()
 }

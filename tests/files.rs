@@ -9,6 +9,8 @@
 
 use std::process::ExitCode;
 
+use dedup_host_tests::{Group, Need, run_groups};
+
 #[path = "shared/made.rs"]
 mod made;
 
@@ -49,6 +51,10 @@ fn main() -> ExitCode {
         files::examples::TESTS,
     ]
     .concat();
-    dedup_host_tests::run_needing(&tests, files::disks::TESTS_OF_SMALL_DISKS, files::disks::no_small_disks())
-        .exit_code()
+    let disks = Need { part: "disks", missing: files::disks::no_small_disks() };
+    let groups = [
+        Group { tests, needs: Vec::new() },
+        Group { tests: files::disks::TESTS_OF_SMALL_DISKS.to_vec(), needs: vec![disks] },
+    ];
+    run_groups(&groups).exit_code()
 }

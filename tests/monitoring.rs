@@ -22,19 +22,16 @@ mod rules;
 
 use std::process::ExitCode;
 
-use dedup_host_tests::{broker, run_needing};
+use dedup_host_tests::{Group, Need, run_groups};
 
 fn main() -> ExitCode {
-    let documents = documents::TESTS.to_vec();
+    let missing = "prometheus and promtool are not installed (on Debian: the package prometheus)";
+    let prometheus = Need { part: "prometheus", missing: (!prometheus::is_installed()).then_some(missing) };
     let served = [rules::TESTS, live::TESTS, example::TESTS].concat();
-    let of_kafka = live::TESTS_OF_KAFKA.to_vec();
-    let conclusion = if !prometheus::is_installed() {
-        let missing = "prometheus and promtool are not installed (on Debian: the package prometheus)";
-        run_needing(&documents, &[served, of_kafka].concat(), Some(missing))
-    } else if broker::hosts().is_none() {
-        run_needing(&[documents, served].concat(), &of_kafka, Some("KAFKA_HOSTS is not set"))
-    } else {
-        run_needing(&[documents, served].concat(), &of_kafka, None)
-    };
-    conclusion.exit_code()
+    let groups = [
+        Group { tests: documents::TESTS.to_vec(), needs: Vec::new() },
+        Group { tests: served, needs: vec![prometheus] },
+        Group { tests: live::TESTS_OF_KAFKA.to_vec(), needs: vec![prometheus, Need::kafka()] },
+    ];
+    run_groups(&groups).exit_code()
 }

@@ -22,12 +22,12 @@ mod rendering;
 
 use std::process::ExitCode;
 
-use dedup_host_tests::{Group, broker, run_groups};
+use dedup_host_tests::{Group, Need, run_groups};
 
 fn main() -> ExitCode {
     let tests = [rendering::TESTS, hostile::TESTS, absent::TESTS, look::TESTS].concat();
-    let no_broker = broker::hosts().is_none().then_some("KAFKA_HOSTS is not set");
-    let made_up = Group { tests, missing: browser::missing() };
-    let real = Group { tests: program::TESTS.to_vec(), missing: browser::missing().or(no_broker) };
+    let browser = Need { part: "browser", missing: browser::missing() };
+    let made_up = Group { tests, needs: vec![browser] };
+    let real = Group { tests: program::TESTS.to_vec(), needs: vec![browser, Need::kafka()] };
     run_groups(&[made_up, real]).exit_code()
 }

@@ -12,10 +12,11 @@ use crate::authors::text::{Step, not_printed, section};
 
 pub(crate) const TESTS_OF_RUST: &[Test] = &[("the_guide_in_rust", || follow("Rust"))];
 
-pub(crate) const TESTS: &[Test] = &[
-    ("the_guide_in_python", || follow("Python")),
-    ("the_guide_in_javascript", || follow("JavaScript")),
-    ("the_guide_in_c", || follow("C")),
+/// By the part that they are built with.
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("python", ("the_guide_in_python", || follow("Python"))),
+    ("javascript", ("the_guide_in_javascript", || follow("JavaScript"))),
+    ("c", ("the_guide_in_c", || follow("C"))),
 ];
 
 /// Stands between the outputs of two steps.

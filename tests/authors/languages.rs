@@ -12,16 +12,25 @@ pub(crate) const TESTS_OF_RUST: &[Test] = &[
     ("same_share_in_rust", || conforms("same_share", "same_share", &[])),
 ];
 
-pub(crate) const TESTS: &[Test] = &[
+/// By the part that builds them.
+pub(crate) const TESTS: &[(&str, &[Test])] = &[("c", IN_C), ("python", IN_PYTHON), ("javascript", IN_JAVASCRIPT)];
+
+const IN_C: &[Test] = &[
     ("composite_key_in_c", || conforms("composite_key-c", "composite_key", &[])),
-    ("composite_key_in_python", || conforms("composite_key-python", "composite_key", LOSES_MEMORY)),
-    ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", &[])),
     ("same_share_in_c", || conforms("same_share-c", "same_share", &[])),
-    ("same_share_in_python", || conforms("same_share-python", "same_share", LOSES_MEMORY)),
     ("the_sdk_for_c_has_tests_of_its_own", || own_tests("c", &["./test.sh"])),
+];
+
+const IN_PYTHON: &[Test] = &[
+    ("composite_key_in_python", || conforms("composite_key-python", "composite_key", LOSES_MEMORY)),
+    ("same_share_in_python", || conforms("same_share-python", "same_share", LOSES_MEMORY)),
     ("the_sdk_for_python_has_tests_of_its_own", || own_tests("python", &["python3", "-m", "unittest", "-v"])),
-    ("the_sdk_for_javascript_has_tests_of_its_own", || own_tests("javascript", &["node", "--test"])),
+];
+
+const IN_JAVASCRIPT: &[Test] = &[
+    ("composite_key_in_javascript", || conforms("composite_key-javascript", "composite_key", &[])),
     ("same_share_in_javascript", || conforms("same_share-javascript", "same_share", LOSES_MEMORY)),
+    ("the_sdk_for_javascript_has_tests_of_its_own", || own_tests("javascript", &["node", "--test"])),
 ];
 
 /// The strict rule about memory that no call may lose. The compiler of Python makes components that do not give back all of
@@ -40,13 +49,6 @@ fn example(name: &str) -> PathBuf {
     let path = dir.join(format!("{name}.wasm"));
     assert!(path.exists(), "{} is not there: run `make test-plugins` first", path.display());
     path
-}
-
-/// What keeps plugins of other languages from being built here; set by the script that tried.
-pub(crate) fn missing() -> Option<&'static str> {
-    std::env::var_os("DEDUP_TEST_PLUGINS")
-        .is_some_and(|state| state == "absent")
-        .then_some("plugins in Python, JavaScript and C could not be built here (see above what is missing)")
 }
 
 /// Where tools of other languages are kept between runs, so that they are fetched once.

@@ -59,7 +59,7 @@ impl Who {
 fn main() {
     if hosts().is_none() {
         println!("######## NOT RUN: Kafka to Kafka (KAFKA_HOSTS is not set) ########");
-        return;
+        std::process::exit(1);
     }
     let (events, rounds): (u64, usize) = (list("EVENTS", "2000000")[0], list("ROUNDS", "3")[0]);
     let host_args: Vec<String> = list("HOST_ARGS", "");

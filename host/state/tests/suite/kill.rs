@@ -2,7 +2,7 @@
 //! counts every duplicate once. The page cache survives such a kill: that files reach the disk itself is not shown here.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -57,11 +57,14 @@ fn time(offset: i64) -> i64 {
 
 #[test]
 fn killed_while_persisting() {
+    if let Some(dir) = std::env::var_os(DIR) {
+        persist_until_killed(Path::new(&dir));
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut reached = 0;
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "kill::child_that_persists_until_killed", "--ignored", "--nocapture"])
+            .args(["--exact", "kill::killed_while_persisting", "--nocapture"])
             .env(DIR, dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -96,11 +99,9 @@ fn killed_while_persisting() {
     }
 }
 
-#[test]
-#[ignore = "not a test: the process that killed_while_persisting starts and kills"]
-fn child_that_persists_until_killed() {
-    let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else { return };
-    let mut store = open_with(&dir, &keeping_little());
+/// What the process that is killed does: the same test, told a directory.
+fn persist_until_killed(dir: &Path) -> ! {
+    let mut store = open_with(dir, &keeping_little());
     loop {
         let start = store.applied().map_or(0, |applied| applied.next_offset);
         process(&mut store, start);
