@@ -7,23 +7,10 @@ use std::time::{Duration, Instant};
 
 const PORT: &str = "19092";
 
-/// Why there can be none.
-pub(crate) fn missing() -> Option<&'static str> {
-    let runs = script("status", None).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-    (!runs).then_some("scripts/kafka.sh runs no broker, so it is not asked for a second one to kill")
-}
-
-fn script(verb: &str, state: Option<&PathBuf>) -> Command {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka.sh"));
-    command.arg(verb).stdin(Stdio::null());
-    if let Some(state) = state {
-        command.env("KAFKA_STATE_DIR", state).env("KAFKA_PORT", PORT).env("KAFKA_HEAP_OPTS", "-Xmx512m");
-    }
-    command
-}
-
 pub(crate) struct OwnBroker {
     pub(crate) hosts: String,
+    /// Another version than the usual one.
+    version: Option<&'static str>,
     state: PathBuf,
     /// How to start it again.
     arguments: Vec<String>,
@@ -33,15 +20,48 @@ pub(crate) struct OwnBroker {
 
 impl OwnBroker {
     pub(crate) fn start() -> Self {
+        Self::start_version(None)
+    }
+
+    /// A broker of this version, which is fetched if it is not there yet.
+    pub(crate) fn start_version(version: Option<&'static str>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let state = dir.path().join("broker");
-        let output = script("up", Some(&state)).stderr(Stdio::null()).output().expect("scripts/kafka.sh");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let hosts = text.lines().find_map(|line| line.strip_prefix("KAFKA_HOSTS=")).expect("an address").to_owned();
-        let mut broker = Self { hosts, state, arguments: Vec::new(), again: None, _dir: dir };
+        let (state, hosts) = (dir.path().join("broker"), String::new());
+        let mut broker = Self { hosts, version, state, arguments: Vec::new(), again: None, _dir: dir };
+        let text = broker.script(&["up"]);
+        let hosts = text.lines().find_map(|line| line.strip_prefix("KAFKA_HOSTS="));
+        broker.hosts = hosts.expect("an address").to_owned();
         let command = std::fs::read_to_string(format!("/proc/{}/cmdline", broker.pid())).expect("a command line");
         broker.arguments = command.split_terminator('\0').map(str::to_owned).collect();
         broker
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka.sh"));
+        command.args(words).stdin(Stdio::null());
+        command.env("KAFKA_STATE_DIR", &self.state).env("KAFKA_PORT", PORT).env("KAFKA_HEAP_OPTS", "-Xmx512m");
+        if let Some(version) = self.version {
+            command.env_remove("KAFKA_HOME").env("KAFKA_VERSION", version);
+        }
+        command
+    }
+
+    /// What `scripts/kafka.sh` prints.
+    fn script(&self, words: &[&str]) -> String {
+        let output = self.command(words).output().expect("scripts/kafka.sh");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "scripts/kafka.sh {words:?}: {said}; SKIP=\"own-broker\" does without");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The transactional ids that the broker knows, and the states of their transactions, in the words of Kafka's tool.
+    pub(crate) fn transactions(&self) -> Vec<(String, String)> {
+        let said = self.script(&["tool", "org.apache.kafka.tools.TransactionsCommand", "list"]);
+        let row = |line: &str| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.nth(2)?.to_owned()))
+        };
+        said.lines().skip(1).filter_map(row).collect()
     }
 
     fn pid(&self) -> String {
@@ -82,7 +102,7 @@ impl OwnBroker {
 
 impl Drop for OwnBroker {
     fn drop(&mut self) {
-        drop(script("down", Some(&self.state)).stderr(Stdio::null()).status());
+        drop(self.command(&["down"]).stderr(Stdio::null()).status());
         if let Some(mut child) = self.again.take() {
             drop(child.wait());
         }

@@ -11,6 +11,9 @@ use crate::program::{Ended, Running, command, free_port, get, plugin};
 /// The lanes a host writes to unless a test says otherwise.
 pub const LANES: &[&str] = &["output", "duplicates", "dead-letter"];
 
+/// Every lane that there is.
+const ALL_LANES: [&str; 4] = ["output", "duplicates", "dead-letter", "late"];
+
 /// How long a host may take to be ready, to process what a test gives it, or to end. These are small topics on a busy
 /// machine; a host that is this late is stuck.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +48,7 @@ impl Scene {
     #[must_use]
     pub fn at(broker: Broker, partitions: i32, config: &[(&str, &str)]) -> Self {
         let input = broker.topic("input", partitions, config);
-        for lane in ["output", "duplicates", "dead-letter", "late"] {
+        for lane in ALL_LANES {
             let _name = broker.topic(lane, 1, &[]);
         }
         let group = broker.name("group");
@@ -63,6 +66,11 @@ impl Scene {
     #[must_use]
     pub fn read(&self, lane: &str) -> Vec<Seen> {
         self.broker.read_committed(&self.lane(lane))
+    }
+
+    /// Checks what must hold after every fault: the stable end of each lane's topic reaches its end.
+    pub fn check_stable(&self) {
+        self.broker.check_stable(&ALL_LANES.map(|lane| self.lane(lane)));
     }
 
     /// A path in the test's own directory.
@@ -151,6 +159,15 @@ impl Scene {
     pub fn refused(&self, lanes: &[&str], extra: &[&str]) -> Ended {
         let (command, _) = self.command("", lanes, extra);
         Running::start_command(command).wait(PATIENCE)
+    }
+}
+
+/// However a test ends, it leaves no lane with an end that no reader of committed transactions gets to see.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_stable();
+        }
     }
 }
 
