@@ -77,6 +77,9 @@ static TOPICS: AtomicU32 = AtomicU32::new(0);
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A broker that was killed has come back by then, on a machine that has much else to do.
+const RESTART_MAX: Duration = Duration::from_secs(90);
+
 /// An abandoned transaction ends after its time-out, 15 s unless a test says less, and the broker looks every 10 s.
 const STABLE_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -352,7 +355,7 @@ impl Progress {
 
 /// Asks again until there is an answer; fails with the last refusal when time is up.
 fn patiently<T>(ask: impl Fn() -> rdkafka::error::KafkaResult<T>) -> T {
-    let deadline = Instant::now() + REQUEST_TIMEOUT;
+    let deadline = Instant::now() + RESTART_MAX;
     loop {
         match ask() {
             Ok(answer) => return answer,
