@@ -151,10 +151,9 @@ impl Looks {
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..HEAD_BYTES_MAX).unwrap_or(bytes);
         let begins = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning)).map(|(_, looks)| *looks);
-        begins.or_else(|| by_shape(head)).or_else(|| {
-            let not_text = !shape::begins_as_json(head) && shape::is_binary(head);
-            not_text.then(|| shape::message(bytes).unwrap_or(Self::Binary))
-        })
+        begins
+            .or_else(|| by_shape(head))
+            .or_else(|| shape::is_binary(head).then(|| shape::message(bytes).unwrap_or(Self::Binary)))
     }
 
     /// Whether enough of an input is known to ask [`Looks::of`]: a line that is not blank, or as much as is looked at.

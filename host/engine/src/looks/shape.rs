@@ -8,8 +8,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const UNITS_MAX: usize = 64;
 /// Bytes of an event in which what stands outside of strings tells it from binary data.
 const JSON_BYTES_MAX: usize = 64;
-/// Control characters among so many bytes make binary data of them.
+/// A control character among so many bytes of the first line makes binary data of all.
 const BYTES_A_CONTROL: usize = 32;
+/// A control character among so many bytes of whatever there is does.
+const BYTES_A_CONTROL_ANYWHERE: usize = 16;
 /// Fewer bytes say nothing about data of which the first line is text.
 const SAMPLE_BYTES_MIN: usize = 512;
 /// Bytes of the identity of a schema in AWS Glue, with the version and the compression before it.
@@ -50,26 +52,35 @@ pub(super) fn name(bytes: &[u8], length: u8) -> bool {
     bytes.get(..usize::from(length)).is_some_and(|name| name.iter().all(|byte| (0x20..0x7f).contains(byte)))
 }
 
-/// Whether the bytes begin as JSON does, however they go on: each line can then be judged by itself.
-pub(super) fn begins_as_json(head: &[u8]) -> bool {
+/// Whether the bytes are data of no text.
+pub(super) fn is_binary(head: &[u8]) -> bool {
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
-    let Some(first) = text.first() else { return true };
-    let text = text.get(..JSON_BYTES_MAX).unwrap_or(text);
-    match first {
-        b'{' | b'[' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => !has_control_outside_strings(text),
-        b'"' => !text.iter().any(|byte| is_control(*byte)),
-        _ => false,
+    match text.first() {
+        None => false,
+        // What begins as JSON does is lines, of which each can be judged by itself, however bad it is.
+        Some(b'{' | b'[') => has_control_outside_strings(text),
+        Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => beginning(text).iter().any(|byte| is_control(*byte)),
+        Some(_) => is_no_text(text, head),
     }
 }
 
+fn beginning(text: &[u8]) -> &[u8] {
+    text.get(..JSON_BYTES_MAX).unwrap_or(text)
+}
+
+/// Looked for from the bracket at the beginning to the one that closes it.
 fn has_control_outside_strings(text: &[u8]) -> bool {
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in text.iter().take_while(|byte| **byte != b'\n') {
+    let (mut depth, mut in_string, mut escaped) = (0_u32, false, false);
+    for byte in beginning(text) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = in_string,
             b'"' => in_string = !in_string,
-            byte if !in_string && is_control(*byte) => return true,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth <= 1 => return false,
+            b'}' | b']' => depth -= 1,
+            byte if is_control(*byte) => return true,
             _ => {}
         }
     }
@@ -81,18 +92,19 @@ fn is_control(byte: u8) -> bool {
     matches!(byte, 0 | 0x04..=0x07 | 0x0e..=0x1a)
 }
 
-/// Whether the bytes are no text: their first line that is not blank has a NUL or many control characters, or most of
-/// what there is has.
-pub(super) fn is_binary(head: &[u8]) -> bool {
-    let text = head.trim_ascii_start();
+/// Whether the first line has a NUL or many control characters, or all that there is has very many.
+fn is_no_text(text: &[u8], head: &[u8]) -> bool {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let controls = |bytes: &[u8]| bytes.iter().filter(|byte| is_control(**byte)).count();
-    let many = |bytes: &[u8]| controls(bytes) > 0 && controls(bytes) * BYTES_A_CONTROL >= bytes.len();
+    let more_than = |bytes: &[u8], share: usize| controls(bytes) > 0 && controls(bytes) * share >= bytes.len();
     let is_odd = |bytes: &[u8]| std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some());
+    // A terminal is told something by an escape, and never at the end of a line.
     line.contains(&0)
-        || many(line)
+        || line.last() == Some(&0x1b)
+        || more_than(line, BYTES_A_CONTROL)
         || controls(line) > 0 && is_odd(line)
-        || head.len() >= SAMPLE_BYTES_MIN && many(head) && is_odd(head)
+        || more_than(head, BYTES_A_CONTROL_ANYWHERE)
+        || head.len() >= SAMPLE_BYTES_MIN && more_than(head, BYTES_A_CONTROL) && is_odd(head)
 }
 
 /// What kind of message the bytes are, if they have the shape of one; they are no text.

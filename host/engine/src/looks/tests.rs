@@ -88,6 +88,13 @@ fn messages() {
     check(b"\0\0\0\0\0\0\0", Looks::Binary);
     check(b"\x0a\x05hello\x10", Looks::Binary);
     check(b"caf\xe9 \x05\x06", Looks::Binary);
+    // Messages behind their lengths, as many programs write files of them: some lengths look like text.
+    for length in [b'\x1b', b'{', b'[', b'"', b'5', b't', b'a', b'\n', b' '] {
+        check(
+            [&[length], &b"\x0a\x2401936f4e-0000-7000-8000-000000000001\x12\x05click\x1a\x05me"[..]].concat(),
+            Looks::Binary,
+        );
+    }
 }
 
 #[test]
@@ -121,6 +128,8 @@ fn what_may_be_lines_of_text() {
     // One bad event does not make a file binary.
     check_text(b"{\"a\":\"x\0y\"}\n");
     check_text(b"{\"a\":\"\xff\"}\n\0\0\0\n");
+    check_text(b"{\"a\":1}\0\n{\"a\":2}\0\n");
+    check_text(b"{\"a\":{\"b\":\"}\x05\"}}\n\x05\x05\x05\n");
     check_text(b"words\n\0\n\xff\xfe bytes\n");
 }
 
