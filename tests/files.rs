@@ -20,6 +20,7 @@ mod files {
     pub(crate) mod disks;
     pub(crate) mod examples;
     pub(crate) mod explained;
+    pub(crate) mod inputs;
     pub(crate) mod interrupted;
     pub(crate) mod model;
     pub(crate) mod oddities;
@@ -35,6 +36,7 @@ mod files {
 fn main() -> ExitCode {
     let tests = [
         files::ordinary::TESTS,
+        files::inputs::TESTS,
         files::stores::TESTS,
         files::interrupted::TESTS,
         files::bad_lines::TESTS,

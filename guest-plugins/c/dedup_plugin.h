@@ -67,7 +67,7 @@ typedef enum {
     DEDUP_BOOL = 2,   /* `true` or `false`. */
     DEDUP_NUMBER = 3, /* A number's JSON text. */
     DEDUP_STRING = 4, /* A string without quotes, its escapes resolved: UTF-8. */
-    DEDUP_JSON = 5,   /* An object or array as canonical JSON text. */
+    DEDUP_JSON = 5,   /* An object or array as canonical JSON text; so too a string that UTF-8 cannot hold. */
     DEDUP_BYTES = 6,  /* The whole payload as it came, of any encoding. */
 } dedup_kind;
 

@@ -12,7 +12,7 @@ export const BOOL: 2;
 export const NUMBER: 3;
 /** A string: UTF-8 without quotes, its escapes resolved. */
 export const STRING: 4;
-/** An object or array as canonical JSON text. */
+/** An object or array as canonical JSON text; so too a string that UTF-8 cannot hold, in quotes. */
 export const JSON_TEXT: 5;
 /** The whole payload as it came. */
 export const BYTES: 6;

@@ -52,7 +52,7 @@ export const NULL = 1;
 export const BOOL = 2; // `true` or `false`
 export const NUMBER = 3; // its JSON text
 export const STRING = 4; // UTF-8 without quotes, its escapes resolved
-export const JSON_TEXT = 5; // an object or array as canonical JSON text
+export const JSON_TEXT = 5; // an object or array as canonical JSON text; so too a string that UTF-8 cannot hold, in quotes
 export const BYTES = 6; // the whole payload as it came
 
 // What is said of a property of a pair.

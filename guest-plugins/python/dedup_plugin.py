@@ -77,7 +77,7 @@ NULL: Final = 1
 BOOL: Final = 2  # `true` or `false`
 NUMBER: Final = 3  # its JSON text
 STRING: Final = 4  # UTF-8 without quotes, its escapes resolved
-JSON: Final = 5  # an object or array as canonical JSON text
+JSON: Final = 5  # an object or array as canonical JSON text; so too a string that UTF-8 cannot hold, in quotes
 BYTES: Final = 6  # the whole payload as it came
 
 # What is said of a property of a pair.

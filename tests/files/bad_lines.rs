@@ -29,8 +29,8 @@ const BROKEN: [(&[u8], &str); 17] = [
     (b"   ", "empty"),
     (b"nope", "byte 0"),
     (b"{\"a\":\"\xff\"}", "not UTF-8"),
-    (b"\xef\xbb\xbf{\"a\":1}", "byte order mark"),
-    (b"{\"a\":\"\\ud800\"}", "lone surrogate"),
+    (b"\xef\xbb\xbf\xef\xbb\xbf{\"a\":1}", "byte 3"),
+    (b"{\"a\":\"\\ud80\"}", "four hexadecimal digits"),
     (b"{\"a\":\"x\0y\"}", "control character"),
     (b"\0", "byte 0"),
     (b"{\"a\":1", "byte 6"),
@@ -41,7 +41,7 @@ const BROKEN: [(&[u8], &str); 17] = [
     (b"{\"a\":01}", "byte"),
     (b"{\"a\":NaN}", "byte 5"),
     (b"{\"a\":1,}", "byte 7"),
-    (b"\x1f\x8b\x08 half a gzip", "not UTF-8"),
+    (b"\x1f\x8b\x08 half a gzip", "looks like gzip data"),
 ];
 
 fn broken() -> Vec<u8> {

@@ -172,6 +172,9 @@ mod tests {
         let mut values: Vec<Value<'_>> = texts.iter().map(|text| string(text)).collect();
         values.extend([Value::ABSENT, Value::NULL]);
         values.extend([Value::new(Kind::Number, "1"), Value::new(Kind::Bool, "true"), Value::new(Kind::Json, "{}")]);
+        // A string that UTF-8 cannot hold, one that spells its JSON text, and others that spell its key.
+        let half = r#""\ud83d""#;
+        values.extend([Value::new(Kind::Json, half), string(half), string(r#"\j"\ud83d""#), string(r#"\j"\\ud83d""#)]);
         let plugin = plugin(r#"{"fields": ["/a", "/b"], "on_missing": "empty"}"#);
         let mut seen = HashMap::new();
         for (i, first) in values.iter().enumerate() {

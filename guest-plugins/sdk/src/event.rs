@@ -16,7 +16,8 @@ pub enum Kind {
     Number = 3,
     /// A string without quotes, its escapes resolved: UTF-8.
     String = 4,
-    /// An object or array as canonical JSON text.
+    /// An object or array as canonical JSON text. So is, in its quotes, a string that UTF-8 cannot hold: one with half a
+    /// surrogate pair.
     Json = 5,
     /// The whole payload as it came.
     Bytes = 6,

@@ -8,7 +8,7 @@
 //! | the string `a:b` | `a\:b` |
 //! | the number 1 | `\n1` |
 //! | `true` | `\btrue` |
-//! | an object or array | `\j` and its canonical text, escaped |
+//! | an object or array, or a string that UTF-8 cannot hold | `\j` and its canonical text, escaped |
 //! | null | `\z` |
 //! | no such field | `\a` |
 //!

@@ -48,7 +48,7 @@ impl SimilarityScorer for StringDistance {
     fn compare(&self, pair: &Pair<'_>, verdicts: &mut Verdicts) -> Score {
         let (mut all, mut properties) = (Mean::default(), Mean::default());
         for property in pair.properties() {
-            let strings = property.original.kind == Kind::String || property.duplicate.kind == Kind::String;
+            let strings = is_string(property.original) || is_string(property.duplicate);
             if !strings || self.ignore.covers(property.path) {
                 verdicts.push(Verdict::Ignored);
                 continue;
@@ -84,7 +84,12 @@ fn likeness_of(property: &Property<'_>) -> f64 {
 }
 
 fn string(value: Value<'_>) -> Option<&str> {
-    (value.kind == Kind::String).then(|| value.text()).flatten()
+    is_string(value).then(|| value.text()).flatten()
+}
+
+/// A string that holds half a surrogate pair comes as JSON, in quotes.
+fn is_string(value: Value<'_>) -> bool {
+    value.kind == Kind::String || value.kind == Kind::Json && value.bytes.starts_with(b"\"")
 }
 
 #[derive(Debug, Default)]
@@ -143,6 +148,17 @@ mod tests {
 
     fn refusal(config: &str) -> String {
         Harness::<StringDistance>::new_scorer(config).err().unwrap()
+    }
+
+    #[test]
+    fn strings_that_utf_8_cannot_hold_are_strings() {
+        let scorer = Harness::<StringDistance>::new_scorer("").unwrap();
+        let [one, other] = [r#""ab\ud83d""#, r#""ab\ud83e""#].map(|text| Value::new(Kind::Json, text));
+        let said =
+            scorer.compare_rows(&[("/a", one, other), ("/b", one, one), ("/c", one, Value::new(Kind::String, "x"))]);
+        assert_eq!((said.changed, said.same), (vec!["/a".to_owned(), "/c".to_owned()], vec!["/b".to_owned()]));
+        let list = Value::new(Kind::Json, "[1]");
+        assert_eq!(scorer.compare_rows(&[("/a", list, Value::new(Kind::Json, "[2]"))]).ignored, ["/a"]);
     }
 
     #[test]

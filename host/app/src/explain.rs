@@ -81,11 +81,13 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The uuid of an event: a string that is not empty.
+/// The uuid of an event: a string that is not empty. One that holds half a surrogate pair, which is no text, goes by its
+/// JSON text.
 pub(crate) fn uuid(host_fields: &FieldBatch, event: usize) -> Option<&[u8]> {
     let field = event * host_fields.width as usize;
-    let is_text = host_fields.kinds.get(field) == Some(&(Kind::String as u8));
-    host_fields.values.get(field).filter(|uuid| is_text && !uuid.is_empty())
+    let kind = *host_fields.kinds.get(field)?;
+    let is_text = |uuid: &&[u8]| kind == Kind::String as u8 || kind == Kind::Json as u8 && uuid.starts_with(b"\"");
+    host_fields.values.get(field).filter(|uuid| !uuid.is_empty()).filter(is_text)
 }
 
 /// Where in the payloads the fields stand that the scorer asked for.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use engine::fields::Kind;
-use engine::projection::quote;
+use engine::projection::{BYTE_ORDER_MARK, one_line, quote};
 use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
 use engine::record::{Millis, Offset, Record, TopicPartition};
 use plugin::Plugin;
@@ -82,8 +82,9 @@ impl Letters {
         Cow::Owned(text)
     }
 
-    /// Appends the record of a duplicate: one JSON object.
+    /// Appends the record of a duplicate: one JSON object, and one line to every reader of lines.
     pub(crate) fn write(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
         out.extend_from_slice(b"{\"version\":1,\"key\":");
         push_text(out, letter.key);
         out.extend_from_slice(b",\"outcome\":\"");
@@ -101,6 +102,7 @@ impl Letters {
         self.push_original(letter, out);
         self.push_duplicate(letter, out);
         out.push(b'}');
+        one_line(out, start);
     }
 
     fn push_comparison(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
@@ -180,7 +182,9 @@ impl Letters {
             if self.opaque {
                 push_opaque(out, payload);
             } else {
-                out.extend_from_slice(payload);
+                // What stands around the event is no part of its value.
+                let event = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+                out.extend_from_slice(event.trim_ascii());
             }
         }
         out.push(b'}');

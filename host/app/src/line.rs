@@ -310,7 +310,7 @@ impl Line {
                         scratch.wanted.push_opaque();
                         Ok(())
                     }
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(error.reason(payload)),
                 },
             };
             match decoded {

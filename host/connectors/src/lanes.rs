@@ -1,5 +1,6 @@
 //! A file for each lane. Outputs are lines as they came; dead letters are JSON, so that the reason is kept with them.
 
+use engine::projection::one_line;
 use serde_json::{Map, Value};
 
 use crate::files::{FileError, FileSink};
@@ -55,7 +56,7 @@ impl Sink for FileLanes {
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
         let Some(file) = self.of(lane) else { return Ok(()) };
         if lane == Lane::DeadLetter {
-            file.write_line(dead_letter(record).as_bytes())?;
+            file.write_line(&dead_letter(record))?;
         } else {
             file.write_line(record.payload.unwrap_or_default())?;
         }
@@ -63,8 +64,9 @@ impl Sink for FileLanes {
     }
 }
 
-/// `{"reason": …, …, "payload": "…"}`; a payload that is not UTF-8 is given as `payload_hex`.
-fn dead_letter(record: &Outgoing<'_>) -> String {
+/// `{"reason": …, …, "payload": "…"}`, one line to every reader of lines; a payload that is not UTF-8 is given as
+/// `payload_hex`.
+fn dead_letter(record: &Outgoing<'_>) -> Vec<u8> {
     let mut object = Map::new();
     for (name, value) in record.extra_headers {
         object.insert(name.trim_start_matches("dedup-host-").to_owned(), Value::from(*value));
@@ -74,7 +76,9 @@ fn dead_letter(record: &Outgoing<'_>) -> String {
         Ok(text) => object.insert("payload".to_owned(), Value::from(text)),
         Err(_) => object.insert("payload_hex".to_owned(), Value::from(hex(payload))),
     };
-    Value::Object(object).to_string()
+    let mut line = Value::Object(object).to_string().into_bytes();
+    one_line(&mut line, 0);
+    line
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,7 +22,9 @@ pub(super) fn label(path: &[u8]) -> String {
     if path.is_empty() {
         return WHOLE.to_owned();
     }
-    let visible = |is: char| if is.is_control() { char::REPLACEMENT_CHARACTER } else { is };
+    // Some readers of lines take a separator for the end of one.
+    let breaks = |is: char| is.is_control() || matches!(is, '\u{2028}' | '\u{2029}');
+    let visible = |is: char| if breaks(is) { char::REPLACEMENT_CHARACTER } else { is };
     let mut label: String = String::from_utf8_lossy(path_key(path)).chars().map(visible).collect();
     if label.len() > LABEL_BYTES_MAX {
         label.truncate(label.floor_char_boundary(LABEL_BYTES_MAX - ELLIPSIS.len_utf8()));
@@ -57,6 +59,7 @@ mod tests {
         assert_eq!(label(b""), "(the whole event)");
         assert_eq!(label(b"/a\nb\x07"), "/a\u{fffd}b\u{fffd}");
         assert_eq!(label(b"/\xff"), "/\u{fffd}");
+        assert_eq!(label("/a\r\u{85}\u{2028}\u{2029}".as_bytes()), "/a\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
         let full = format!("/{}", "a".repeat(127));
         assert_eq!(label(full.as_bytes()), full);
         for long in ["/é".repeat(60), "/€".repeat(60), "/\u{1}".repeat(120), "x".repeat(5000)] {

@@ -111,7 +111,7 @@ impl Layout {
             return Ok(());
         }
         self.fields.iter_mut().for_each(FieldBatch::clear);
-        self.projection.project(event, &mut self.fields).map_err(|error| error.to_string())?;
+        self.projection.project(event, &mut self.fields).map_err(|error| error.reason(event))?;
         let [fields] = &self.fields;
         for (value, kind) in fields.kinds.iter().enumerate() {
             out.values.push(fields.values.get(value).unwrap_or_default());
@@ -137,7 +137,7 @@ impl Layout {
             return Ok(Vec::new());
         }
         self.fields.iter_mut().for_each(FieldBatch::clear);
-        self.projection.project(event, &mut self.fields).map_err(|error| error.to_string())?;
+        self.projection.project(event, &mut self.fields).map_err(|error| error.reason(event))?;
         Ok(self.projection.spans().to_vec())
     }
 }

@@ -227,7 +227,11 @@ impl Run {
                     self.progress.finished = true;
                     break;
                 }
-                Ok(Step::Failed(error)) => return Err(RunError::Input(error)),
+                Ok(Step::Failed(error)) => {
+                    // All that could be read is decided: a run that is resumed goes on behind it.
+                    self.commit(before)?;
+                    return Err(RunError::Input(error));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(RunError::Other("the input's thread died".to_owned()));

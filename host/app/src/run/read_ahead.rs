@@ -89,21 +89,21 @@ fn read(mut source: FileSource, mut next_offset: Offset, steps: &SyncSender<Step
     loop {
         let mut records = unused.try_recv().unwrap_or_default();
         records.clear();
-        let step = match source.read_batch(next_offset, &mut records, BATCH) {
-            Ok(0) => Step::End,
-            Ok(read) => {
-                next_offset += i64::try_from(read).unwrap_or(i64::MAX);
-                Step::Records(Read {
-                    records: Arc::new(records),
-                    position: source.position(),
-                    progress: source.progress(),
-                })
+        let result = source.read_batch(next_offset, &mut records, BATCH);
+        // What was read before a failure is as good as ever.
+        if !records.is_empty() {
+            next_offset += i64::try_from(records.len()).unwrap_or(i64::MAX);
+            let (position, progress) = (source.position(), source.progress());
+            if steps.send(Step::Records(Read { records: Arc::new(records), position, progress })).is_err() {
+                return;
             }
+        }
+        let last = match result {
+            Ok(0) => Step::End,
+            Ok(_) => continue,
             Err(error) => Step::Failed(error),
         };
-        let last = !matches!(step, Step::Records(_));
-        if steps.send(step).is_err() || last {
-            return;
-        }
+        // Nobody listens any more where this fails.
+        return drop(steps.send(last));
     }
 }

@@ -94,7 +94,8 @@ pub(super) const RULES: &[Rule] = &[
 
 fn odd_text(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut asked = Asked::new(context, role)?;
-    let mut tried = asked.events.with_each(&nasty::strings(), PLACES_MAX);
+    let mut tried = asked.events.with_each(&[nasty::strings(), nasty::halves()].concat(), PLACES_MAX);
+    tried.push(nasty::marked(&asked.events.text()));
     let mut broken = nasty::broken(&asked.events.tree().text());
     broken.extend(nasty::broken(&asked.events.text()));
     broken.extend(mutated(&mut asked.events, MUTATIONS));

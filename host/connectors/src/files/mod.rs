@@ -1,6 +1,8 @@
 //! Newline-delimited files, plain, gzip or zstd, as a source and as sinks, with positions to resume at. Not Kafka, and
-//! not JSON: a line is bytes, and is forwarded exactly.
+//! not JSON: a line is bytes, and is forwarded exactly. Files of other formats are refused by name.
 
+mod gzip;
+mod refused;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -9,6 +11,7 @@ mod tests;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use engine::looks::Looks;
 pub use sink::FileSink;
 pub use source::FileSource;
 
@@ -103,6 +106,32 @@ pub enum FileError {
         /// What the decoder said.
         cause: String,
     },
+    /// Behind the gzip data stands something else. All that came before it has been read.
+    #[error(
+        "{path}: behind the gzip data ({bytes} decompressed), from compressed byte {compressed_bytes} on, stands something \
+         that is neither gzip data nor zeros; all events before it were read: if they are all there should be, leave the \
+         rest off with gzip -dc {path} | dedup-host --input -, else copy or download the file again"
+    )]
+    TrailingGarbage {
+        /// The file.
+        path: String,
+        /// Compressed bytes before it.
+        compressed_bytes: u64,
+        /// Bytes decompressed before it.
+        bytes: u64,
+    },
+    /// The input is no text of lines: see [`engine::looks`].
+    #[error("{path}: {}it looks like {looks}, and not like lines of JSON (plain, gzip or zstd); {way_out}", inside(.within))]
+    NotLines {
+        /// The file.
+        path: String,
+        /// What it looks like.
+        looks: Looks,
+        /// `gzip` or `zstd`, where it is compressed so.
+        within: Option<&'static str>,
+        /// What to do, with the commands.
+        way_out: String,
+    },
     /// A line passes the limit.
     #[error(
         "{path}: line {line}, which starts at byte {start}, has more than the {record_bytes_max} bytes a record may \
@@ -183,6 +212,10 @@ impl FileError {
             Self::Io { action, path, source }
         }
     }
+}
+
+fn inside(within: &Option<&'static str>) -> String {
+    within.map(|format| format!("decompressed by {format}, ")).unwrap_or_default()
 }
 
 fn shown(path: &Path) -> String {

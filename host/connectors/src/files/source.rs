@@ -4,17 +4,24 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use engine::looks::{HEAD_BYTES_MAX, Looks, after_skippable, skippable};
 use engine::record::{NewRecord, Offset, RecordBatch};
-use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
+use super::gzip::{self, Gzip};
 use super::{
     BUFFER_BYTES, BatchLimits, FileError, FilePosition, GZIP_MAGIC, RECORD_BYTES_MAX, ZSTD_MAGIC, is_standard_stream,
-    shown,
+    refused, shown,
 };
 
 /// Compressed bytes asked of the file at a time.
 const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
+
+/// Bytes at the beginning in which a frame of zstd is looked for behind those that are to be skipped.
+const SKIPPABLE_BYTES_MAX: usize = 64 << 10;
+
+/// The largest window that zstd has, as a power of two: `zstd --long=31` makes it. Memory is taken when a frame asks.
+const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
 type RawInput = Box<dyn Read + Send>;
 
@@ -38,11 +45,13 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// Opens `path` (`-` is standard input) at `from`. Gzip and zstd are known by their first bytes. Plain files are
-    /// sought in; compressed ones and streams are read up to the position.
+    /// Opens `path` (`-` is standard input) at `from`. Gzip and zstd are known by their first bytes, whatever the name.
+    /// Plain files are sought in; compressed ones and streams are read up to the position. Of a stream the first line is
+    /// waited for.
     ///
     /// # Errors
-    /// The file cannot be opened or decompressed, or `from` is not a place where a line of it starts.
+    /// The file cannot be opened or decompressed, its content is no lines of text, or `from` is not a place where a line
+    /// of it starts.
     pub fn open(path: &Path, from: FilePosition) -> Result<Self, FileError> {
         if is_standard_stream(path) {
             return Self::of_stream(path, Box::new(io::stdin()), from);
@@ -71,7 +80,8 @@ impl FileSource {
         let at = if plain { from.bytes.saturating_sub(1) } else { 0 };
         file.seek(SeekFrom::Start(at)).map_err(read)?;
         let raw = Counted { input: Box::new(file), bytes: at };
-        Self::over(path, Input::new(format, raw).map_err(read)?, Some(file_bytes)).skip(at, from)
+        let source = Self::over(path, Input::new(format, raw).map_err(read)?, Some(file_bytes));
+        if at == 0 { source.check_content()?.skip(at, from) } else { source.skip(at, from) }
     }
 
     pub(super) fn of_stream(path: &Path, mut input: RawInput, from: FilePosition) -> Result<Self, FileError> {
@@ -79,7 +89,7 @@ impl FileSource {
         let magic = first_bytes(&mut input).map_err(read)?;
         let format = Format::of(&magic, path);
         let raw = Counted { input: Box::new(Cursor::new(magic).chain(input)), bytes: 0 };
-        Self::over(path, Input::new(format, raw).map_err(read)?, None).skip(0, from)
+        Self::over(path, Input::new(format, raw).map_err(read)?, None).check_content()?.skip(0, from)
     }
 
     fn over(path: &Path, input: Input, file_bytes: Option<u64>) -> Self {
@@ -208,6 +218,22 @@ impl FileSource {
         }
     }
 
+    /// Refuses what is no text, once enough is decompressed to see that.
+    fn check_content(mut self) -> Result<Self, FileError> {
+        while !self.ended && !Looks::is_settled(self.head()) {
+            self.fill()?;
+        }
+        match Looks::of(self.head()) {
+            None => Ok(self),
+            Some(looks) => Err(refused::not_lines(&self.path, self.input.format(), looks)),
+        }
+    }
+
+    /// The beginning, as far as it is read.
+    fn head(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end.min(self.start + HEAD_BYTES_MAX)).unwrap_or_default()
+    }
+
     /// Reads on from byte `at`, where the input stands, to the position `from`.
     fn skip(mut self, at: u64, from: FilePosition) -> Result<Self, FileError> {
         self.position = FilePosition { bytes: at, records: from.records };
@@ -215,10 +241,10 @@ impl FileSource {
         while self.position.bytes < from.bytes {
             if self.start == self.end {
                 self.fill()?;
-            }
-            if self.ended {
-                let length = self.position.bytes;
-                return Err(FileError::ResumeBeyondEnd { path: shown(&self.path), bytes: from.bytes, length });
+                if self.ended {
+                    let length = self.position.bytes;
+                    return Err(FileError::ResumeBeyondEnd { path: shown(&self.path), bytes: from.bytes, length });
+                }
             }
             let wanted = usize::try_from(from.bytes - self.position.bytes).unwrap_or(usize::MAX);
             let taken = wanted.min(self.end - self.start);
@@ -238,11 +264,7 @@ impl FileSource {
     }
 
     fn read_error(&self, error: io::Error) -> FileError {
-        let format = match self.input {
-            Input::Plain(_) => return FileError::io("read", &self.path, error),
-            Input::Gzip(_) => "gzip",
-            Input::Zstd(_) => "zstd",
-        };
+        let Some(format) = self.input.format() else { return FileError::io("read", &self.path, error) };
         let bytes = self.position.bytes + (self.end - self.start) as u64;
         let (path, compressed_bytes) = (shown(&self.path), self.input.consumed());
         if error.kind() == ErrorKind::UnexpectedEof {
@@ -251,22 +273,41 @@ impl FileSource {
         if error.raw_os_error().is_some() {
             return FileError::io("read", &self.path, error);
         }
+        if gzip::is_garbage(&error) {
+            return FileError::TrailingGarbage { path, compressed_bytes, bytes };
+        }
         FileError::CorruptArchive { path, format, compressed_bytes, bytes, cause: error.to_string() }
     }
 }
 
-/// Bytes from the start, no more than it takes to know the format: a pipe may have no more for a long time.
+/// Bytes from the start, no more than it takes to know how they are compressed: a pipe may have no more for a long time.
 fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut magic = Vec::with_capacity(ZSTD_MAGIC.len());
-    let begins = |format: &[u8], magic: &[u8]| magic.len() < format.len() && format.starts_with(magic);
-    while begins(&GZIP_MAGIC, &magic) || begins(&ZSTD_MAGIC, &magic) {
-        let mut byte = [0];
-        if read_some(input, &mut byte)? == 0 {
+    let mut head = Vec::with_capacity(ZSTD_MAGIC.len());
+    while let Some(wanted) = wanted(&head) {
+        let known = head.len();
+        head.resize(wanted, 0);
+        let read = read_some(input, head.get_mut(known..).unwrap_or_default())?;
+        head.truncate(known + read);
+        if read == 0 {
             break;
         }
-        magic.extend(byte);
     }
-    Ok(magic)
+    Ok(head)
+}
+
+/// How many bytes there must be to know more; `None` where no more are needed.
+fn wanted(head: &[u8]) -> Option<usize> {
+    const SKIPPABLE_MAGIC_END: [u8; 3] = [0x2a, 0x4d, 0x18];
+    let begins = |format: &[u8], head: &[u8]| head.len() < format.len() && format.starts_with(head);
+    let may_be_skippable = match head {
+        [0x50..=0x5f, rest @ ..] => begins(&SKIPPABLE_MAGIC_END, rest),
+        _ => false,
+    };
+    if begins(&GZIP_MAGIC, head) || begins(&ZSTD_MAGIC, head) || may_be_skippable {
+        return Some(head.len() + 1);
+    }
+    let next_frame = after_skippable(head).saturating_add(ZSTD_MAGIC.len());
+    (skippable(head) && head.len() < next_frame && next_frame <= SKIPPABLE_BYTES_MAX).then_some(next_frame)
 }
 
 fn read_some(input: &mut impl Read, free: &mut [u8]) -> io::Result<usize> {
@@ -289,9 +330,13 @@ impl Format {
     /// By the first bytes; by the name only where there are too few of them, as in an archive cut to nothing.
     fn of(magic: &[u8], path: &Path) -> Self {
         let named = |extension: &str| path.extension().is_some_and(|found| found == extension);
-        if magic.starts_with(&GZIP_MAGIC) || (GZIP_MAGIC.starts_with(magic) && named("gz")) {
+        // No text is a beginning of these: it is an archive that was cut.
+        let cut = |format: &[u8], bytes: usize| magic.len() >= bytes && format.starts_with(magic);
+        if magic.starts_with(&GZIP_MAGIC) || cut(&GZIP_MAGIC, 1) || (magic.is_empty() && named("gz")) {
             Self::Gzip
-        } else if magic == ZSTD_MAGIC || (ZSTD_MAGIC.starts_with(magic) && named("zst")) {
+        } else if magic == ZSTD_MAGIC || cut(&ZSTD_MAGIC, 2) || (ZSTD_MAGIC.starts_with(magic) && named("zst")) {
+            Self::Zstd
+        } else if skippable(magic) && Looks::of(magic) != Some(Looks::Lz4) {
             Self::Zstd
         } else {
             Self::Plain
@@ -301,7 +346,7 @@ impl Format {
 
 enum Input {
     Plain(Counted),
-    Gzip(Box<MultiGzDecoder<BufReader<Counted>>>),
+    Gzip(Gzip<BufReader<Counted>>),
     Zstd(ZstdDecoder<'static, BufReader<Counted>>),
 }
 
@@ -310,9 +355,22 @@ impl Input {
         let buffered = |raw| BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
         Ok(match format {
             Format::Plain => Self::Plain(raw),
-            Format::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(buffered(raw)))),
-            Format::Zstd => Self::Zstd(ZstdDecoder::with_buffer(buffered(raw))?),
+            Format::Gzip => Self::Gzip(Gzip::new(buffered(raw), || BufReader::with_capacity(0, Counted::nothing()))),
+            Format::Zstd => {
+                let mut decoder = ZstdDecoder::with_buffer(buffered(raw))?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Self::Zstd(decoder)
+            }
         })
+    }
+
+    /// How it is compressed; `None` where it is not.
+    fn format(&self) -> Option<&'static str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Gzip(_) => Some("gzip"),
+            Self::Zstd(_) => Some("zstd"),
+        }
     }
 
     fn raw(&self) -> &Counted {
@@ -347,6 +405,12 @@ impl Read for Input {
 struct Counted {
     input: RawInput,
     bytes: u64,
+}
+
+impl Counted {
+    fn nothing() -> Self {
+        Self { input: Box::new(io::empty()), bytes: 0 }
+    }
 }
 
 impl Read for Counted {

@@ -79,7 +79,7 @@ fn lines_are_forwarded_exactly() {
     check(b"\n\n", &[b"", b""]);
     check(b"a\r\nb\n", &[b"a\r", b"b"]);
     check(b"a\n\nlast without newline", &[b"a", b"", b"last without newline"]);
-    check(b"\x00\xff\n\xf0\x9f", &[b"\x00\xff", b"\xf0\x9f"]);
+    check(b"a\n\x00\xff\n\xf0\x9f", &[b"a", b"\x00\xff", b"\xf0\x9f"]);
     for length in 60..70 {
         let line = vec![b'x'; length];
         check(&[line.as_slice(), b"\n", &line].concat(), &[&line, &line]);
@@ -181,8 +181,175 @@ fn a_corrupt_archive_names_the_position() {
     sink.commit().unwrap();
     fs::write(&path, damaged(fs::read(&path).unwrap())).unwrap();
     check_error(read_all(&path), &["in.zst: the zstd data is corrupt near compressed byte"]);
-    let tail = [gzip(b"a\n"), b"this is no gzip member".to_vec()].concat();
+    let tail = [gzip(b"a\n"), b"\x1fthis is no gzip member".to_vec()].concat();
     check_error(read_all(&file_of(&directory, "tail.gz", &tail)), &["(after 2 decompressed): invalid gzip header"]);
+}
+
+#[test]
+fn zeros_behind_gzip_data_are_padding_and_other_bytes_are_not() {
+    let directory = directory();
+    let [first, second] = [gzip(b"a\nb"), gzip(b"c\n")];
+    for zeros in [1, 7, 511, 512, 10_240, 1 << 20] {
+        let zeros = vec![0; zeros];
+        let padded = [first.as_slice(), &zeros].concat();
+        assert_eq!(read_all(&file_of(&directory, "padded", &padded)).unwrap(), lines("a\nb"));
+        let between = [first.as_slice(), &zeros, &second, &zeros].concat();
+        assert_eq!(read_all(&file_of(&directory, "between", &between)).unwrap(), lines("a\nbc\n"));
+        let cut = [first.as_slice(), &zeros, &second[..9]].concat();
+        assert!(matches!(read_all(&file_of(&directory, "cut", &cut)), Err(FileError::TruncatedArchive { .. })));
+    }
+    for garbage in [&b"garbage"[..], b"\0\0garbage", b"\n"] {
+        let whole = [gzip(b"a\nb\n").as_slice(), garbage].concat();
+        let path = file_of(&directory, "garbage.gz", &whole);
+        let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+        let mut batch = RecordBatch::new();
+        let read = source.read_batch(0, &mut batch, ALL);
+        check_error(
+            read,
+            &["garbage.gz: behind the gzip data (4 decompressed)", "gzip -dc ", "or download the file again"],
+        );
+        assert_eq!(
+            (batch.len(), source.position()),
+            (2, FilePosition { bytes: 4, records: 2 }),
+            "what came before is read"
+        );
+    }
+}
+
+/// A frame that decoders are to skip.
+fn skippable(variant: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_le_bytes();
+    [&[0x50 | variant, 0x2a, 0x4d, 0x18], length.as_slice(), content].concat()
+}
+
+#[test]
+fn frames_to_be_skipped_may_stand_before_between_and_behind_those_of_zstd() {
+    let directory = directory();
+    let (one, two) = (zstd(b"a\nb"), zstd(b"c\n"));
+    for (variant, length) in [(0, 4), (0, 0), (15, 100), (3, 5_000), (7, 100_000)] {
+        let skipped = skippable(variant, &vec![7; length]);
+        for whole in [
+            [&skipped, &one, &skipped, &two].map(Vec::as_slice).concat(),
+            [&skipped, &skipped, &one, &two, &skipped].map(Vec::as_slice).concat(),
+        ] {
+            let path = file_of(&directory, "pzstd", &whole);
+            assert_eq!(read_all(&path).unwrap(), lines("a\nbc\n"), "{variant} {length}");
+            assert_eq!(read_from(&path, FilePosition { bytes: 2, records: 1 }).unwrap(), lines("bc\n"));
+            let mut piped =
+                FileSource::of_stream(Path::new("-"), Box::new(&*whole.leak()), FilePosition::default()).unwrap();
+            assert_eq!(read_batches(&mut piped, ALL).unwrap(), lines("a\nbc\n"));
+        }
+        assert_eq!(read_all(&file_of(&directory, "nothing", &skipped)).unwrap(), lines(""));
+    }
+    let cut = [skippable(0, b"abcd"), one].concat();
+    for length in (1..cut.len()).filter(|length| ![12].contains(length)) {
+        let read = read_all(&file_of(&directory, "cut.zst", &cut[..length]));
+        assert!(matches!(read, Err(FileError::TruncatedArchive { .. })) || length < 4, "cut at {length}: {read:?}");
+    }
+}
+
+#[test]
+fn a_zstd_frame_with_a_long_window_is_read() {
+    let directory = directory();
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(28).unwrap();
+    encoder.write_all(b"a\nb\n").unwrap();
+    let path = file_of(&directory, "long", &encoder.finish().unwrap());
+    assert_eq!(read_all(&path).unwrap(), lines("a\nb\n"));
+}
+
+/// Beginnings of files that are no lines, what they are called, and the way out of a file `FILE`.
+const REFUSED: [(&[u8], &str, &str); 24] = [
+    (b"BZh91AY&SY\x8b\x0e", "bzip2 data", "bzip2 -dc FILE | dedup-host --input -"),
+    (b"\xfd7zXZ\0\0\x04", "xz data", "xz -dc FILE | dedup-host --input -"),
+    (b"\x5d\0\0\x80\0\xff\xff", "LZMA data", "xz --format=lzma -dc FILE |"),
+    (b"LZIP\x01\x0c", "lzip data", "lzip -dc FILE |"),
+    (b"\x04\x22\x4d\x18\x64\x40", "LZ4 data", "lz4 -dc FILE |"),
+    (b"\x02\x21\x4c\x18\x0a\0", "LZ4 data", "lz4 -dc FILE |"),
+    (b"\x50\x2a\x4d\x18\x02\0\0\0ab\x04\x22\x4d\x18", "LZ4 data", "lz4 -dc FILE |"),
+    (b"\x1f\x9d\x90", "data of compress (.Z)", "gzip -dc FILE |"),
+    (b"\xff\x06\0\0sNaPpY\x01", "Snappy data", "snzip -dc FILE |"),
+    (b"\x78\x9c\x4b\x04\0\0b\0b", "zlib data", "pigz -dc FILE |"),
+    (b"PK\x03\x04\x14\0", "a ZIP archive", "unzip -p FILE |"),
+    (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7-Zip archive", "7z x -so FILE |"),
+    (b"Rar!\x1a\x07\x01\0", "a RAR archive", "unrar p -inul FILE |"),
+    (b"PAR1\x15\x04\x15", "a Parquet file", "parquet-tools cat --json FILE |"),
+    (b"Obj\x01\x04\x16avro.schema", "an Avro file", "avro-tools tojson FILE |"),
+    (b"ORC\x0a\x0b", "an ORC file", "orc-contents FILE |"),
+    (b"ARROW1\0\0\xff", "Arrow data", "one JSON object a line"),
+    (b"SQLite format 3\0\x10", "an SQLite database", "one JSON object a line"),
+    (b"\xff\xfe{\0\"\0a\0", "UTF-16 text (little-endian)", "iconv -f UTF-16 -t UTF-8 FILE |"),
+    (b"{\0\"\0a\0\"\0:\0", "UTF-16 text (little-endian)", "iconv -f UTF-16LE -t UTF-8 FILE |"),
+    (b"\0{\0\"\0a\0\"\0:", "UTF-16 text (big-endian)", "iconv -f UTF-16BE -t UTF-8 FILE |"),
+    (b"{\0\0\0\"\0\0\0", "UTF-32 text (little-endian)", "iconv -f UTF-32LE -t UTF-8 FILE |"),
+    (b"\0\0\0\0\x07\x02\x06abc", "schema id 7", "one JSON object a line"),
+    (b"\x12\x0a\x05hello\x12\x07", "binary data", "one JSON object a line"),
+];
+
+#[test]
+fn other_formats_are_refused_by_name_whatever_the_file_is_called() {
+    let directory = directory();
+    for (beginning, name, way_out) in REFUSED {
+        for file in ["events.ndjson", "events.gz", "events", "events.zst"] {
+            for tail in [&b""[..], b"\nmore\n"] {
+                let path = file_of(&directory, file, &[beginning, tail].concat());
+                let refused = FileSource::open(&path, FilePosition::default()).map(drop);
+                check_error(
+                    refused,
+                    &[file, "it looks like", name, &way_out.replace("FILE", &path.display().to_string())],
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn other_formats_are_refused_in_a_pipe_and_inside_of_compressed_data() {
+    let directory = directory();
+    for (beginning, name, way_out) in REFUSED {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(beginning).unwrap();
+        drop(writer);
+        let source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default());
+        let piped = way_out.split(" FILE").next().unwrap();
+        check_error(source.map(drop), &["it looks like", name, piped]);
+        for (format, compress) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
+            let path = file_of(&directory, "events", &compress(beginning));
+            check_error(read_all(&path), &[&format!("decompressed by {format}, it looks like"), name, piped]);
+        }
+    }
+    let twice = file_of(&directory, "twice.gz", &gzip(&gzip(b"a\n")));
+    let way_out = format!("gzip -dc {} | gzip -dc | dedup-host --input -", twice.display());
+    check_error(read_all(&twice), &["decompressed by gzip, it looks like gzip data", &way_out]);
+}
+
+#[test]
+fn a_tar_archive_is_refused_in_itself_and_compressed() {
+    let directory = directory();
+    let mut tar = vec![0; 1024];
+    tar[..9].copy_from_slice(b"in.ndjson");
+    tar[257..262].copy_from_slice(b"ustar");
+    tar[512..519].copy_from_slice(b"{\"a\":1}");
+    check_error(read_all(&file_of(&directory, "in.tar", &tar)), &["a tar archive", "tar -xOf "]);
+    check_error(read_all(&file_of(&directory, "in.tar.gz", &gzip(&tar))), &["a tar archive", "| tar -xOf - | dedup"]);
+}
+
+#[test]
+fn a_refused_file_with_an_odd_name_is_quoted_for_the_shell() {
+    let directory = directory();
+    let path = file_of(&directory, "it's $mine.xz", b"\xfd7zXZ\0\0\x04");
+    let quoted = format!("xz -dc '{}/it'\\''s $mine.xz' | dedup", directory.path().display());
+    check_error(read_all(&path), &[&quoted]);
+}
+
+#[test]
+fn text_that_begins_oddly_is_lines_all_the_same() {
+    let directory = directory();
+    for text in ["\u{feff}{}\n", "\n \n\r\n", "nope\n", "PK\n", "P*M\n", "(\n", "\"\n", "{\"a\":\"x\0\"}\n", "日本\n"]
+    {
+        assert_eq!(read_all(&file_of(&directory, "in", text.as_bytes())).unwrap(), lines(text), "{text:?}");
+    }
+    assert_eq!(read_all(&file_of(&directory, "in", b"caf\xe9\n")).unwrap(), [b"caf\xe9"]);
 }
 
 #[test]
@@ -372,7 +539,8 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![4 => 0..20_usize, 3 => 50..80_usize, 1 => 100..700_usize];
     let line = (length, any::<u8>()).prop_map(|(length, byte)| vec![if byte == b'\n' { b'\r' } else { byte }; length]);
     (prop::collection::vec(line, 0..25), any::<bool>()).prop_map(|(lines, ends)| {
-        let mut text = lines.join(&b'\n');
+        // The first line says that these are lines.
+        let mut text = [b"{}".to_vec()].into_iter().chain(lines).collect::<Vec<_>>().join(&b'\n');
         if ends {
             text.push(b'\n');
         }

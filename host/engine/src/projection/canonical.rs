@@ -1,7 +1,7 @@
 //! Objects and arrays as canonical text: one text for all spellings of a value. It works on checked text only.
 
 use super::Numbers;
-use super::text::{quote, unescape};
+use super::text::{quote, quote_halves, unescape};
 use super::walk::{Tokens, kind};
 use crate::fields::Kind;
 
@@ -46,10 +46,13 @@ pub(crate) struct Canonical {
 
 impl Canonical {
     /// Appends the object or array that begins at token `first`: no whitespace, members ordered by the bytes of their
-    /// names, of members with one name only the last, strings with the fewest escapes.
+    /// names, of members with one name only the last, strings with the fewest escapes. A string may stand there too.
     pub(crate) fn write(&mut self, text: Tokens<'_>, first: usize, numbers: Numbers, out: &mut Vec<u8>) {
         if self.write_flat(text, first, numbers, out) {
             return;
+        }
+        if text.byte(first) == b'"' {
+            return self.write_scalar(text, first, numbers, out);
         }
         self.names.clear();
         self.members.clear();
@@ -157,7 +160,12 @@ impl Canonical {
                 out.push(b',');
             }
             if open == b'{' {
-                quote(self.names.get(member.name_start as usize..member.name_end as usize).unwrap_or_default(), out);
+                let name = self.names.get(member.name_start as usize..member.name_end as usize).unwrap_or_default();
+                if text.halves {
+                    quote_halves(name, out)
+                } else {
+                    quote(name, out)
+                }
                 out.push(b':');
             }
             at += 1;
@@ -179,7 +187,7 @@ impl Canonical {
         } else if kind == Kind::String && text.escaped(token) {
             self.string.clear();
             unescape(text.string(token), &mut self.string);
-            quote(&self.string, out);
+            if text.halves { quote_halves(&self.string, out) } else { quote(&self.string, out) }
         } else {
             // A string without escapes already has the fewest.
             text.push_scalar(token, out);

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{EVENT_BYTES_MAX, SEGMENTS_MAX};
+use crate::looks::Looks;
 
 /// A pointer that cannot be looked for. It is a mistake of the configuration, never of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,9 +34,6 @@ pub enum DecodeError {
     /// No bytes, or only whitespace.
     #[error("not JSON: the event is empty")]
     Empty,
-    /// RFC 8259, section 8.1: a text must not begin with a byte order mark.
-    #[error("not JSON: the event begins with a UTF-8 byte order mark; send it without the bytes EF BB BF")]
-    ByteOrderMark,
     /// The bytes are not UTF-8.
     #[error("not JSON at byte {at}: not UTF-8")]
     NotUtf8 {
@@ -50,15 +48,34 @@ pub enum DecodeError {
         /// What could have stood there.
         expected: Expected,
     },
-    /// A `\u` escape names half a character, so the string has no Unicode text.
-    #[error("not JSON at byte {at}: a lone surrogate is not Unicode text")]
-    LoneSurrogate {
-        /// The backslash of the escape.
-        at: u32,
-    },
     /// Longer than [`EVENT_BYTES_MAX`].
     #[error("the event is longer than {EVENT_BYTES_MAX} bytes")]
     TooLong,
+}
+
+impl DecodeError {
+    /// The reason in full: what the event looks like, where it looks like something else than broken JSON. It costs a look
+    /// at the event, and is for those that were refused.
+    #[must_use]
+    pub fn reason(self, event: &[u8]) -> String {
+        match (self, Looks::of(event)) {
+            (Self::Empty | Self::TooLong, _) | (_, None) => self.to_string(),
+            (error, Some(looks @ Looks::Binary)) => {
+                format!("{error}; it looks like binary data: {}", looks.advice_to_senders())
+            }
+            (_, Some(looks)) => format!("not JSON: it looks like {looks}; {}", looks.advice_to_senders()),
+        }
+    }
+
+    /// The same error in a text that begins `by` bytes later.
+    #[cold]
+    pub(super) fn moved(self, by: u32) -> Self {
+        match self {
+            Self::NotUtf8 { at } => Self::NotUtf8 { at: at + by },
+            Self::Syntax { at, expected } => Self::Syntax { at: at + by, expected },
+            Self::Empty | Self::TooLong => self,
+        }
+    }
 }
 
 /// What the grammar asks for where the text broke it.

@@ -167,9 +167,6 @@ fn check_utf8(json: &[u8], start: usize, end: usize) -> Result<(), DecodeError> 
         return Ok(());
     }
     let Some(range) = json.get(start..end.min(json.len())) else { return Ok(()) };
-    if start == 0 && range.starts_with(b"\xef\xbb\xbf") {
-        return Err(DecodeError::ByteOrderMark);
-    }
     match std::str::from_utf8(range) {
         Ok(_) => Ok(()),
         Err(error) => Err(DecodeError::NotUtf8 { at: position(start + error.valid_up_to()) }),

@@ -1,15 +1,17 @@
 //! Fields of JSON events, found in one pass by JSON pointers (RFC 6901). Not a parser: no tree of values is built.
 //!
 //! What counts as JSON, whichever fields are asked for
-//! - The whole event is one JSON text of RFC 8259 in UTF-8, with nothing but whitespace around it. A byte order mark,
-//!   an event that is empty, and an escape that names half a character (a lone surrogate, which no Unicode text can
-//!   hold) are refused.
+//! - The whole event is one JSON text of RFC 8259 in UTF-8, with nothing but whitespace around it, and perhaps a byte
+//!   order mark before it, which is skipped. An event that is empty is refused.
 //! - Values may be nested to any depth, and no depth uses the thread's stack.
 //!
 //! What a field is
 //! - Nothing there is [`Kind::Absent`]; `null` is [`Kind::Null`]; both have no bytes. `true` and `false` are
 //!   [`Kind::Bool`] with these words as bytes.
 //! - A [`Kind::String`] is its text in UTF-8, escapes resolved.
+//! - A string with an escape that names half a surrogate pair without the other (`"\ud83d"`, what cutting an emoji in two
+//!   leaves) is JSON by its grammar, and no text that UTF-8 could hold: it is a [`Kind::Json`] too, in quotes, the half
+//!   as an escape in lower case. A name may hold one as well, and no pointer reaches that.
 //! - A [`Kind::Number`] is its text as written, or one text for each value: see [`Numbers`].
 //! - A [`Kind::Json`] is an object or array as canonical text: no whitespace, members ordered by the UTF-8 bytes of
 //!   their names, strings with the fewest escapes (RFC 8785, section 3.2.2.2), numbers by the same rule as fields.
@@ -42,13 +44,17 @@ pub(crate) use canonical::Canonical;
 use pointer::Tree;
 pub(crate) use pointer::word;
 pub(crate) use reader::Reader;
+pub use text::one_line;
 pub use text::quote;
-pub(crate) use text::unescape;
+pub(crate) use text::{half, push_half, unescape};
 use walk::{Found, Walk};
-pub(crate) use walk::{Nesting, Tokens, kind, push_range};
+pub(crate) use walk::{Nesting, Tokens, push_range};
 
 /// Bytes of the longest event, for positions to fit 32 bits.
 pub const EVENT_BYTES_MAX: usize = u32::MAX as usize - 128;
+
+/// May stand before an event. It is no part of the JSON text, and goes out as it came.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Segments of the longest pointer.
 pub const SEGMENTS_MAX: usize = 1024;
@@ -137,6 +143,22 @@ impl Projection {
     /// The event is not JSON, or too long. Nothing is then appended to any batch.
     pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
         debug_assert_eq!(out.len(), self.groups.len(), "one batch for each group");
+        match json.strip_prefix(BYTE_ORDER_MARK) {
+            None => self.project_at(0, json, out),
+            Some(text) => self.project_marked(text, out),
+        }
+    }
+
+    /// Projects what stands behind a byte order mark.
+    #[cold]
+    fn project_marked(&mut self, text: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
+        let start = error::position(BYTE_ORDER_MARK.len());
+        self.project_at(start, text, out).map_err(|error| error.moved(start))
+    }
+
+    /// Projects a text that begins at byte `start` of its event.
+    #[inline]
+    fn project_at(&mut self, start: u32, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
         self.spans.clear();
         let text = self.reader.read(json)?;
         self.walk.run(text, &self.tree)?;
@@ -150,7 +172,8 @@ impl Projection {
             let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
             let span =
                 if found.kind == Kind::Absent { 0..0 } else { text.span(found.first as usize, found.last as usize) };
-            self.spans.push(span);
+            let moved = if span.is_empty() { span } else { span.start + start..span.end + start };
+            self.spans.push(moved);
         }
         Ok(())
     }
@@ -168,7 +191,8 @@ impl Projection {
 fn append(batch: &mut FieldBatch, text: Tokens<'_>, found: Found, numbers: Numbers, canonical: &mut Canonical) {
     let token = found.first as usize;
     let data = &mut batch.values.data;
-    match found.kind {
+    let kind = if found.kind == Kind::String { text.kind(token, b'"') } else { found.kind };
+    match kind {
         Kind::Absent | Kind::Null | Kind::Bytes => {}
         Kind::Bool => data.extend_from_slice(text.scalar(token)),
         Kind::Number => numbers.write(text.scalar(token), data),
@@ -176,5 +200,5 @@ fn append(batch: &mut FieldBatch, text: Tokens<'_>, found: Found, numbers: Numbe
         Kind::Json => canonical.write(text, token, numbers, data),
     }
     batch.values.end_value();
-    batch.kinds.push(found.kind as u8);
+    batch.kinds.push(kind as u8);
 }

@@ -27,8 +27,7 @@ impl Reader {
     pub(crate) fn read<'a>(&'a mut self, json: &'a [u8]) -> Result<Tokens<'a>, DecodeError> {
         self.level.index(json, &mut self.index)?;
         let index = &self.index;
-        let text = Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes() };
-        check_escapes(json, text.escapes)?;
-        Ok(text)
+        let halves = check_escapes(json, index.escapes())?;
+        Ok(Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes(), halves })
     }
 }

@@ -1,12 +1,14 @@
 //! Strings: their escapes checked, resolved and written. Not where strings stand in a text.
 
-use super::error::{DecodeError, Expected, position, syntax};
+use super::error::{DecodeError, Expected, syntax};
 
-/// Checks every escape of a text. One outside a string is left to the grammar, which has no backslash.
+/// Checks every escape of a text. One outside a string is left to the grammar, which has no backslash. Says whether one
+/// names half a surrogate pair without the other half: that is JSON by its grammar, and no Unicode text.
 ///
 /// # Errors
-/// An unknown escape, `\u` without four digits, or a surrogate without its other half.
-pub(super) fn check_escapes(json: &[u8], escapes: &[u32]) -> Result<(), DecodeError> {
+/// An unknown escape, or `\u` without four digits.
+pub(super) fn check_escapes(json: &[u8], escapes: &[u32]) -> Result<bool, DecodeError> {
+    let mut halves = false;
     let mut escapes = escapes.iter().map(|at| *at as usize);
     while let Some(at) = escapes.next() {
         match json.get(at + 1) {
@@ -14,13 +16,13 @@ pub(super) fn check_escapes(json: &[u8], escapes: &[u32]) -> Result<(), DecodeEr
             Some(b'u') => match unit(json, at).ok_or_else(|| syntax(at + 2, Expected::Hex))? {
                 // The first half takes the escape that follows it as its second; only the pair is a character.
                 0xd800..0xdc00 if low_half(json, at + 6).is_some() => drop(escapes.next()),
-                0xd800..0xe000 => return Err(DecodeError::LoneSurrogate { at: position(at) }),
+                0xd800..0xe000 => halves = true,
                 _ => {}
             },
             _ => return Err(syntax(at + 1, Expected::Escape)),
         }
     }
-    Ok(())
+    Ok(halves)
 }
 
 /// The UTF-16 unit of the escape `\uXXXX` at `at`.
@@ -37,7 +39,9 @@ fn low_half(json: &[u8], at: usize) -> Option<u32> {
     unit(json, at).filter(|unit| (0xdc00..0xe000).contains(unit))
 }
 
-/// Appends the text of a string given without its quotes, whose escapes have been checked.
+/// Appends the text of a string given without its quotes, whose escapes have been checked: UTF-8, but for half a
+/// surrogate pair without the other, which becomes the three bytes that UTF-8 would have for it and never has (WTF-8).
+/// So different strings stay different.
 pub(crate) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = memchr::memchr(b'\\', raw) {
         out.extend_from_slice(raw.get(..at).unwrap_or_default());
@@ -49,9 +53,16 @@ pub(crate) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => {
-                let (character, bytes) = character(raw, at);
+                let (code, bytes) = character(raw, at);
                 length = bytes;
-                character
+                match char::from_u32(code) {
+                    Some(character) => character,
+                    None => {
+                        push_half(code, out);
+                        raw = raw.get(at + length..).unwrap_or_default();
+                        continue;
+                    }
+                }
             }
             Some(other) => char::from(*other),
             None => return,
@@ -62,15 +73,48 @@ pub(crate) fn unescape(mut raw: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(raw);
 }
 
-/// The character of one `\u` escape or of a pair, and how many bytes it was written in.
-fn character(raw: &[u8], at: usize) -> (char, usize) {
+/// The code of one `\u` escape or of a pair, and how many bytes it was written in.
+fn character(raw: &[u8], at: usize) -> (u32, usize) {
     let unit = unit(raw, at).unwrap_or_default();
     let pair = if (0xd800..0xdc00).contains(&unit) { low_half(raw, at + 6) } else { None };
-    let (code, length) = match pair {
+    match pair {
         Some(low) => (0x1_0000 + ((unit - 0xd800) << 10) + (low - 0xdc00), 12),
         None => (unit, 6),
-    };
-    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
+    }
+}
+
+/// Appends half a surrogate pair as [`unescape`] does.
+pub(crate) fn push_half(unit: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0xed, 0x80 | (unit >> 6 & 0x3f) as u8, 0x80 | (unit & 0x3f) as u8]);
+}
+
+/// The half of a surrogate pair that a text of [`unescape`] begins with.
+pub(crate) fn half(text: &[u8]) -> Option<u32> {
+    match text {
+        [0xed, high @ 0xa0..=0xbf, low, ..] => Some(0xd000 | u32::from(high & 0x3f) << 6 | u32::from(low & 0x3f)),
+        _ => None,
+    }
+}
+
+/// As [`quote`], for what [`unescape`] made of a text that has halves of surrogate pairs: these become escapes again, so
+/// that the result is UTF-8.
+pub(super) fn quote_halves(text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    quote(text, out);
+    let quoted = out.split_off(start);
+    let mut rest = quoted.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        match half(rest) {
+            Some(unit) => {
+                out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                rest = rest.get(3..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
 }
 
 /// Appends a string, UTF-8, in quotes and with the fewest escapes (RFC 8785, section 3.2.2.2).
@@ -112,4 +156,41 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
         other => other,
     };
     out.extend_from_slice(&[b'\\', short]);
+}
+
+/// Makes one line of the JSON text in `out` from `start` on, for every reader of lines: line breaks between its tokens
+/// become spaces, and the characters in its strings that some take for the end of a line (U+0085, U+2028, U+2029) become
+/// escapes. Its value stays what it is.
+pub fn one_line(out: &mut Vec<u8>, start: usize) {
+    let Some(first) = out.get(start..).and_then(line_end) else { return };
+    let tail = out.split_off(start + first);
+    let mut rest = tail.as_slice();
+    while let Some((before, end)) = line_end(rest).and_then(|at| rest.split_at_checked(at)) {
+        out.extend_from_slice(before);
+        let (replacement, length): (&[u8], usize) = match end {
+            [0xc2, ..] => (br"\u0085", 2),
+            [0xe2, _, 0xa8, ..] => (br"\u2028", 3),
+            [0xe2, ..] => (br"\u2029", 3),
+            _ => (b" ", 1),
+        };
+        out.extend_from_slice(replacement);
+        rest = end.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// Where the first end of a line stands. Most texts have none, which is found out sixteen bytes at a time.
+fn line_end(text: &[u8]) -> Option<usize> {
+    let may_be = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0xc2 | 0xe2);
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..)?;
+        let (blocks, _) = rest.as_chunks::<16>();
+        let plain = blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | may_be(byte))).count();
+        at += plain * 16 + rest.get(plain * 16..)?.iter().position(may_be)?;
+        match text.get(at..)? {
+            [b'\n' | b'\r', ..] | [0xc2, 0x85, ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => return Some(at),
+            _ => at += 1,
+        }
+    }
 }

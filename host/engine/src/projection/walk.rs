@@ -15,6 +15,8 @@ pub(crate) struct Tokens<'a> {
     pub(crate) tokens: &'a [u32],
     pub(crate) firsts: &'a [u8],
     pub(crate) escapes: &'a [u32],
+    /// Whether an escape names half a surrogate pair without the other half.
+    pub(crate) halves: bool,
 }
 
 /// What was found for one node of the tree.
@@ -96,6 +98,20 @@ impl<'a> Tokens<'a> {
         let start = self.start(token);
         let after = self.escapes.partition_point(|at| (*at as usize) < start);
         self.escapes.get(after).is_some_and(|at| (*at as usize) < self.start(token + 1))
+    }
+
+    /// What the value at a token is, of which the first byte is given: a string that holds half a surrogate pair is no
+    /// text that UTF-8 could hold, and goes as JSON.
+    #[inline(always)]
+    pub(crate) fn kind(&self, token: usize, first: u8) -> Kind {
+        if first == b'"' && self.halves && self.has_half(token) { Kind::Json } else { kind(first) }
+    }
+
+    #[cold]
+    fn has_half(&self, token: usize) -> bool {
+        let mut text = Vec::new();
+        unescape(self.string(token), &mut text);
+        std::str::from_utf8(&text).is_err()
     }
 
     #[cold]

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::PATH_BYTES_MAX;
-use crate::projection::{push_range, word};
+use crate::projection::{half, push_half, push_range, word};
 
 /// Stands for "no pointer".
 pub(super) const NONE: u32 = u32::MAX;
@@ -100,12 +100,20 @@ impl Atlas {
         let mut name = Vec::new();
         for segment in rest.split(|byte| *byte == b'/') {
             name.clear();
-            let mut bytes = segment.iter();
-            while let Some(byte) = bytes.next() {
-                name.push(match byte {
-                    b'~' if *bytes.next()? == b'1' => b'/',
-                    other => *other,
-                });
+            let mut parts = segment.split(|byte| *byte == b'~');
+            name.extend_from_slice(parts.next()?);
+            for part in parts {
+                let (escape, after) = part.split_first()?;
+                match (escape, after.split_first_chunk::<4>()) {
+                    (b'u', Some((digits, rest))) => {
+                        push_half(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?, &mut name);
+                        name.extend_from_slice(rest);
+                    }
+                    _ => {
+                        name.push(if *escape == b'1' { b'/' } else { b'~' });
+                        name.extend_from_slice(after);
+                    }
+                }
             }
             node = self.search(node, &name, path_bytes_max)?;
         }
@@ -169,7 +177,10 @@ impl Atlas {
     fn search(&mut self, parent: u32, name: &[u8], path_bytes_max: usize) -> Option<u32> {
         let above = *self.nodes.get(parent as usize)?;
         let escapes = name.iter().filter(|byte| matches!(byte, b'~' | b'/')).count();
-        if (above.path_end - above.path_start) as usize + 1 + name.len() + escapes >= path_bytes_max {
+        // Half a surrogate pair has three bytes in a name, and six in a pointer.
+        let halves = memchr::memchr_iter(0xed, name).filter(|at| name.get(*at..).and_then(half).is_some()).count();
+        let name_bytes = name.len() + escapes + 3 * halves;
+        if (above.path_end - above.path_start) as usize + 1 + name_bytes >= path_bytes_max {
             return None;
         }
         let hash = self.hasher.hash_one((parent, name));
@@ -193,11 +204,18 @@ impl Atlas {
         let path_start = self.paths.len();
         self.paths.extend_from_within(above.path_start as usize..above.path_end as usize);
         self.paths.push(b'/');
-        for byte in name {
-            match byte {
-                b'~' => self.paths.extend_from_slice(b"~0"),
-                b'/' => self.paths.extend_from_slice(b"~1"),
-                other => self.paths.push(*other),
+        let mut rest = name;
+        while let Some((byte, after)) = rest.split_first() {
+            let half = half(rest);
+            rest = after;
+            match (byte, half) {
+                (_, Some(unit)) => {
+                    self.paths.extend_from_slice(format!("~u{unit:04x}").as_bytes());
+                    rest = after.get(2..).unwrap_or_default();
+                }
+                (b'~', None) => self.paths.extend_from_slice(b"~0"),
+                (b'/', None) => self.paths.extend_from_slice(b"~1"),
+                (other, None) => self.paths.push(*other),
             }
         }
         let name_start = self.names.len();

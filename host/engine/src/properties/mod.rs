@@ -10,7 +10,8 @@
 //!   [`DEPTH_MAX`] levels below a root. What lies deeper is one property of kind JSON. So is an object with a member whose
 //!   pointer would have [`PATH_BYTES_MAX`] bytes or more.
 //! - Of members with one name only the last counts, at every level. Names and strings are compared after their escapes
-//!   are resolved; in pointers `~` is `~0` and `/` is `~1`.
+//!   are resolved; in pointers `~` is `~0` and `/` is `~1`. Half a surrogate pair in a name, which no pointer can spell, is
+//!   `~ud83d`, and a string value that holds one has kind JSON: see [`crate::projection`].
 //! - Numbers come by value ([`crate::projection::Numbers::Canonical`]), also inside arrays and objects, whose text is
 //!   canonical. `null` has kind null and no bytes. Values hence do not depend on how an event is spelled.
 //! - A value of more than [`VALUE_BYTES_MAX`] bytes is cut: its first [`VALUE_HEAD_BYTES`] bytes, or a few less for a

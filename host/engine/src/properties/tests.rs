@@ -549,3 +549,49 @@ proptest! {
         }
     }
 }
+
+const JSON: u8 = Kind::Json as u8;
+const STRING: u8 = Kind::String as u8;
+
+#[test]
+fn halves_of_surrogate_pairs_in_names_and_values() {
+    let mut bench = Bench::new(&[""]);
+    let event = r#"{"\ud83d":"a\udc00","b":"\\ud83d","c":{"x\ude00/~":[1,"\ud83d"]},"~ud83d":1}"#;
+    let again = r#"{"~ud83d":1.0,"c":{"x\uDE00\/~":[1,"\uD83D"]},"\uD83D":"\u0061\uDC00","\u0062":"\\ud83d"}"#;
+    let rows = bench.same(event, again);
+    let expected = [
+        ("/b", STRING, r"\ud83d"),
+        ("/c/x~ude00~1~0", JSON, r#"[1,"\ud83d"]"#),
+        ("/~0ud83d", Kind::Number as u8, "1"),
+        ("/~ud83d", JSON, r#""a\udc00""#),
+    ];
+    let found: Vec<_> = rows.iter().map(|(path, (kind, value), _)| (path.as_str(), *kind, value.as_str())).collect();
+    assert_eq!(found, expected);
+    assert_eq!(bench.text(event), event);
+}
+
+#[test]
+fn half_a_surrogate_pair_is_no_string_that_spells_it() {
+    let mut bench = Bench::new(&[""]);
+    let rows = bench.pair(r#"{"a":"\ud83d"}"#, r#"{"a":"\"\\ud83d\""}"#);
+    let text = r#""\ud83d""#.to_owned();
+    assert_eq!(rows, [("/a".to_owned(), (JSON, text.clone()), (STRING, text))]);
+    let rows = bench.pair(r#"{"\ud83d":1}"#, r#"{"~ud83d":1}"#);
+    let one = (Kind::Number as u8, "1".to_owned());
+    assert_eq!(rows, [("/~0ud83d".to_owned(), ABSENT, one.clone()), ("/~ud83d".to_owned(), one, ABSENT),]);
+}
+
+#[test]
+fn halves_of_surrogate_pairs_in_what_is_kept_apart() {
+    let mut bench = Bench::new(&[""]);
+    let blob = "x".repeat(KEPT_BYTES_MAX);
+    let event = format!(r#"{{"\ud83d":{{"\udc00~":"\ud800","/":"\ud800{blob}"}},"blob":"{blob}"}}"#);
+    let rows = bench.same(&event, &event);
+    assert_eq!(paths(&rows), ["/blob", "/~ud83d/~1", "/~ud83d/~udc00~0"]);
+    assert_eq!((rows[2].1.0, rows[2].1.1.as_str()), (JSON, r#""\ud800""#));
+    assert_eq!(Kept::decode(&bench.keep(&event)).unwrap().form(), Form::Properties);
+    let text = bench.text(&event);
+    assert!(text.contains(r#""/~ud83d/~udc00~0":"\ud800""#), "{text}");
+    let long = format!(r#"{{"a":{{"{}":1}}}}"#, r"\ud800".repeat(100));
+    assert_eq!(paths(&bench.same(&long, &long)), ["/a"], "its pointer would be too long");
+}

@@ -7,7 +7,7 @@ use super::cut::cut;
 use super::flatten::Leaf;
 use super::kept::{CUT, Kept, push_number};
 use crate::fields::{Column, Kind};
-use crate::projection::{Canonical, Numbers, Tokens, kind};
+use crate::projection::{Canonical, Numbers, Tokens};
 
 /// Bytes of the value of each root; 0 where there is none.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -64,10 +64,7 @@ pub(super) fn push_values<'a>(
 ) {
     for leaf in leaves {
         let kind = match leaf {
-            Some(leaf) => {
-                push_value(text, *leaf, bounds, canonical, &mut values.data);
-                kind(leaf.byte)
-            }
+            Some(leaf) => push_value(text, *leaf, bounds, canonical, &mut values.data).0,
             None => Kind::Absent,
         };
         kinds.push(kind as u8);
@@ -88,18 +85,25 @@ pub(super) fn push_kept<'a>(
     }
 }
 
-/// Appends one value; says whether it was cut.
+/// Appends one value; says what it is, and whether it was cut.
 #[inline]
-fn push_value(text: Tokens<'_>, leaf: Leaf, bounds: Level, canonical: &mut Canonical, out: &mut Vec<u8>) -> bool {
+fn push_value(
+    text: Tokens<'_>,
+    leaf: Leaf,
+    bounds: Level,
+    canonical: &mut Canonical,
+    out: &mut Vec<u8>,
+) -> (Kind, bool) {
     let (token, start) = (leaf.first as usize, out.len());
-    match kind(leaf.byte) {
-        Kind::Absent | Kind::Null | Kind::Bytes => return false,
+    let kind = text.kind(token, leaf.byte);
+    match kind {
+        Kind::Absent | Kind::Null | Kind::Bytes => return (kind, false),
         Kind::Bool => text.push_scalar(token, out),
         Kind::Number => Numbers::Canonical.write(text.scalar(token), out),
         Kind::String => text.push_text(token, out),
         Kind::Json => canonical.write(text, token, Numbers::Canonical, out),
     }
-    cut(out, start, bounds.values)
+    (kind, cut(out, start, bounds.values))
 }
 
 /// Appends one kept property.
@@ -116,16 +120,12 @@ pub(super) fn push_property(
     // The longest root, for the least to be written.
     let candidates = roots.iter().enumerate().filter_map(|(at, root)| below(root).map(|rest| (at, rest)));
     let (root, rest) = candidates.min_by_key(|(_, rest)| rest.len()).unwrap_or((0, path));
-    let kind_at = out.len();
-    out.push(kind(leaf.byte) as u8);
+    let mut value = Vec::new();
+    let (kind, cut) = push_value(text, leaf, bounds, canonical, &mut value);
+    out.push(if cut { kind as u8 | CUT } else { kind as u8 });
     push_number(root, out);
     push_number(rest.len(), out);
     out.extend_from_slice(rest);
-    let mut value = Vec::new();
-    let cut = push_value(text, leaf, bounds, canonical, &mut value);
-    if let Some(kind) = out.get_mut(kind_at).filter(|_| cut) {
-        *kind |= CUT;
-    }
     push_number(value.len(), out);
     out.extend_from_slice(&value);
 }

@@ -31,7 +31,7 @@ pub(super) struct TestArgs {
     /// One event: text, or @FILE (of which a newline at the end is left out)
     #[arg(long, value_name = "JSON|@FILE", required_unless_present = "input", conflicts_with = "input", value_parser = event)]
     event: Option<Bytes>,
-    /// Events, one a line, plain, .gz or .zst; `-` is standard input
+    /// Events, one a line, plain, gzip or zstd; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = stream)]
     input: Option<Stream>,
     /// Most events read of --input
@@ -84,7 +84,7 @@ pub(super) struct BenchArgs {
     /// Events to measure with, made up unless --input is given
     #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = units::count)]
     events: usize,
-    /// Events, one a line, plain, .gz or .zst; `-` is standard input
+    /// Events, one a line, plain, gzip or zstd; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = stream)]
     input: Option<Stream>,
     /// Answer with one JSON object
