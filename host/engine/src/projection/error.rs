@@ -1,5 +1,7 @@
 //! What can be wrong with a pointer or with an event. Small and copied freely; not a log line.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use super::{EVENT_BYTES_MAX, SEGMENTS_MAX};
@@ -59,6 +61,32 @@ pub enum DecodeError {
     /// Longer than [`EVENT_BYTES_MAX`].
     #[error("the event is longer than {EVENT_BYTES_MAX} bytes")]
     TooLong,
+}
+
+/// Why an event was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// It is not JSON text.
+    #[error(transparent)]
+    Event(#[from] DecodeError),
+    /// The string of a member that [`super::JsonIn`] names is not JSON text. Positions are bytes of that text, escapes
+    /// resolved.
+    #[error("json-in {}: the string is {}", if member.is_empty() { "\"\"" } else { &**member }, inside(cause))]
+    Inside {
+        /// The member's pointer.
+        member: Arc<str>,
+        /// What is wrong with the text.
+        cause: DecodeError,
+    },
+}
+
+/// What is said of a string is not said of the event.
+fn inside(cause: &DecodeError) -> String {
+    match cause {
+        DecodeError::Empty => "not JSON: it is empty".to_owned(),
+        DecodeError::Syntax { at, expected: Expected::End } => format!("not JSON at byte {at}: expected its end"),
+        other => other.to_string(),
+    }
 }
 
 /// What the grammar asks for where the text broke it.

@@ -26,9 +26,14 @@ impl Reader {
     /// The text is too long, is not UTF-8, has an open string, or a wrong character or escape in a string.
     pub(crate) fn read<'a>(&'a mut self, json: &'a [u8]) -> Result<Tokens<'a>, DecodeError> {
         self.level.index(json, &mut self.index)?;
-        let index = &self.index;
-        let text = Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes() };
+        let text = self.tokens(json);
         check_escapes(json, text.escapes)?;
         Ok(text)
+    }
+
+    /// The tokens of the text that was read last, which is `json`.
+    pub(super) fn tokens<'a>(&'a self, json: &'a [u8]) -> Tokens<'a> {
+        let index = &self.index;
+        Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes() }
     }
 }

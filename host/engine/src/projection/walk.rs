@@ -293,13 +293,20 @@ impl Walk {
     pub(super) fn run(&mut self, text: Tokens<'_>, tree: &Tree) -> Result<(), DecodeError> {
         self.found.clear();
         self.found.resize(tree.len(), Found::ABSENT);
+        self.run_below(text, tree, 0)
+    }
+
+    /// As [`Walk::run`] for a text whose value is that of `node`: what was found elsewhere stays.
+    ///
+    /// # Errors
+    /// The text is not one JSON value.
+    pub(super) fn run_below(&mut self, text: Tokens<'_>, tree: &Tree, node: u32) -> Result<(), DecodeError> {
         self.frames.clear();
         self.escapes_before = 0;
         if text.tokens.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let mut token = 0;
-        let mut node = 0;
+        let (mut token, mut node) = (0, node);
         loop {
             let first = text.byte(token);
             let container = matches!(first, b'{' | b'[');
