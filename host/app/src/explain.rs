@@ -103,7 +103,7 @@ pub(crate) struct Wanted {
     /// Whether the event is JSON.
     pub(crate) is_json: Vec<bool>,
     /// What the ranges stand in, for events of which that is not the payload, up to the last of these; else empty.
-    texts: Column,
+    pub(crate) texts: Column,
 }
 
 impl Wanted {
@@ -187,7 +187,7 @@ pub(crate) struct Explainer {
     facts: Vec<Fact>,
     told: Vec<Told>,
     /// A record for each duplicate, where somebody reads them.
-    texts: Column,
+    pub(crate) texts: Column,
     findings: Findings,
     cost: PluginCost,
 }
