@@ -36,12 +36,12 @@ pub(super) fn unescape_text(
     out: &mut Vec<u8>,
 ) -> Result<(), DecodeError> {
     let raw = text.string(token);
-    out.clear();
     if !text.escaped(token) {
+        out.clear();
         out.extend_from_slice(raw);
         return Ok(());
     }
-    // No escape is shorter than what it spells; and blocks are written whole.
+    // No escape is shorter than what it spells; and blocks are written whole, over whatever stands there.
     out.resize(raw.len() + 64, 0);
     let (mut read, mut written) = (0, 0);
     loop {

@@ -202,6 +202,18 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// How many escapes stand before `start`, of which `known` are known to. Most often few are between two names; where a
+/// string is JSON text, hundreds are.
+#[inline(never)]
+fn escapes_before(escapes: &[u32], known: usize, start: usize) -> usize {
+    let rest = escapes.get(known..).unwrap_or_default();
+    let before = |at: &u32| (*at as usize) < start;
+    match rest.iter().take(8).position(|at| !before(at)) {
+        Some(few) => known + few,
+        None => known + rest.partition_point(before),
+    }
+}
+
 /// Appends `bytes[start..end]`. Most values are short, and to copy more than is wanted, but of a size known beforehand,
 /// costs less than to copy just what is wanted.
 #[inline(always)]
@@ -377,8 +389,8 @@ impl Walk {
     /// Whether an escape stands in a name; names are asked about in the order of the text.
     #[inline(always)]
     fn escape_within(&mut self, escapes: &[u32], start: usize, end: usize) -> bool {
-        while escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < start) {
-            self.escapes_before += 1;
+        if escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < start) {
+            self.escapes_before = escapes_before(escapes, self.escapes_before, start);
         }
         escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < end)
     }
