@@ -21,6 +21,7 @@ mod files {
     pub(crate) mod examples;
     pub(crate) mod explained;
     pub(crate) mod inputs;
+    pub(crate) mod inside;
     pub(crate) mod interrupted;
     pub(crate) mod model;
     pub(crate) mod oddities;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         files::model::TESTS,
         files::explained::TESTS,
         files::oddities::TESTS,
+        files::inside::TESTS,
         files::originals::TESTS,
         files::examples::TESTS,
     ]

@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("example_seed_events", example_seed_events),
     ("example_backfill", example_backfill),
     ("example_github_events", example_github_events),
+    ("example_posthog", example_posthog),
 ];
 
 /// Runs an example and checks what it prints against the block in its README that shows it.
@@ -33,6 +34,10 @@ fn example_seed_events() {
 
 fn example_backfill() {
     check("backfill");
+}
+
+fn example_posthog() {
+    check("posthog");
 }
 
 fn example_github_events() {

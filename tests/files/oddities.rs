@@ -156,10 +156,10 @@ fn events_too_large_to_be_kept_whole() {
     }
 }
 
-const EVIL: &str = include_str!("../../host/plugin/tests/common/evil.wat");
+pub(super) const EVIL: &str = include_str!("../../host/plugin/tests/common/evil.wat");
 
 /// The same plugin, but it asks for the payload.
-fn of_payloads(text: &str) -> String {
+pub(super) fn of_payloads(text: &str) -> String {
     let fields = r#""\00\00\00\00\01\00\00\00\40\00\00\00\01\00\00\00""#;
     assert!(text.contains(fields), "the plugin's text has changed");
     text.replace(fields, r#""\00\00\00\00\00\00\00\00\40\00\00\00\01\00\00\00""#)

@@ -72,6 +72,11 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// What the spans of an event stand in.
+    fn text(&self, event: u32, record: u32) -> &'a [u8] {
+        self.wanted.text(event).unwrap_or_else(|| self.payload(record))
+    }
+
     fn payload(&self, record: u32) -> &'a [u8] {
         self.records.get(record as usize).and_then(|record| record.payload()).unwrap_or_default()
     }
@@ -99,16 +104,25 @@ pub(crate) struct Wanted {
     pub(crate) spans: Vec<Range<u32>>,
     /// Whether the event is JSON.
     pub(crate) is_json: Vec<bool>,
+    /// What the ranges stand in, for events of which that is not the payload, up to the last of these; else empty.
+    pub(crate) texts: Column,
 }
 
 impl Wanted {
     pub(crate) fn clear(&mut self) {
         self.spans.clear();
         self.is_json.clear();
+        self.texts.clear();
     }
 
-    /// The fields of a JSON event.
-    pub(crate) fn push(&mut self, spans: impl IntoIterator<Item = Range<u32>>) {
+    /// The fields of a JSON event, and what they stand in where that is not the payload.
+    pub(crate) fn push(&mut self, spans: impl IntoIterator<Item = Range<u32>>, text: Option<&[u8]>) {
+        if let Some(text) = text {
+            while self.texts.len() < self.is_json.len() {
+                self.texts.end_value();
+            }
+            self.texts.push(text);
+        }
         self.spans.extend(spans);
         self.is_json.push(true);
     }
@@ -117,6 +131,10 @@ impl Wanted {
     pub(crate) fn push_opaque(&mut self) {
         self.spans.resize(self.spans.len() + self.width, 0..0);
         self.is_json.push(false);
+    }
+
+    fn text(&self, event: u32) -> Option<&[u8]> {
+        self.texts.get(event as usize).filter(|text| !text.is_empty())
     }
 
     fn is_json(&self, event: u32) -> bool {
@@ -171,7 +189,7 @@ pub(crate) struct Explainer {
     facts: Vec<Fact>,
     told: Vec<Told>,
     /// A record for each duplicate, where somebody reads them.
-    texts: Column,
+    pub(crate) texts: Column,
     findings: Findings,
     cost: PluginCost,
 }
@@ -193,7 +211,9 @@ impl Explainer {
             scorer: scorer.map(plugin::Plugin::scorer).transpose()?,
             dumper: scorer.and_then(|scorer| Dumper::new(rules.dumps.as_ref(), scorer, Role::SimilarityScorer, source)),
             rests: 0,
-            pairer: input.map(|_| Pairer::new((!reads_payload).then_some(roots.as_slice()))).transpose()?,
+            pairer: input
+                .map(|_| Pairer::new_inside((!reads_payload).then_some(roots.as_slice()), &rules.json_in))
+                .transpose()?,
             roots,
             reads_payload,
             uuid_field: rules.uuid_field.clone(),
@@ -266,7 +286,7 @@ impl Explainer {
             if !is_first {
                 continue;
             }
-            let (payload, uuid) = (batch.payload(*record), batch.uuid(event));
+            let (payload, uuid) = (batch.text(event, *record), batch.uuid(event));
             if self.reads_payload || batch.wanted.is_json(event) {
                 let (offset, spans, text) = (candidate.offset, batch.wanted.of(event), &mut self.original);
                 text.clear();
@@ -343,11 +363,13 @@ impl Explainer {
             fact.pair = match kept {
                 None => Err(NOT_KEPT),
                 Some(_) if !self.reads_payload && !batch.wanted.is_json(duplicate.event) => Err(NOT_JSON),
-                Some(kept) => match pairer.pair(&kept, batch.payload(duplicate.record), spans, &mut self.pairs) {
-                    Ok(()) => Ok(self.pairs.pairs() - 1),
-                    Err(Refusal::OtherFields) => Err(OTHER_FIELDS),
-                    Err(Refusal::Damaged) => Err(DAMAGED),
-                },
+                Some(kept) => {
+                    match pairer.pair(&kept, batch.text(duplicate.event, duplicate.record), spans, &mut self.pairs) {
+                        Ok(()) => Ok(self.pairs.pairs() - 1),
+                        Err(Refusal::OtherFields) => Err(OTHER_FIELDS),
+                        Err(Refusal::Damaged) => Err(DAMAGED),
+                    }
+                }
             };
         }
         self.facts.push(fact);

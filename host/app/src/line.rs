@@ -9,7 +9,7 @@ use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
 use engine::entry::Found;
 use engine::fields::{Extraction, FieldBatch, KeyStatus, Kind};
 use engine::fingerprint::{Fingerprint, Fingerprinter};
-use engine::projection::{Numbers, PointerError, Projection};
+use engine::projection::{JsonIn, Numbers, PointerError, Projection};
 use engine::properties::TooManyRoots;
 use engine::record::{Offset, Record, RecordBatch, TopicPartition};
 use engine::time::{Clock, parse_event_time};
@@ -35,6 +35,8 @@ pub struct Rules {
     pub event_time: Option<String>,
     /// Whether numbers reach the plugin by value or as written.
     pub numbers: Numbers,
+    /// Members whose strings are JSON text.
+    pub json_in: JsonIn,
     /// What becomes of events without a key.
     pub on_missing_key: OnMissingKey,
     /// What becomes of late events.
@@ -299,7 +301,7 @@ impl Line {
                 None => Err("the payload is null (a tombstone)".to_owned()),
                 Some(payload) => match self.projection.project(payload, &mut scratch.fields) {
                     Ok(()) => {
-                        scratch.wanted.push(self.projection.spans().iter().cloned());
+                        scratch.wanted.push(self.projection.spans().iter().cloned(), self.projection.spans_text());
                         Ok(())
                     }
                     // Fields of the host's own are a service where there is JSON; the payload need not be.
@@ -566,7 +568,8 @@ impl Fitted {
             [Some(rules.uuid_field.clone()), rules.event_time.clone()].into_iter().flatten().collect();
         let explainer = Explainer::new(source, rules, plugins)?;
         let spans = explainer.roots();
-        let projection = Projection::compile_with_spans(&[&plugin_fields, &host_fields], spans, rules.numbers)?;
+        let groups: [&[String]; 2] = [&plugin_fields, &host_fields];
+        let projection = Projection::compile_inside(&groups, spans, &rules.json_in, rules.numbers)?;
         Ok(Self {
             wanted: Wanted { width: spans.len(), ..Wanted::default() },
             fields: projection.widths().into_iter().map(FieldBatch::new).collect(),

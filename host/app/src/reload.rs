@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::asked::HangUps;
 pub use self::asked::{Asked, Asking, Swap, requests};
-use self::same_keys::same_keys;
+use self::same_keys::{Reading, same_keys};
 use self::watch::{Look, Stamp, Watched};
 use crate::line::{Line, Rules};
 use crate::metrics::{Metrics, SwapResult};
@@ -185,7 +185,8 @@ impl Reloader {
         let events = self.in_force.recent();
         fresh.iter().try_for_each(|candidate| conforms(candidate, &self.config, &events))?;
         Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
-        let compared = same_keys(&old.extractor, &plugins.extractor, self.rules.numbers, &events)?;
+        let reading = Reading { numbers: self.rules.numbers, json_in: &self.rules.json_in };
+        let compared = same_keys(&old.extractor, &plugins.extractor, reading, &events)?;
         tracing::info!(compared, "recent events have the same keys by the old plugin and the new");
         self.in_force.publish(plugins);
         self.files = files;

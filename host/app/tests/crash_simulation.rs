@@ -13,7 +13,7 @@ use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use engine::decide::Window;
-use engine::projection::Numbers;
+use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use engine::time::{Clock, ClockRules};
 use plugin::{Limits, Runtime, Texts};
@@ -272,6 +272,7 @@ fn line(plugins: &Plugins, dir: &Path) -> Line {
         key_version: 1,
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
+        json_in: Vec::new(),
     };
     let mut options = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
     options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
@@ -281,6 +282,7 @@ fn line(plugins: &Plugins, dir: &Path) -> Line {
         uuid_field: "/uuid".to_owned(),
         event_time: None,
         numbers: Numbers::AsWritten,
+        json_in: JsonIn::default(),
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,

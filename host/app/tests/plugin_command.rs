@@ -259,6 +259,31 @@ fn numbers_reach_a_plugin_as_the_run_was_told() {
 }
 
 #[test]
+fn events_inside_a_string_are_tried_and_measured() {
+    let (desk, path) = (Desk::new(), shipped("composite_key"));
+    let path = path.display();
+    desk.write("in", "{\"data\":\"{\\\"x\\\":\\\"a\\\"}\"}\n{\"data\":{\"x\":\"a\"}}\n{\"data\":\"no JSON\"}\n");
+    let tried = desk.plugin(&format!("test {path} --plugin-config /data/x --json-in /data --input in --json")).json();
+    let of = |number: usize, member: &str| tried["events"][number - 1]["extraction"][member].clone();
+    assert_eq!((of(1, "keys"), of(2, "duplicate_of"), of(3, "status")), (json!(["a"]), json!(1), json!("undecodable")));
+    desk.plugin(&format!("test {path} --plugin-config /data/x --json-in /data --input in"))
+        .is(0, &["json-in /data: the string is not JSON at byte 0"]);
+    desk.plugin(&format!("bench {path} --plugin-config /data/x --json-in /data --input in")).is(0, &["composite_key"]);
+    let scorer = shipped("property_similarity");
+    desk.write("one", r#"{"data":"{\"x\":\"a\",\"y\":1}"}"#);
+    desk.write("other", r#"{"data":"{\"x\":\"a\",\"y\":2}"}"#);
+    let config = r#"{"properties":"/data"}"#;
+    for fields in ["", "/data/y"] {
+        let config = config.replace('}', &format!(r#","fields":["{fields}"]}}"#));
+        let words = format!(
+            "test {} --scorer-config {config} --json-in /data --original @one --event @other",
+            scorer.display()
+        );
+        desk.plugin(&words).is(0, &["/data/y"]);
+    }
+}
+
+#[test]
 fn events_of_a_file_and_the_duplicates_among_them() {
     let (desk, path) = (Desk::new(), shipped("composite_key"));
     desk.write("in", "{\"x\":\"a\"}\n{\"x\":\"b\"}\n{\"x\":\"a\"}\nno JSON\n{\"x\":\"a\"}\n{\"y\":\"a\"}\n");

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use engine::fields::FieldBatch;
-use engine::projection::{Numbers, Projection};
+use engine::projection::{JsonIn, Numbers, Projection};
 
 /// Distinct events of each shape, so that no branch is learnt by heart.
 const EVENTS: usize = 1_000;
@@ -177,6 +177,42 @@ fn compare(title: &str, events: &[String], pointers: &[&str]) {
     );
 }
 
+/// The same events with an object at `/data` and with its JSON text there, by turns; the ratio is what a string costs.
+fn compare_inside(title: &str, events: &[String], pointers: &[&str]) {
+    let envelope = |data: &str| {
+        format!(
+            r#"{{"uuid":"0199","distinct_id":"user_1","ip":"10.0.0.1","data":{data},"now":"2026-01-01T12:00:00Z","token":"phc"}}"#
+        )
+    };
+    let plain: Vec<String> = events.iter().map(|event| envelope(event)).collect();
+    let inside: Vec<String> =
+        events.iter().map(|event| envelope(&serde_json::to_string(event).expect("a string"))).collect();
+    let bytes = |events: &[String]| events.iter().map(String::len).sum::<usize>() / events.len();
+    println!("{title}: {} events, {} bytes plain, {} as a string", events.len(), bytes(&plain), bytes(&inside));
+    let project = |events: &[String], members: &[&str]| {
+        let members = JsonIn::new(members).expect("pointers of this file");
+        let no_spans: &[&str] = &[];
+        let mut projection = Projection::compile_inside(&[pointers], no_spans, &members, Numbers::AsWritten)
+            .expect("pointers of this file");
+        let mut out = [FieldBatch::new(pointers.len() as u32)];
+        measure(events, |event| {
+            if out[0].events() >= EVENTS {
+                out[0].clear();
+            }
+            projection.project(event.as_bytes(), &mut out).expect("events of this file");
+        })
+    };
+    let line = |name: &str, (best, median): (f64, f64)| {
+        println!("  {name:<38} best {best:>8.1} ns  median {median:>8.1} ns");
+    };
+    let (of_plain, of_inside) = (project(&plain, &[]), project(&inside, &["/data"]));
+    line("plain", of_plain);
+    line("plain, --json-in", project(&plain, &["/data"]));
+    line("as a string, not looked into", project(&inside, &[]));
+    line("as a string, --json-in", of_inside);
+    println!("  string to plain: best {:.2}, median {:.2}", of_inside.0 / of_plain.0, of_inside.1 / of_plain.1);
+}
+
 fn main() {
     let mut random = Random(1);
     let events = |make: &mut dyn FnMut() -> String| (0..EVENTS).map(|_| make()).collect::<Vec<_>>();
@@ -192,4 +228,9 @@ fn main() {
     compare("small, an object", &events(&mut || small(&mut random, "")), &["/uuid", "/properties"]);
     let deep = ["/id", "/actor/login", "/repo/name", "/payload/push_id", "/payload/commits/0/sha"];
     compare("nested", &events(&mut || nested(&mut random)), &deep);
+    let four = ["/data/timestamp", "/data/distinct_id", "/data/token", "/data/event"];
+    compare_inside("inside, small", &events(&mut || small(&mut random, "")), &four);
+    compare_inside("inside, small, Cyrillic", &events(&mut || small(&mut random, &"Съешь ещё. ".repeat(5))), &four);
+    let deep = ["/data/id", "/data/actor/login", "/data/repo/name", "/data/payload/commits/0/sha"];
+    compare_inside("inside, nested", &events(&mut || nested(&mut random)), &deep);
 }

@@ -78,6 +78,7 @@ fn identity() -> StoreIdentity {
         key_version: 1,
         window_ms: Some(8_000_000),
         allowed_lateness_ms: 0,
+        json_in: Vec::new(),
     }
 }
 

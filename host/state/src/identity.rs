@@ -24,6 +24,9 @@ pub struct StoreIdentity {
     pub window_ms: Option<i64>,
     /// How late an event may be and still be judged, in milliseconds.
     pub allowed_lateness_ms: i64,
+    /// Pointers of the members whose strings are read as JSON text, in order; none in stores that do not say.
+    #[serde(default)]
+    pub json_in: Vec<String>,
 }
 
 /// One field in which a stored identity is not the wanted one.
@@ -46,6 +49,10 @@ impl std::fmt::Display for Difference {
         if self.field == "key_version" {
             let Self { stored, wanted, .. } = self;
             return write!(f, "the plugin's keys have version {wanted}, and those stored have version {stored}");
+        }
+        if self.field == "json_in" {
+            let Self { stored, wanted, .. } = self;
+            return write!(f, "--json-in decides which fields a plugin finds: stored {stored}, wanted {wanted}");
         }
         write!(f, "{}: stored {}, wanted {}", self.field, self.stored, self.wanted)
     }
@@ -102,6 +109,7 @@ mod tests {
             key_version: 1,
             window_ms: Some(1000),
             allowed_lateness_ms: 0,
+            json_in: vec!["/data".into()],
         };
         Description { format_version: FORMAT_VERSION, identity, bucket_ms: Some(125), seed: [0; 16] }
     }
@@ -113,10 +121,12 @@ mod tests {
         wanted.seed = [1; 16];
         wanted.identity.key_version = 2;
         wanted.identity.window_ms = None;
+        wanted.identity.json_in.clear();
         let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
             [
+                "--json-in decides which fields a plugin finds: stored [\"/data\"], wanted []",
                 "the plugin's keys have version 2, and those stored have version 1",
                 "window_ms: stored 1000, wanted null"
             ]

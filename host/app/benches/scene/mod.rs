@@ -9,7 +9,7 @@ use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, 
 use engine::decide::Window;
 use engine::entry::{Entry, Write};
 use engine::fingerprint::Fingerprint;
-use engine::projection::Numbers;
+use engine::projection::{JsonIn, Numbers};
 use engine::time::ClockRules;
 use plugin::{Plugin, Runtime};
 use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
@@ -60,6 +60,7 @@ pub(crate) fn rules(keep_originals: bool) -> Rules {
         uuid_field: "/uuid".to_owned(),
         event_time: None,
         numbers: Numbers::AsWritten,
+        json_in: JsonIn::default(),
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
@@ -78,6 +79,7 @@ pub(crate) fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> Parti
         key_version: 1,
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
+        json_in: Vec::new(),
     };
     let mut layout = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
     options(&mut layout);

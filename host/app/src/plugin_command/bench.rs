@@ -276,7 +276,7 @@ impl Work {
 }
 
 fn layout(extractor: Option<Input>, scorer: Option<Input>, config: &SandboxConfig) -> Result<Layout, CommandError> {
-    Layout::new(&Inputs { extractor, scorer }, events::numbers(config))
+    Layout::new(&Inputs { extractor, scorer }, config)
 }
 
 /// Memory of an instance after it has seen all batches; one that fails is asked no further.

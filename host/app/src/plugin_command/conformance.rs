@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode as ProcessExit;
 
 use conformance::{Golden, Level, Options, Outcome, Report, SuiteError, UnknownRule, catalogue, select};
+use engine::projection::{Expander, JsonIn};
 use indicatif::{ProgressBar, ProgressStyle};
 use plugin::{Limits, Wasi};
 
@@ -96,13 +97,24 @@ fn options(config: &ConformanceConfig) -> Result<Options, Ended> {
         golden: golden.map_err(|error| (ConformanceExit::Suite, error.to_string()))?,
         samples: samples
             .map_err(|error| (ConformanceExit::Suite, error.message))?
-            .map_or_else(Vec::new, |(all, _)| all),
+            .map_or_else(Vec::new, |(all, _)| plain(all, &config.sandbox.json_in)),
         quick: false,
         wasi,
         limits,
         cache_dir,
         arguments: arguments(config),
     })
+}
+
+/// Events with strings that are JSON text replaced by what they spell: what is made of them then differs inside, too. One
+/// that a run would not decode stays as it is.
+fn plain(events: Vec<Vec<u8>>, json_in: &JsonIn) -> Vec<Vec<u8>> {
+    let Some(mut expander) = Expander::new(json_in, "") else { return events };
+    let plain = |event: Vec<u8>| {
+        let mut out = Vec::new();
+        if expander.expand(&event, &mut out).is_some() { out } else { event }
+    };
+    events.into_iter().map(plain).collect()
 }
 
 /// What has to stand on a command line that repeats one rule, beside the component, the rule, the seed and the texts.
@@ -117,6 +129,9 @@ fn arguments(config: &ConformanceConfig) -> Vec<String> {
         Some(Stream::File(path)) => add("--input", path.display().to_string()),
         Some(Stream::Standard) => add("--input", "-".to_owned()),
         None => {}
+    }
+    for member in sandbox.json_in.iter() {
+        add("--json-in", member.to_owned());
     }
     if sandbox.wasi != Wasi::None {
         add("--plugin-wasi", sandbox::wasi_name(sandbox.wasi).to_owned());

@@ -79,15 +79,15 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(inputs: &Inputs, numbers: Numbers) -> Result<Self, CommandError> {
+    pub(super) fn new(inputs: &Inputs, config: &SandboxConfig) -> Result<Self, CommandError> {
         let wrong =
             |error: String| CommandError::new(ExitCode::Plugin, format!("the plugin asks for too much: {error}"));
         let fields = fields(inputs.extractor.as_ref()).unwrap_or_default();
         let roots = fields_of_scorer(inputs);
         let spans = roots.unwrap_or_default();
-        let projection =
-            Projection::compile_with_spans(&[fields], spans, numbers).map_err(|error| wrong(error.to_string()))?;
-        let pairer = inputs.scorer.as_ref().map(|_| Pairer::new(roots));
+        let projection = Projection::compile_inside(&[fields], spans, &config.json_in, numbers(config))
+            .map_err(|error| wrong(error.to_string()))?;
+        let pairer = inputs.scorer.as_ref().map(|_| Pairer::new_inside(roots, &config.json_in));
         Ok(Self {
             projection,
             fields: [FieldBatch::new(fields.len().try_into().unwrap_or(u32::MAX))],
@@ -123,8 +123,10 @@ impl Layout {
     /// Appends what the scorer gets of a duplicate and its original, through the form in which a run keeps originals.
     /// The error says why a run would not compare them.
     pub(super) fn push_pair(&mut self, original: &[u8], duplicate: &[u8], out: &mut PairBatch) -> Result<(), String> {
-        let of_original = self.spans(original).map_err(|error| format!("the original: {error}"))?;
-        let of_duplicate = self.spans(duplicate).map_err(|error| format!("the duplicate: {error}"))?;
+        let (of_original, text) = self.spans(original).map_err(|error| format!("the original: {error}"))?;
+        let original = text.as_deref().unwrap_or(original);
+        let (of_duplicate, text) = self.spans(duplicate).map_err(|error| format!("the duplicate: {error}"))?;
+        let duplicate = text.as_deref().unwrap_or(duplicate);
         let Some(pairer) = &mut self.pairer else { return Err("the plugin scores nothing".to_owned()) };
         self.kept.clear();
         pairer.keep(None, original, &of_original, &mut self.kept);
@@ -132,13 +134,14 @@ impl Layout {
         pairer.pair(&kept, duplicate, &of_duplicate, out).map_err(|error| error.to_string())
     }
 
-    fn spans(&mut self, event: &[u8]) -> Result<Vec<Range<u32>>, String> {
+    /// Where the scorer's fields stand, and in what, where that is not the event.
+    fn spans(&mut self, event: &[u8]) -> Result<(Vec<Range<u32>>, Option<Vec<u8>>), String> {
         if self.scorer_reads_payload {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         self.fields.iter_mut().for_each(FieldBatch::clear);
         self.projection.project(event, &mut self.fields).map_err(|error| error.reason(event))?;
-        Ok(self.projection.spans().to_vec())
+        Ok((self.projection.spans().to_vec(), self.projection.spans_text().map(<[u8]>::to_vec)))
     }
 }
 
@@ -154,6 +157,6 @@ fn fields_of_scorer(inputs: &Inputs) -> Option<&[String]> {
 }
 
 /// What numbers reach a plugin as.
-pub(super) fn numbers(config: &SandboxConfig) -> Numbers {
+fn numbers(config: &SandboxConfig) -> Numbers {
     if config.canonical_numbers { Numbers::Canonical } else { Numbers::AsWritten }
 }

@@ -164,7 +164,7 @@ impl<'a> Tester<'a> {
             Some(Input::Payload) | None => Vec::new(),
         };
         let inputs = Inputs { extractor: extractor_input, scorer: scorer_input };
-        let layout = Layout::new(&inputs, events::numbers(&config.sandbox))?;
+        let layout = Layout::new(&inputs, &config.sandbox)?;
         Ok(Self { info, layout, fields, extractor, scorer, seen: HashMap::new() })
     }
 

@@ -2,17 +2,24 @@
 //! not among them may still get another key.
 
 use engine::fields::{Extraction, FieldBatch, Kind};
-use engine::projection::{Numbers, Projection};
+use engine::projection::{JsonIn, Numbers, Projection};
 use plugin::{Input, Plugin};
 
 /// The keys of one event, sorted.
 type Keys = Vec<Vec<u8>>;
 
+/// How events are read for a plugin that asks for fields.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) numbers: Numbers,
+    pub(super) json_in: &'a JsonIn,
+}
+
 /// Events that have keys by both plugins, and how many of them had their keys compared.
-pub(super) fn same_keys(old: &Plugin, new: &Plugin, numbers: Numbers, events: &[Vec<u8>]) -> Result<usize, String> {
+pub(super) fn same_keys(old: &Plugin, new: &Plugin, reading: Reading<'_>, events: &[Vec<u8>]) -> Result<usize, String> {
     // Where the old one fails there is nothing to compare with.
-    let Ok(before) = keys_of(old, numbers, events) else { return Ok(0) };
-    let after = keys_of(new, numbers, events)?;
+    let Ok(before) = keys_of(old, reading, events) else { return Ok(0) };
+    let after = keys_of(new, reading, events)?;
     let keyed = before.iter().zip(&after).filter(|(before, _)| !before.is_empty());
     let (compared, other) =
         keyed.fold((0, 0), |(all, other), (before, after)| (all + 1, other + usize::from(before != after)));
@@ -28,14 +35,14 @@ pub(super) fn same_keys(old: &Plugin, new: &Plugin, numbers: Numbers, events: &[
 }
 
 /// The keys of each event; none where it has none, cannot be decoded, or the plugin fails on it.
-fn keys_of(plugin: &Plugin, numbers: Numbers, events: &[Vec<u8>]) -> Result<Vec<Keys>, String> {
+fn keys_of(plugin: &Plugin, reading: Reading<'_>, events: &[Vec<u8>]) -> Result<Vec<Keys>, String> {
     let (fields, decoded) = match plugin.input() {
         Input::Payload => {
             let mut whole = FieldBatch::new(1);
             events.iter().for_each(|event| whole.push(Kind::Bytes, event));
             (whole, (0..events.len()).collect())
         }
-        Input::Fields(fields) => projected(fields, numbers, events)?,
+        Input::Fields(fields) => projected(fields, reading, events)?,
     };
     let mut extraction = Extraction::default();
     let mut extractor = plugin.extractor().map_err(|error| error.to_string())?;
@@ -52,8 +59,10 @@ fn keys_of(plugin: &Plugin, numbers: Numbers, events: &[Vec<u8>]) -> Result<Vec<
 }
 
 /// The fields of the events that are JSON, and which events these are.
-fn projected(fields: &[String], numbers: Numbers, events: &[Vec<u8>]) -> Result<(FieldBatch, Vec<usize>), String> {
-    let mut projection = Projection::compile(&[fields], numbers).map_err(|error| error.to_string())?;
+fn projected(fields: &[String], reading: Reading<'_>, events: &[Vec<u8>]) -> Result<(FieldBatch, Vec<usize>), String> {
+    let no_spans: &[&str] = &[];
+    let projection = Projection::compile_inside(&[fields], no_spans, reading.json_in, reading.numbers);
+    let mut projection = projection.map_err(|error| error.to_string())?;
     let mut batches: Vec<FieldBatch> = projection.widths().into_iter().map(FieldBatch::new).collect();
     let mut decoded = Vec::new();
     for (event, payload) in events.iter().enumerate() {
@@ -79,7 +88,16 @@ mod tests {
         let runtime = Runtime::new(Limits::default()).unwrap();
         let load = |config| runtime.load(&dir.join("composite_key.wasm"), Some(config)).unwrap();
         let events: Vec<Vec<u8>> = events.iter().map(|event| event.as_bytes().to_vec()).collect();
-        same_keys(&load(before), &load(after), Numbers::AsWritten, &events)
+        let json_in = JsonIn::new(&["/data"]).unwrap();
+        let reading = Reading { numbers: Numbers::AsWritten, json_in: &json_in };
+        same_keys(&load(before), &load(after), reading, &events)
+    }
+
+    #[test]
+    fn keys_of_fields_inside_a_string_are_compared() {
+        let event = r#"{"data":"{\"a\":1,\"b\":2}"}"#;
+        assert_eq!(compared("/data/a", "/data/a", &[event, r#"{"data":"{"}"#]), Ok(1));
+        assert!(compared("/data/a", "/data/b", &[event]).is_err());
     }
 
     #[test]

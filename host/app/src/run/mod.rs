@@ -266,6 +266,7 @@ impl Parts {
             key_version: plugins.extractor.key_version(),
             window_ms: self.rules.window.length,
             allowed_lateness_ms: self.rules.window.allowed_lateness,
+            json_in: self.rules.json_in.iter().map(str::to_owned).collect(),
         };
         let dir = root.join(&source.topic).join(source.partition.to_string());
         PartitionStore::open(&dir, &identity, self.store_options.clone())
@@ -287,6 +288,7 @@ fn rules(config: &Config) -> Rules {
         uuid_field: config.records.uuid_field.clone(),
         event_time: config.records.event_time.clone(),
         numbers: if config.records.canonical_numbers { Numbers::Canonical } else { Numbers::AsWritten },
+        json_in: config.records.json_in.clone(),
         on_missing_key: config.records.on_missing_key,
         late: window.late,
         on_plugin_failure: config.plugin.on_failure,

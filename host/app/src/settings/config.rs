@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::projection::JsonIn;
 use plugin::Wasi;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -129,6 +130,8 @@ pub struct RecordsConfig {
     pub uuid_field: String,
     /// Whether numbers reach a plugin by value.
     pub canonical_numbers: bool,
+    /// Members whose strings are JSON text.
+    pub json_in: JsonIn,
     /// What becomes of a record without a key.
     pub on_missing_key: OnMissingKey,
 }
@@ -474,6 +477,11 @@ pub(super) fn canonical_numbers(text: &str) -> Result<bool, String> {
     units::one_of(text, &[("as-written", false), ("canonical", true)])
 }
 
+/// Members whose strings are JSON text.
+pub(super) fn json_in(typed: &Typed) -> Result<JsonIn, SettingsError> {
+    JsonIn::new(typed.all("json-in")).map_err(|error| typed.wrong("json-in", error.to_string()))
+}
+
 fn records(typed: &Typed) -> Result<RecordsConfig, SettingsError> {
     let on_missing_key =
         [("pass", OnMissingKey::Pass), ("dead-letter", OnMissingKey::DeadLetter), ("drop", OnMissingKey::Drop)];
@@ -481,6 +489,7 @@ fn records(typed: &Typed) -> Result<RecordsConfig, SettingsError> {
         event_time: typed.get("event-time", units::pointer)?,
         uuid_field: typed.need("uuid-field", units::pointer)?,
         canonical_numbers: typed.need("numbers", canonical_numbers)?,
+        json_in: json_in(typed)?,
         on_missing_key: typed.need("on-missing-key", |text| units::one_of(text, &on_missing_key))?,
     })
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use engine::projection::JsonIn;
 use plugin::Wasi;
 
 use super::files::Stream;
@@ -53,6 +54,8 @@ pub struct SandboxConfig {
     pub cache_dir: Option<PathBuf>,
     /// Whether numbers reach a plugin by value.
     pub canonical_numbers: bool,
+    /// Members whose strings are JSON text.
+    pub json_in: JsonIn,
 }
 
 /// `plugin inspect`.
@@ -236,6 +239,7 @@ impl SandboxConfig {
             time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
             cache_dir: typed.need("plugin-cache-dir", config::cache_dir)?,
             canonical_numbers: numbers.unwrap_or(false),
+            json_in: config::json_in(typed)?,
         })
     }
 }

@@ -236,6 +236,18 @@ pub const SETTINGS: &[Setting] = &[
         .or("/uuid"),
     plain(
         Deduplication,
+        "json-in",
+        "POINTER",
+        "A member whose string is JSON text, as PostHog's `data` is; repeat the flag for several\n\nPointers to what lies \
+         below it then go on inside the string, as if it were the value it spells: --json-in /data, and the plugin, \
+         --uuid-field, --event-time and the scorer find /data/event. Events are still forwarded as they came. A member that \
+         is no string is used as it is; an event with a string that is not JSON is a dead letter. Strings inside such a \
+         string are named one by one: --json-in /data --json-in /data/properties. Plugins that read the whole payload get \
+         it as it came.",
+    )
+    .kind(Many(',')),
+    plain(
+        Deduplication,
         "numbers",
         "as-written|canonical",
         "Whether 1 and 1.0 are the same to a key\n\nas-written hands a plugin the digits as they stand, canonical the \

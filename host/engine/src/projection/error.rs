@@ -1,5 +1,7 @@
 //! What can be wrong with a pointer or with an event. Small and copied freely; not a log line.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use super::{EVENT_BYTES_MAX, SEGMENTS_MAX};
@@ -75,6 +77,52 @@ impl DecodeError {
             Self::Syntax { at, expected } => Self::Syntax { at: at + by, expected },
             Self::Empty | Self::TooLong => self,
         }
+    }
+}
+
+/// Why an event was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// It is not JSON text.
+    #[error(transparent)]
+    Event(#[from] DecodeError),
+    /// The string of a member that [`super::JsonIn`] names is not JSON text. Positions are bytes of that text, escapes
+    /// resolved.
+    #[error("json-in {}: the string is {}", if member.is_empty() { "\"\"" } else { &**member }, inside(cause))]
+    Inside {
+        /// The member's pointer.
+        member: Arc<str>,
+        /// What is wrong with the text.
+        cause: DecodeError,
+    },
+}
+
+impl Refused {
+    /// As [`DecodeError::reason`].
+    #[must_use]
+    pub fn reason(&self, event: &[u8]) -> String {
+        match self {
+            Self::Event(error) => error.reason(event),
+            Self::Inside { .. } => self.to_string(),
+        }
+    }
+
+    /// The same error in a text that begins `by` bytes later. What is inside a string has positions of its own.
+    #[cold]
+    pub(super) fn moved(self, by: u32) -> Self {
+        match self {
+            Self::Event(error) => Self::Event(error.moved(by)),
+            Self::Inside { .. } => self,
+        }
+    }
+}
+
+/// What is said of a string is not said of the event.
+fn inside(cause: &DecodeError) -> String {
+    match cause {
+        DecodeError::Empty => "not JSON: it is empty".to_owned(),
+        DecodeError::Syntax { at, expected: Expected::End } => format!("not JSON at byte {at}: expected its end"),
+        other => other.to_string(),
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Index {
 
 /// What one block leaves to the next.
 #[derive(Default)]
-struct Carry {
+pub(super) struct Carry {
     /// All ones inside a string.
     in_string: u64,
     /// Bit 0: the next byte is escaped.
@@ -113,17 +113,17 @@ impl Index {
     }
 }
 
-struct Escapes {
+pub(super) struct Escapes {
     /// Backslashes that begin an escape.
-    starts: u64,
+    pub(super) starts: u64,
     /// Bytes right after those.
-    escaped: u64,
+    pub(super) escaped: u64,
 }
 
 impl Carry {
     /// Tells backslashes that escape from those that are escaped, by the carries of one subtraction.
     #[inline(always)]
-    fn escapes(&mut self, backslash: u64) -> Escapes {
+    pub(super) fn escapes(&mut self, backslash: u64) -> Escapes {
         const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
         if backslash == 0 {
             return Escapes { starts: 0, escaped: std::mem::take(&mut self.escaped) };

@@ -19,28 +19,34 @@
 //!   `{"a":{"b":1},"a":2}` there is no `/a/b`. Names are compared after their escapes are resolved.
 //! - The pointer `""` is the whole event. In an array a segment is an index, `0` or digits that do not begin with `0`;
 //!   `-` names no element.
+//! - Where a member's string is known to be JSON text ([`JsonIn`]), pointers go on inside it: see `inside`.
 //!
 //! How: `simd` names bytes 64 at a time, `index` turns that into positions of tokens, `walk` checks the grammar
-//! over these and notes where fields stand, and only what was asked for is copied.
+//! over these and notes where fields stand, and only what was asked for is copied. `inside` and `strip` do the same for
+//! texts in strings.
 
 mod canonical;
 mod error;
 mod index;
+mod inside;
 mod number;
 mod pointer;
 mod reader;
 mod simd;
+mod strip;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
 mod walk;
 
-pub use error::{DecodeError, Expected, PointerError};
+pub use error::{DecodeError, Expected, PointerError, Refused};
+pub use inside::{Expander, JSON_IN_MAX, JsonIn, JsonInError};
 
 use std::ops::Range;
 
 use crate::fields::{FieldBatch, Kind};
 pub(crate) use canonical::Canonical;
+use inside::Inside;
 use pointer::Tree;
 pub(crate) use pointer::word;
 pub(crate) use reader::Reader;
@@ -94,6 +100,8 @@ pub struct Projection {
     walk: Walk,
     canonical: Canonical,
     spans: Vec<Range<u32>>,
+    /// `None` where no member's string is JSON text.
+    inside: Option<Box<Inside>>,
 }
 
 impl Projection {
@@ -115,14 +123,30 @@ impl Projection {
         spans: &[P],
         numbers: Numbers,
     ) -> Result<Self, PointerError> {
+        Self::compile_inside(groups, spans, &JsonIn::default(), numbers)
+    }
+
+    /// As [`Projection::compile_with_spans`]; pointers that go on below a member of `json_in` whose value is a string go on
+    /// in the JSON text that the string is.
+    ///
+    /// # Errors
+    /// A pointer is not one of RFC 6901, or is longer than [`SEGMENTS_MAX`].
+    pub fn compile_inside<S: AsRef<str>, P: AsRef<str>>(
+        groups: &[&[S]],
+        spans: &[P],
+        json_in: &JsonIn,
+        numbers: Numbers,
+    ) -> Result<Self, PointerError> {
         let pointers = groups.iter().copied().flatten().map(AsRef::as_ref);
-        let (tree, nodes) = Tree::compile(pointers.chain(spans.iter().map(AsRef::as_ref)))?;
+        let (tree, nodes) = Tree::compile(pointers.chain(spans.iter().map(AsRef::as_ref)).chain(json_in.iter()))?;
         let mut nodes = nodes.into_iter();
         let groups = groups.iter().map(|group| nodes.by_ref().take(group.len()).collect()).collect();
+        let asked_spans = nodes.by_ref().take(spans.len()).collect();
         Ok(Self {
+            inside: Inside::new(json_in, nodes.as_slice(), &tree),
             tree,
             groups,
-            asked_spans: nodes.collect(),
+            asked_spans,
             numbers,
             reader: Reader::default(),
             walk: Walk::default(),
@@ -140,8 +164,8 @@ impl Projection {
     /// Appends one event to every batch; there are as many batches as groups.
     ///
     /// # Errors
-    /// The event is not JSON, or too long. Nothing is then appended to any batch.
-    pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
+    /// The event, or a string in it that should be, is not JSON, or too long. Nothing is then appended to any batch.
+    pub fn project(&mut self, json: &[u8], out: &mut [FieldBatch]) -> Result<(), Refused> {
         debug_assert_eq!(out.len(), self.groups.len(), "one batch for each group");
         match json.strip_prefix(BYTE_ORDER_MARK) {
             None => self.project_at(0, json, out),
@@ -151,39 +175,74 @@ impl Projection {
 
     /// Projects what stands behind a byte order mark.
     #[cold]
-    fn project_marked(&mut self, text: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
+    fn project_marked(&mut self, text: &[u8], out: &mut [FieldBatch]) -> Result<(), Refused> {
         let start = error::position(BYTE_ORDER_MARK.len());
         self.project_at(start, text, out).map_err(|error| error.moved(start))
     }
 
     /// Projects a text that begins at byte `start` of its event.
     #[inline]
-    fn project_at(&mut self, start: u32, json: &[u8], out: &mut [FieldBatch]) -> Result<(), DecodeError> {
+    fn project_at(&mut self, start: u32, json: &[u8], out: &mut [FieldBatch]) -> Result<(), Refused> {
         self.spans.clear();
         let text = self.reader.read(json)?;
         self.walk.run(text, &self.tree)?;
-        for (batch, group) in out.iter_mut().zip(&self.groups) {
-            for node in group {
-                let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
-                append(batch, text, found, self.numbers, &mut self.canonical);
+        if let Some(inside) = &mut self.inside {
+            inside.open(text, &mut self.walk, &self.tree)?;
+            inside.spans(&self.asked_spans, &self.walk.found, text, &mut self.spans)?;
+            let text_of = |node| inside.text_of(node, text);
+            fill(out, &self.groups, &self.walk.found, text_of, self.numbers, &mut self.canonical);
+            if inside.joined().is_none() {
+                self.spans.iter_mut().for_each(|span| *span = moved(span, start));
             }
+            return Ok(());
         }
+        fill(out, &self.groups, &self.walk.found, |_| text, self.numbers, &mut self.canonical);
         for node in &self.asked_spans {
             let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
             let span =
                 if found.kind == Kind::Absent { 0..0 } else { text.span(found.first as usize, found.last as usize) };
-            let moved = if span.is_empty() { span } else { span.start + start..span.end + start };
-            self.spans.push(moved);
+            self.spans.push(moved(&span, start));
         }
         Ok(())
     }
 
     /// Where the values asked for stand in the event projected last, as written and without whitespace around them: a
     /// range of bytes for each pointer, in their order. It is empty where the event has no such value; no value is.
-    /// There are none after an event that was refused.
+    /// There are none after an event that was refused. See [`Projection::spans_text`] for what they stand in.
     #[must_use]
     pub fn spans(&self) -> &[Range<u32>] {
         &self.spans
+    }
+
+    /// The text in which [`Projection::spans`] stand, where that is not the event: one of the values stands in the string
+    /// of a member. It is then in one line.
+    #[must_use]
+    pub fn spans_text(&self) -> Option<&[u8]> {
+        self.inside.as_ref().and_then(|inside| inside.joined()).filter(|_| !self.spans.is_empty())
+    }
+}
+
+/// A place in a text that begins at byte `start` of its event; nothing is nowhere.
+#[inline]
+fn moved(span: &Range<u32>, start: u32) -> Range<u32> {
+    if span.is_empty() { 0..0 } else { span.start + start..span.end + start }
+}
+
+/// Appends what was found to every batch.
+#[inline(always)]
+fn fill<'a>(
+    out: &mut [FieldBatch],
+    groups: &[Vec<u32>],
+    found: &[Found],
+    text_of: impl Fn(u32) -> Tokens<'a>,
+    numbers: Numbers,
+    canonical: &mut Canonical,
+) {
+    for (batch, group) in out.iter_mut().zip(groups) {
+        for node in group {
+            let found = found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
+            append(batch, text_of(*node), found, numbers, canonical);
+        }
     }
 }
 

@@ -11,11 +11,13 @@ use super::walk::Tokens;
 pub(crate) struct Reader {
     pub(super) level: Level,
     index: Index,
+    /// Whether an escape names half a surrogate pair without the other half.
+    halves: bool,
 }
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { level: Level::detect(), index: Index::default() }
+        Self { level: Level::detect(), index: Index::default(), halves: false }
     }
 }
 
@@ -26,8 +28,14 @@ impl Reader {
     /// The text is too long, is not UTF-8, has an open string, or a wrong character or escape in a string.
     pub(crate) fn read<'a>(&'a mut self, json: &'a [u8]) -> Result<Tokens<'a>, DecodeError> {
         self.level.index(json, &mut self.index)?;
+        self.halves = check_escapes(json, self.index.escapes())?;
+        Ok(self.tokens(json))
+    }
+
+    /// The tokens of the text that was read last, which is `json`.
+    pub(super) fn tokens<'a>(&'a self, json: &'a [u8]) -> Tokens<'a> {
         let index = &self.index;
-        let halves = check_escapes(json, index.escapes())?;
-        Ok(Tokens { json, tokens: index.tokens(), firsts: index.firsts(), escapes: index.escapes(), halves })
+        let (tokens, firsts, escapes) = (index.tokens(), index.firsts(), index.escapes());
+        Tokens { json, tokens, firsts, escapes, halves: self.halves }
     }
 }

@@ -8,6 +8,7 @@ use std::arch::x86_64::*;
 
 use super::error::DecodeError;
 use super::index::{Index, Masks};
+use super::strip::{Backslashes, Stripped, strip};
 
 /// What the processor can do. Only [`Level::detect`] makes the vector levels outside tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,19 @@ impl Level {
     /// The best level this processor has.
     pub(super) fn detect() -> Self {
         Self::all().pop().unwrap_or(Self::Portable)
+    }
+
+    /// Leaves out backslashes; see [`strip`].
+    pub(super) fn strip(self, raw: &[u8], out: &mut [u8]) -> Stripped {
+        match self {
+            Self::Portable => strip(raw, out, portable_backslashes, compress),
+            // SAFETY: this level is made only where the processor has the features.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { avx2_strip(raw, out) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { avx512_strip(raw, out) },
+        }
     }
 
     /// Fills the index; see [`Index::fill`].
@@ -128,6 +142,55 @@ fn avx512(json: &[u8], index: &mut Index) -> Result<(), DecodeError> {
     index.fill(json, classify, |quotes| carryless(quotes), flatten)
 }
 
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn avx2_strip(raw: &[u8], out: &mut [u8]) -> Stripped {
+    let classify = |block: &[u8; 64]| {
+        // SAFETY: both loads are within the 64 bytes, and may be unaligned.
+        let (low, high) =
+            unsafe { (_mm256_loadu_si256(block.as_ptr().cast()), _mm256_loadu_si256(block.as_ptr().add(32).cast())) };
+        let eq = |half: __m256i, byte: u8| {
+            u64::from(
+                _mm256_movemask_epi8(_mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))).cast_unsigned(),
+            )
+        };
+        let both = |byte: u8| eq(low, byte) | eq(high, byte) << 32;
+        let backslash = both(b'\\');
+        Backslashes { backslash, simple: backslash | both(b'"') | both(b'/') }
+    };
+    let compress = |block: &[u8; 64], keep: u64, to: &mut [u8; 64]| {
+        let mut written = 0;
+        for (at, eight) in block.as_chunks::<8>().0.iter().enumerate() {
+            let bits = keep >> (8 * at) & 0xff;
+            let bytes = _pdep_u64(bits, 0x0101_0101_0101_0101) * 0xff;
+            let packed = _pext_u64(u64::from_le_bytes(*eight), bytes).to_le_bytes();
+            if let Some(to) = to.get_mut(written..written + 8) {
+                to.copy_from_slice(&packed);
+            }
+            written += bits.count_ones() as usize;
+        }
+    };
+    strip(raw, out, classify, compress)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
+fn avx512_strip(raw: &[u8], out: &mut [u8]) -> Stripped {
+    // SAFETY: the load is the 64 bytes, and may be unaligned.
+    let load = |block: &[u8; 64]| unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+    let classify = |block: &[u8; 64]| {
+        let bytes = load(block);
+        let eq = |byte: u8| _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()));
+        let backslash = eq(b'\\');
+        Backslashes { backslash, simple: backslash | eq(b'"') | eq(b'/') }
+    };
+    let compress = |block: &[u8; 64], keep: u64, to: &mut [u8; 64]| {
+        // SAFETY: the store is the 64 bytes, and may be unaligned.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), _mm512_maskz_compress_epi8(keep, load(block))) };
+    };
+    strip(raw, out, classify, compress)
+}
+
 /// For each low nibble the whitespace that ends in it; `0xff` is in no byte whose high bit is clear with that nibble.
 const SPACES: [u8; 16] =
     [b' ', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, b'\t', b'\n', 0xff, 0xff, b'\r', 0xff, 0xff];
@@ -189,6 +252,31 @@ fn flatten(block: &[u8; 64], mut bits: u64, base: u32, positions: &mut [u32; 64]
             bits &= bits.wrapping_sub(1);
         }
     }
+}
+
+/// Writes the bytes whose bit is set; what stands after them has no meaning.
+fn compress(block: &[u8; 64], keep: u64, to: &mut [u8; 64]) {
+    if keep == u64::MAX {
+        *to = *block;
+        return;
+    }
+    let mut written = 0;
+    for (at, byte) in block.iter().enumerate() {
+        // Never past the end: no more are written than were read.
+        if let Some(to) = to.get_mut(written) {
+            *to = *byte;
+        }
+        written += (keep >> at & 1) as usize;
+    }
+}
+
+/// The masks of [`strip`] for any processor.
+fn portable_backslashes(block: &[u8; 64]) -> Backslashes {
+    let bits = |test: &dyn Fn(u8) -> bool| {
+        block.iter().enumerate().fold(0_u64, |bits, (at, byte)| bits | u64::from(test(*byte)) << at)
+    };
+    let backslash = bits(&|byte| byte == b'\\');
+    Backslashes { backslash, simple: backslash | bits(&|byte| matches!(byte, b'"' | b'/')) }
 }
 
 /// The same six masks for any processor, eight bytes at a time.

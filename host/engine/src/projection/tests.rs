@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::simd::Level;
 use super::*;
 
-type Field = (Kind, String);
+pub(super) type Field = (Kind, String);
 
 /// Projects one event at every level this processor has; all must agree.
-fn project(json: &[u8], pointers: &[&str], numbers: Numbers) -> Result<Vec<Field>, DecodeError> {
+fn project(json: &[u8], pointers: &[&str], numbers: Numbers) -> Result<Vec<Field>, Refused> {
     let mut answers = Level::all().into_iter().map(|level| {
         let mut projection = Projection::compile_with_spans(&[pointers], pointers, numbers).unwrap();
         projection.reader.level = level;
@@ -39,7 +39,7 @@ fn spans_hold_the_fields(json: &[u8], projection: &Projection, batch: &FieldBatc
     }
 }
 
-fn fields(batch: &FieldBatch) -> Vec<Field> {
+pub(super) fn fields(batch: &FieldBatch) -> Vec<Field> {
     let text = |at| String::from_utf8(batch.values.get(at).unwrap().to_vec()).unwrap();
     batch.kinds.iter().enumerate().map(|(at, kind)| (KINDS[*kind as usize], text(at))).collect()
 }
@@ -58,7 +58,11 @@ fn check_one(json: &str, pointer: &str, kind: Kind, text: &str) {
 fn refused(json: impl AsRef<[u8]>) -> String {
     let result = project(json.as_ref(), &["/a"], Numbers::AsWritten);
     let error = result.expect_err(&String::from_utf8_lossy(json.as_ref()));
-    assert_eq!(project(json.as_ref(), &[], Numbers::AsWritten), Err(error), "the fields asked for change nothing");
+    assert_eq!(
+        project(json.as_ref(), &[], Numbers::AsWritten),
+        Err(error.clone()),
+        "the fields asked for change nothing"
+    );
     error.to_string()
 }
 
@@ -531,7 +535,7 @@ fn without_halves(json: &[u8]) -> Vec<u8> {
     json
 }
 
-fn same(value: Option<&Value>, (kind, text): &Field) -> bool {
+pub(super) fn same(value: Option<&Value>, (kind, text): &Field) -> bool {
     match value {
         None => (*kind, text.as_str()) == (Kind::Absent, ""),
         Some(Value::Null) => (*kind, text.as_str()) == (Kind::Null, ""),

@@ -26,13 +26,13 @@ pub(super) fn check_escapes(json: &[u8], escapes: &[u32]) -> Result<bool, Decode
 }
 
 /// The UTF-16 unit of the escape `\uXXXX` at `at`.
-fn unit(json: &[u8], at: usize) -> Option<u32> {
+pub(super) fn unit(json: &[u8], at: usize) -> Option<u32> {
     let digits = json.get(at + 2..at + 6)?;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
 }
 
 /// The second half of a pair, if its escape stands at `at`.
-fn low_half(json: &[u8], at: usize) -> Option<u32> {
+pub(super) fn low_half(json: &[u8], at: usize) -> Option<u32> {
     if json.get(at..at + 2)? != b"\\u" {
         return None;
     }

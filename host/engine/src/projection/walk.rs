@@ -218,6 +218,18 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// How many escapes stand before `start`, of which `known` are known to. Most often few are between two names; where a
+/// string is JSON text, hundreds are.
+#[inline(never)]
+fn escapes_before(escapes: &[u32], known: usize, start: usize) -> usize {
+    let rest = escapes.get(known..).unwrap_or_default();
+    let before = |at: &u32| (*at as usize) < start;
+    match rest.iter().take(8).position(|at| !before(at)) {
+        Some(few) => known + few,
+        None => known + rest.partition_point(before),
+    }
+}
+
 /// Appends `bytes[start..end]`. Most values are short, and to copy more than is wanted, but of a size known beforehand,
 /// costs less than to copy just what is wanted.
 #[inline(always)]
@@ -309,13 +321,20 @@ impl Walk {
     pub(super) fn run(&mut self, text: Tokens<'_>, tree: &Tree) -> Result<(), DecodeError> {
         self.found.clear();
         self.found.resize(tree.len(), Found::ABSENT);
+        self.run_below(text, tree, 0)
+    }
+
+    /// As [`Walk::run`] for a text whose value is that of `node`: what was found elsewhere stays.
+    ///
+    /// # Errors
+    /// The text is not one JSON value.
+    pub(super) fn run_below(&mut self, text: Tokens<'_>, tree: &Tree, node: u32) -> Result<(), DecodeError> {
         self.frames.clear();
         self.escapes_before = 0;
         if text.tokens.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let mut token = 0;
-        let mut node = 0;
+        let (mut token, mut node) = (0, node);
         loop {
             let first = text.byte(token);
             let container = matches!(first, b'{' | b'[');
@@ -386,8 +405,8 @@ impl Walk {
     /// Whether an escape stands in a name; names are asked about in the order of the text.
     #[inline(always)]
     fn escape_within(&mut self, escapes: &[u32], start: usize, end: usize) -> bool {
-        while escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < start) {
-            self.escapes_before += 1;
+        if escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < start) {
+            self.escapes_before = escapes_before(escapes, self.escapes_before, start);
         }
         escapes.get(self.escapes_before).is_some_and(|at| (*at as usize) < end)
     }

@@ -23,6 +23,8 @@
 //!   are taken apart to half the depth, down to 0, where the value of each root is one property. So the rows of a pair
 //!   depend on both events, but always treat both alike.
 //! - Roots may overlap: each pointer is one row.
+//! - A string that is JSON text, because its member is named ([`crate::projection::JsonIn`]), is taken apart as what it
+//!   spells; pointers go on inside.
 //!
 //! What is kept of an original has at most [`KEPT_BYTES_MAX`] bytes: the values of the roots as they were written, or,
 //! where these are too long, the properties, taken apart as deep as fits; the values of one that does not fit even at
@@ -36,6 +38,8 @@
 mod atlas;
 mod cut;
 mod flatten;
+#[cfg(test)]
+mod inside_tests;
 mod join;
 mod kept;
 mod pairer;

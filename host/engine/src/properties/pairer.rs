@@ -12,7 +12,7 @@ use super::kept::{CUT, Form, Kept, push_head, push_number};
 use super::values::{Lengths, push_kept, push_property, push_values, value};
 use super::{HEAD_BYTES_MAX, KEPT_BYTES_MAX, LEVELS, PAYLOAD, PairBatch, ROOTS_MAX};
 use crate::fields::Kind;
-use crate::projection::{Canonical, Reader, Tokens};
+use crate::projection::{Canonical, Expander, JsonIn, Reader, Tokens};
 
 /// Why a pair was not made. Nothing was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -42,6 +42,38 @@ struct Side {
     lengths: Lengths,
     /// The values of the roots, a newline between.
     joined: Vec<u8>,
+    /// The same with strings that are JSON text replaced by what they spell.
+    expanded: Vec<u8>,
+}
+
+/// One for each root; none where nothing is to be expanded.
+type Expanders = Vec<Option<Expander>>;
+
+/// The values of the roots with strings that are JSON text replaced by what they spell, and `lengths` theirs.
+#[inline]
+fn expanded<'a>(
+    expanders: &mut Expanders,
+    values: &'a [u8],
+    lengths: &mut Lengths,
+    out: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
+    if expanders.is_empty() {
+        return Some(values);
+    }
+    out.clear();
+    let mut at = 0;
+    for (length, expander) in std::iter::zip(&mut lengths.0, expanders).filter(|(length, _)| **length > 0) {
+        let value = values.get(at..at + *length as usize)?;
+        at += value.len() + 1;
+        let start = out.len();
+        match expander {
+            Some(expander) => expander.expand(value, out)?,
+            None => out.extend_from_slice(value),
+        }
+        *length = u32::try_from(out.len() - start).ok()?;
+        out.push(b'\n');
+    }
+    Some(out.strip_suffix(b"\n").unwrap_or(out))
 }
 
 /// What there is of the original.
@@ -64,6 +96,7 @@ pub struct Pairer {
     roots: Option<Vec<String>>,
     roots_digest: u32,
     root_nodes: Vec<u32>,
+    expanders: Expanders,
     atlas: Atlas,
     scratch: Scratch,
     original: Side,
@@ -80,11 +113,26 @@ impl Pairer {
     /// # Errors
     /// There are more than [`ROOTS_MAX`].
     pub fn new(roots: Option<&[String]>) -> Result<Self, TooManyRoots> {
+        Self::new_inside(roots, &JsonIn::default())
+    }
+
+    /// As [`Pairer::new`]; the properties of a string that is JSON text, because its member is one of `json_in`, are those
+    /// of what it spells.
+    ///
+    /// # Errors
+    /// There are more than [`ROOTS_MAX`].
+    pub fn new_inside(roots: Option<&[String]>, json_in: &JsonIn) -> Result<Self, TooManyRoots> {
         let count = roots.map_or(0, <[String]>::len);
         if count > ROOTS_MAX {
             return Err(TooManyRoots { count });
         }
+        let mut expanders: Expanders =
+            roots.unwrap_or_default().iter().map(|root| Expander::new(json_in, root)).collect();
+        if expanders.iter().all(Option::is_none) {
+            expanders.clear();
+        }
         Ok(Self {
+            expanders,
             roots_digest: roots.map_or(0, digest_of_list),
             roots: roots.map(<[String]>::to_vec),
             root_nodes: Vec::new(),
@@ -150,10 +198,11 @@ impl Pairer {
     fn keep_properties(&mut self, uuid: Option<&[u8]>, payload: &[u8], spans: &[Range<u32>], out: &mut Vec<u8>) {
         self.renew();
         let start = out.len();
-        let Self { original: side, atlas, scratch, canonical, join, .. } = self;
+        let Self { original: side, atlas, scratch, canonical, join, expanders, .. } = self;
         let text = side
             .lengths
             .of(payload, spans, self.root_nodes.len(), &mut side.joined)
+            .and_then(|text| expanded(expanders, text, &mut side.lengths, &mut side.expanded))
             .and_then(|text| side.reader.read(text).ok());
         for (level, bounds) in LEVELS.iter().enumerate() {
             out.truncate(start);
@@ -214,9 +263,8 @@ impl Pairer {
         out: &mut PairBatch,
     ) -> Option<()> {
         self.renew();
-        let Self { original, duplicate, atlas, scratch, canonical, join, root_nodes, .. } = self;
+        let Self { original, duplicate, atlas, scratch, canonical, join, root_nodes, expanders, .. } = self;
         let values = duplicate.lengths.of(payload, spans, root_nodes.len(), &mut duplicate.joined)?;
-        let duplicate_text = duplicate.reader.read(values).ok()?;
         let mut level = 0;
         let form = if kept.form == Form::Properties {
             level = kept_leaves(kept, atlas, root_nodes, &mut original.leaves)?;
@@ -225,8 +273,15 @@ impl Pairer {
             let text = original.lengths.kept(kept, root_nodes.len())?;
             // Most duplicates are the same event sent again.
             let same = original.lengths == duplicate.lengths && text.strip_suffix(b"\n").unwrap_or(text) == values;
-            if same { Original::Same } else { Original::Text(original.reader.read(text).ok()?) }
+            if same {
+                Original::Same
+            } else {
+                let text = expanded(expanders, text, &mut original.lengths, &mut original.expanded)?;
+                Original::Text(original.reader.read(text).ok()?)
+            }
         };
+        let values = expanded(expanders, values, &mut duplicate.lengths, &mut duplicate.expanded)?;
+        let duplicate_text = duplicate.reader.read(values).ok()?;
         let mut take_apart = |side: &mut Vec<Leaf>, text, lengths: &[u32], depth| {
             Flatten::new(atlas, scratch, side, text, depth).run(root_nodes, lengths)
         };

@@ -17,6 +17,7 @@ pub(crate) fn identity() -> StoreIdentity {
         key_version: 1,
         window_ms: Some(80_000),
         allowed_lateness_ms: 0,
+        json_in: Vec::new(),
     }
 }
 

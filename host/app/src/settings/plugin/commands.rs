@@ -26,7 +26,16 @@ struct Subcommand {
 
 const SANDBOX: &[&str] =
     &["plugin-config", "scorer-config", "plugin-wasi", "plugin-memory-mib", "plugin-time-limit-ms", "plugin-cache-dir"];
-const SANDBOX_AND_NUMBERS: &[&str] = &[
+const SANDBOX_AND_JSON_IN: &[&str] = &[
+    "plugin-config",
+    "scorer-config",
+    "plugin-wasi",
+    "plugin-memory-mib",
+    "plugin-time-limit-ms",
+    "plugin-cache-dir",
+    "json-in",
+];
+const SANDBOX_AND_EVENTS: &[&str] = &[
     "plugin-config",
     "scorer-config",
     "plugin-wasi",
@@ -34,6 +43,7 @@ const SANDBOX_AND_NUMBERS: &[&str] = &[
     "plugin-time-limit-ms",
     "plugin-cache-dir",
     "numbers",
+    "json-in",
 ];
 
 const SUBCOMMANDS: [Subcommand; 7] = [
@@ -63,21 +73,21 @@ const SUBCOMMANDS: [Subcommand; 7] = [
         about: "Say what a component does with events: keys, scores, words, cost",
         args: TestArgs::augment_args,
         end: || TEST_END.to_owned(),
-        settings: SANDBOX_AND_NUMBERS,
+        settings: SANDBOX_AND_EVENTS,
     },
     Subcommand {
         name: "conformance",
         about: "Say whether a component keeps the rules for plugins",
         args: ConformanceArgs::augment_args,
         end: conformance_end,
-        settings: SANDBOX,
+        settings: SANDBOX_AND_JSON_IN,
     },
     Subcommand {
         name: "bench",
         about: "Measure components side by side: time an event, time to load, memory",
         args: BenchArgs::augment_args,
         end: || BENCH_END.to_owned(),
-        settings: SANDBOX_AND_NUMBERS,
+        settings: SANDBOX_AND_EVENTS,
     },
     Subcommand {
         name: "replay",
@@ -90,7 +100,7 @@ const SUBCOMMANDS: [Subcommand; 7] = [
 
 const TEST_END: &str = "\
 Events go to the component one a call, through the same search for fields as in a run. A scorer needs --original, and \
-compares it with each event. Work is counted in fuel, about one a wasm instruction, the same on every machine; counting \
+compares it with each event. --json-in opens strings of events as in a run. Work is counted in fuel, about one a wasm instruction, the same on every machine; counting \
 makes calls a little slower than they are in a run.
 
 The exit code is 7 where the plugin failed on an event.
@@ -111,7 +121,8 @@ Example:
 
 const REPLAY_END: &str = "\
 A run writes dumps with --plugin-dump-dir DIR, and the values of events into them with --plugin-dump-values. The limits \
-and the configuration are those of that run, unless others are given here.
+and the configuration are those of that run, unless others are given here. Fields are repeated as they were found then, \
+those inside strings that --json-in names included.
 
 The exit code is 0 where the plugin does not fail any more, and 7 where it does.
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::projection::JsonIn;
 use plugin::Wasi;
 
 use super::*;
@@ -80,6 +81,7 @@ fn a_sandbox_by_the_flags_and_variables_of_a_run() {
         time_limit: Duration::from_millis(7),
         cache_dir: None,
         canonical_numbers: false,
+        json_in: JsonIn::default(),
     };
     assert_eq!((config.sandbox, config.json), (expected, true));
     refused("inspect p.wasm --plugin-memory-mib 5000", &["--plugin-memory-mib", "4096 MiB"]);
@@ -102,6 +104,9 @@ fn events_are_given_or_read() {
     let config = test("--input - --limit 5 --numbers canonical");
     assert_eq!((config.events, config.limit), (Events::Lines(Stream::Standard), 5));
     assert!(config.sandbox.canonical_numbers);
+    let config = test("--input f --json-in /data --json-in /data/p");
+    assert_eq!(config.sandbox.json_in, JsonIn::new(&["/data", "/data/p"]).unwrap());
+    refused("test p.wasm --input f --json-in data", &["--json-in", "does not begin with '/'"]);
     assert_eq!(test("--input f").limit, 1000);
     refused("test p.wasm", &["--event"]);
     refused("test p.wasm --event x --input f", &["--event", "--input"]);
