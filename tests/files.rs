@@ -18,6 +18,7 @@ mod files {
     pub(crate) mod disks;
     pub(crate) mod examples;
     pub(crate) mod explained;
+    pub(crate) mod identities;
     pub(crate) mod interrupted;
     pub(crate) mod model;
     pub(crate) mod oddities;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         files::model::TESTS,
         files::explained::TESTS,
         files::oddities::TESTS,
+        files::identities::TESTS,
         files::originals::TESTS,
         files::examples::TESTS,
     ]

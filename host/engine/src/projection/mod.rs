@@ -84,6 +84,8 @@ pub struct Projection {
     /// The nodes whose places are asked for.
     asked_spans: Vec<u32>,
     numbers: Numbers,
+    /// A group whose numbers come as written all the same.
+    written: Option<usize>,
     reader: Reader,
     walk: Walk,
     canonical: Canonical,
@@ -118,11 +120,18 @@ impl Projection {
             groups,
             asked_spans: nodes.collect(),
             numbers,
+            written: None,
             reader: Reader::default(),
             walk: Walk::default(),
             canonical: Canonical::default(),
             spans: Vec::new(),
         })
+    }
+
+    /// Has the numbers of one group come as written, whatever was asked for.
+    #[must_use]
+    pub fn with_numbers_as_written(self, group: usize) -> Self {
+        Self { written: Some(group), ..self }
     }
 
     /// Pointers in each group: the widths of the batches that [`Projection::project`] fills.
@@ -140,10 +149,11 @@ impl Projection {
         self.spans.clear();
         let text = self.reader.read(json)?;
         self.walk.run(text, &self.tree)?;
-        for (batch, group) in out.iter_mut().zip(&self.groups) {
+        for (at, (batch, group)) in out.iter_mut().zip(&self.groups).enumerate() {
+            let numbers = if self.written == Some(at) { Numbers::AsWritten } else { self.numbers };
             for node in group {
                 let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
-                append(batch, text, found, self.numbers, &mut self.canonical);
+                append(batch, text, found, numbers, &mut self.canonical);
             }
         }
         for node in &self.asked_spans {

@@ -1,25 +1,25 @@
-//! Times as instants, however they are written. What counts as a time is what the host takes for an event's time; other
-//! than the host this goes to nanoseconds, as it must tell two instants apart.
+//! Times as instants, however they are written: for keys and scores in which `12:00:00Z` and `13:00:00.000+01:00` are one
+//! time. Exact to the nanosecond, as two instants must be told apart. Not a calendar, and not the clock of a window: that
+//! is the host's.
 
-use dedup_plugin::{Kind, Value};
+use crate::{Kind, Value};
 
 /// Nanoseconds since the Unix epoch.
-type Nanos = i128;
-
-/// Whether both are times, and the same one.
-pub(crate) fn same_instant(left: Value<'_>, right: Value<'_>) -> bool {
-    matches!((instant(left), instant(right)), (Some(left), Some(right)) if left == right)
-}
+pub type Nanos = i128;
 
 /// The instant that a value says.
 ///
 /// A number, or a string that holds one, counts since the Unix epoch in seconds below 1e11, milliseconds below 1e14,
-/// microseconds below 1e17, else nanoseconds. Other strings are RFC 3339, the `T` optional, UTC where no offset is given.
-/// Digits below the nanosecond are cut. Anything else is no time.
-fn instant(value: Value<'_>) -> Option<Nanos> {
+/// microseconds below 1e17, else nanoseconds. Other strings are dates with a time of day in RFC 3339 or in the looser
+/// forms of ISO 8601: a space for the `T`, no seconds, no hyphens and colons, a comma before the fraction, and as the
+/// offset `+01`, `+0100` or `+01:00`, `Z`, `UTC` or `GMT`, after a space or not; UTC where none is given. Digits below the
+/// nanosecond are cut, and a leap second is the second after it, as in POSIX. Anything else is no time: impossible dates
+/// and offsets, dates alone, words.
+#[must_use]
+pub fn instant(value: Value<'_>) -> Option<Nanos> {
     match value.kind {
         Kind::Number => since_epoch(value.text()?),
-        Kind::String => since_epoch(value.text()?).or_else(|| rfc3339(value.bytes)),
+        Kind::String => date_time(value.bytes).or_else(|| since_epoch(value.text()?)),
         Kind::Absent | Kind::Null | Kind::Bool | Kind::Json | Kind::Bytes => None,
     }
 }
@@ -51,27 +51,32 @@ fn since_epoch(text: &str) -> Option<Nanos> {
     Some(if negative { -nanos - Nanos::from(cut) } else { nanos })
 }
 
-fn rfc3339(value: &[u8]) -> Option<Nanos> {
+fn date_time(value: &[u8]) -> Option<Nanos> {
     let mut text = Digits { rest: value };
     let year = text.number(4)?;
-    text.one_of(b"-")?;
+    let hyphens = text.skip(b"-");
     let month = text.number(2)?;
-    text.one_of(b"-")?;
+    if hyphens {
+        text.one_of(b"-")?;
+    }
     let day = text.number(2)?;
     text.one_of(b"Tt ")?;
-    let hour = text.number(2)?;
-    text.one_of(b":")?;
-    let minute = text.number(2)?;
-    text.one_of(b":")?;
-    let second = text.number(2)?;
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    if !in_range {
+    let seconds = text.seconds_of_day()?;
+    if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
         return None;
     }
-    let nanos = text.fraction_nanos();
-    let offset_minutes = text.offset_minutes()?;
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + (minute - offset_minutes) * 60 + second;
+    let nanos = text.fraction_nanos()?;
+    let seconds = days_from_civil(year, month, day) * 86_400 + seconds - text.offset_minutes()? * 60;
     Some(Nanos::from(seconds) * 1_000_000_000 + Nanos::from(nanos))
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date
@@ -102,14 +107,35 @@ impl Digits<'_> {
         accepted.contains(first).then_some(*first)
     }
 
+    /// Whether this byte comes next; it is then passed over.
+    fn skip(&mut self, accepted: &[u8]) -> bool {
+        let found = self.rest.first().is_some_and(|first| accepted.contains(first));
+        if found {
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        found
+    }
+
+    /// `12:00:00`, `12:00`, `120000` or `1200`.
+    fn seconds_of_day(&mut self) -> Option<i64> {
+        let hour = self.number(2)?;
+        let colons = self.skip(b":");
+        let minute = self.number(2)?;
+        let has_second = if colons { self.skip(b":") } else { self.rest.first().is_some_and(u8::is_ascii_digit) };
+        let second = if has_second { self.number(2)? } else { 0 };
+        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3_600 + minute * 60 + second)
+    }
+
     /// Nanoseconds of an optional fraction; further digits are cut.
-    fn fraction_nanos(&mut self) -> i64 {
-        let [b'.' | b',', digits @ ..] = self.rest else { return 0 };
-        let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (fraction, rest) = digits.split_at(count);
+    fn fraction_nanos(&mut self) -> Option<i64> {
+        if !self.skip(b".,") {
+            return Some(0);
+        }
+        let count = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (fraction, rest) = self.rest.split_at_checked(count).filter(|_| count > 0)?;
         self.rest = rest;
         let padded = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(9);
-        padded.fold(0, |n, b| n * 10 + i64::from(b - b'0'))
+        Some(padded.fold(0, |n, b| n * 10 + i64::from(b - b'0')))
     }
 
     /// Minutes east of UTC; nothing at all means UTC.
@@ -117,17 +143,16 @@ impl Digits<'_> {
         if self.rest.is_empty() {
             return Some(0);
         }
-        let sign = self.one_of(b"Zz+-")?;
-        if matches!(sign, b'Z' | b'z') {
-            return self.rest.is_empty().then_some(0);
+        let _spaced = self.skip(b" ");
+        if [&b"Z"[..], b"UTC", b"GMT"].iter().any(|name| self.rest.eq_ignore_ascii_case(name)) {
+            return Some(0);
         }
+        let sign = self.one_of(b"+-")?;
         let hours = self.number(2)?;
-        if self.rest.first() == Some(&b':') {
-            self.one_of(b":")?;
-        }
-        let minutes = hours * 60 + self.number(2)?;
-        let minutes = if sign == b'-' { -minutes } else { minutes };
-        self.rest.is_empty().then_some(minutes)
+        let minutes = if self.skip(b":") || !self.rest.is_empty() { self.number(2)? } else { 0 };
+        let whole = self.rest.is_empty() && hours < 24 && minutes < 60;
+        let east = hours * 60 + minutes;
+        whole.then_some(if sign == b'-' { -east } else { east })
     }
 }
 
@@ -162,6 +187,14 @@ mod tests {
             "1.7041104e9",
             "+17041104E2",
             "0001704110400",
+            "2024-01-01T12:00Z",
+            "2024-01-01 12:00:00+00",
+            "2024-01-01 12:00:00 UTC",
+            "2024-01-01 12:00:00.000 +0000",
+            "2024-01-01T07:00:00-05",
+            "20240101T120000Z",
+            "20240101T120000.000+0000",
+            "20240101T1200Z",
         ] {
             assert_eq!(string(text), Some(NOON), "{text}");
         }
@@ -193,13 +226,46 @@ mod tests {
 
     #[test]
     fn what_is_no_time() {
-        for text in
-            ["", "yesterday", "2021-13-01T00:00:00Z", "2021-07-21T00:00:01Q", "2021-07-21", "nan", "inf", "1e30"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "2021-13-01T00:00:00Z",
+            "2021-02-29T00:00:00Z",
+            "2021-02-30T00:00:00Z",
+            "2100-02-29T00:00:00Z",
+            "2021-04-31T00:00:00Z",
+            "2021-07-00T00:00:00Z",
+            "2021-07-21T24:00:00Z",
+            "2021-07-21T00:60:00Z",
+            "2021-07-21T00:00:61Z",
+            "2021-07-21T00:00:01Q",
+            "2021-07-21T00:00:01.Z",
+            "2021-07-21T00:00:01+99:00",
+            "2021-07-21T00:00:01+00:60",
+            "2021-07-21T00:00:01+1",
+            "2021-07-21T00:00:01+",
+            "2021-07-21T00:00:01 ",
+            "2021-07-21T00:00:01Z ",
+            " 2021-07-21T00:00:01Z",
+            "2021-07-21T00:00:01+01:00x",
+            "2021-07-21",
+            "nan",
+            "inf",
+            "1e30",
+        ] {
             assert_eq!(string(text), None, "{text}");
         }
         assert_eq!(instant(Value::NULL), None);
+        assert_eq!(instant(Value::ABSENT), None);
         assert_eq!(instant(Value::new(Kind::Bool, "true")), None);
-        assert!(!same_instant(Value::new(Kind::String, "soon"), Value::new(Kind::String, "soon")));
+        assert_eq!(instant(Value::new(Kind::Json, "[1]")), None);
+    }
+
+    #[test]
+    fn leap_days_and_leap_seconds() {
+        let day = 86_400_000_000_000;
+        assert_eq!(string("2024-03-01T12:00:00Z").unwrap() - string("2024-02-29T12:00:00Z").unwrap(), day);
+        assert_eq!(string("2000-03-01T12:00:00Z").unwrap() - string("2000-02-29T12:00:00Z").unwrap(), day);
+        assert_eq!(string("2016-12-31T23:59:60Z"), string("2017-01-01T00:00:00Z"));
     }
 }
