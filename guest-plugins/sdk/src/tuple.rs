@@ -16,8 +16,6 @@
 //! The last two appear only where [`Missing::Marked`] asks for them, an instant only where [`Tuple::with_instant`] does:
 //! what is no time stands there as anywhere else, and so never meets a time.
 
-use std::io::Write as _;
-
 use crate::instant::{Nanos, instant};
 use crate::pointers::check;
 use crate::{Event, Kind, Value};
@@ -166,10 +164,25 @@ fn units(value: Value<'_>, resolution: Resolution) -> Option<Nanos> {
     instant(value).map(|nanos| nanos.div_euclid(resolution.nanos()))
 }
 
-/// A string has no backslash that stands alone, so none meets this.
+/// Digits of the largest number of 128 bits.
+const DIGITS_MAX: usize = 39;
+
+/// A string has no backslash that stands alone, so none meets this. Without the formatting of the standard library, which
+/// is a large part of a small plugin.
 fn write_instant(units: Nanos, out: &mut Vec<u8>) {
-    // A vector takes every byte.
-    let _infallible = write!(out, "\\t{units}");
+    out.extend_from_slice(if units < 0 { b"\\t-" } else { b"\\t" });
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut rest = units.unsigned_abs();
+    let mut first = DIGITS_MAX - 1;
+    for (at, place) in digits.iter_mut().enumerate().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        first = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// The first value that is neither absent nor null; where there is none, null if any is, so that null beats absent.

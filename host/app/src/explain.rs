@@ -475,7 +475,8 @@ impl Explainer {
     }
 }
 
-/// Appends a pair to `pairs`. Where both events have one uuid in two spellings, scorers see one.
+/// Appends a pair to `pairs`. Where both events have one uuid in two spellings, or as a number and as a string, scorers see
+/// what the original has.
 fn lay_out(
     pairer: &mut Pairer,
     kept: &Kept<'_>,
@@ -486,7 +487,7 @@ fn lay_out(
     pairs: &mut PairBatch,
 ) -> Result<(), Refusal> {
     pairer.pair(kept, payload, spans, pairs)?;
-    if uuid.is_some() && uuid != kept.uuid() && kept.has_uuid(uuid) {
+    if uuid.is_some_and(|uuid| kept.uuid() != Some(uuid) || identity::is_bare(uuid)) && kept.has_uuid(uuid) {
         pairs.respell(uuid_field.as_bytes());
     }
     Ok(())

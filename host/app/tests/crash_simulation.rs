@@ -132,8 +132,8 @@ fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
             continue;
         }
         forwarded.push(offset as i64);
-        match places.iter_mut().find(|place| !place.iter().any(|original| live(&original))) {
-            Some(free) => free.push(offset),
+        match places.iter().position(|place| !place.iter().any(|original| live(&original))) {
+            Some(free) => places[free].push(offset),
             None if places.len() < ORIGINALS_MAX => places.push(vec![offset]),
             None => {}
         }

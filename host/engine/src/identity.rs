@@ -71,6 +71,13 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     one == other || uuid(one).is_some_and(|one| uuid(other) == Some(one))
 }
 
+/// Whether an identity, as text, may be that of a number or boolean, so that a string of the same text is the same.
+#[must_use]
+pub fn is_bare(identity: &[u8]) -> bool {
+    let is_of_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e');
+    identity.iter().all(is_of_number) || identity == b"true" || identity == b"false"
+}
+
 /// Hands over the one text of all spellings of an identity.
 pub fn with_spelling<T>(identity: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
     match uuid(identity) {
@@ -154,6 +161,16 @@ mod tests {
             [(Kind::String, ""), (Kind::Null, ""), (Kind::Absent, ""), (Kind::Json, "{}"), (Kind::Json, "[1]")]
         {
             assert_eq!(of(kind, value), None);
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_number_or_a_boolean() {
+        for bare in ["1", "-0.5", "1e+300", "true", "false"] {
+            assert!(is_bare(bare.as_bytes()), "{bare}");
+        }
+        for text in ["a", UUID, "True", "0x1"] {
+            assert!(!is_bare(text.as_bytes()), "{text}");
         }
     }
 
