@@ -20,6 +20,7 @@ mod files {
     pub(crate) mod disks;
     pub(crate) mod examples;
     pub(crate) mod explained;
+    pub(crate) mod identities;
     pub(crate) mod inputs;
     pub(crate) mod inside;
     pub(crate) mod interrupted;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         files::explained::TESTS,
         files::oddities::TESTS,
         files::inside::TESTS,
+        files::identities::TESTS,
         files::originals::TESTS,
         files::examples::TESTS,
     ]

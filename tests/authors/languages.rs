@@ -104,6 +104,7 @@ fn shipped_extractors() {
     let golden = root().join("guest-plugins/golden");
     check(&plugin("composite_key"), &golden.join("composite_key.json"), "strict", &[]);
     check(&plugin("composite_key"), &golden.join("composite_key_json_config.json"), "strict", &[]);
+    check(&plugin("composite_key"), &golden.join("composite_key_instant.json"), "strict", &[]);
     let mut multi = command(["plugin", "conformance", "--level", "strict"]);
     assert!(multi.arg(plugin("multi_key")).output().expect("the program starts").status.success());
 }

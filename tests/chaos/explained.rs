@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use dedup_host_tests::Test;
-use dedup_host_tests::explained::check_records;
 use dedup_host_tests::explained::stream::{Stream, plugins, record};
+use dedup_host_tests::explained::{RULES, Rules, check_records, explain};
 use dedup_host_tests::generated::wait_progress;
 use dedup_host_tests::scene::{Host, LANES, Scene};
 
@@ -67,7 +67,8 @@ impl Run {
             host.stop();
         }
         let records: Vec<_> = stream.scene.read("duplicates").iter().map(record).collect();
-        let held_back: Vec<_> = stream.explained.iter().filter(|is| is.similarity >= bound).cloned().collect();
+        let explained = explain(&stream.events, &Rules { forward_below: Some(bound), ..RULES });
+        let held_back: Vec<_> = explained.into_iter().filter(|is| !is.forwarded).collect();
         check_records(&held_back, &stream.events, &records, &stream.scene.input);
         let places: BTreeSet<_> = held_back.iter().map(|duplicate| duplicate.place).collect();
         let passed = stream.events.iter().filter(|event| !places.contains(&(event.partition, event.offset)));

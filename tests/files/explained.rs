@@ -220,14 +220,14 @@ pub(super) fn component(desk: &Desk, name: &str, text: &str, world: &str) -> Pat
 /// with T. See the comments in its text.
 pub(super) const EVIL_SCORER: &str = include_str!("../../host/plugin/tests/common/evil_scorer.wat");
 
-fn evil_scorer(desk: &Desk) -> PathBuf {
+pub(super) fn evil_scorer(desk: &Desk) -> PathBuf {
     component(desk, "evil_scorer.wasm", EVIL_SCORER, "similarity-plugin")
 }
 
-const TRIPLES: usize = 1_000;
+pub(super) const TRIPLES: usize = 1_000;
 
 /// A thousand events, each three times; some of the repetitions make the evil scorer fail.
-fn poisoned(letter: char) -> (Vec<String>, BTreeSet<usize>) {
+pub(super) fn poisoned(letter: char) -> (Vec<String>, BTreeSet<usize>) {
     let poison = BTreeSet::from([TRIPLES, TRIPLES + 500, 2 * TRIPLES + 500, 3 * TRIPLES - 1]);
     let line = |number: usize| {
         let first = if poison.contains(&number) { letter } else { 'e' };

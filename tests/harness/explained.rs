@@ -42,6 +42,8 @@ pub struct Rules<'a> {
     pub scorer: Scorer,
     /// JSON pointers at and below which the scorer looks at nothing.
     pub ignore: &'a [&'a str],
+    /// Events less alike than this to every original of their key pass, and are originals of it as well.
+    pub forward_below: Option<f64>,
 }
 
 /// The scorers that the project ships.
@@ -59,12 +61,15 @@ pub const RULES: Rules<'static> = Rules {
     uuid: "/uuid",
     scorer: Scorer::Properties,
     ignore: &[],
+    forward_below: None,
 };
 
 /// Weight of what lies outside of `/properties`.
 const FIELD_WEIGHT: f64 = 0.7;
 /// Objects nested deeper than this are not taken apart.
 const LEVELS_MAX: usize = 16;
+/// Originals of one key.
+const ORIGINALS_MAX: usize = 16;
 /// Distinct uuids counted exactly.
 const UUIDS_EXACT_MAX: usize = 16;
 /// Four standard errors of the estimate beyond that, as a share.
@@ -98,6 +103,8 @@ pub struct Explained {
     pub uuids: [Option<String>; 2],
     /// The kind of duplicate.
     pub outcome: &'static str,
+    /// It passes, as too unlike every original; the one named is that which it is most alike to, and does not count it.
+    pub forwarded: bool,
     /// Duplicates of the original so far.
     pub count: u64,
     /// Distinct uuids of the original and its duplicates so far.
@@ -125,23 +132,31 @@ struct Original<'a> {
 /// one window.
 #[must_use]
 pub fn explain(events: &[Event], rules: &Rules<'_>) -> Vec<Explained> {
-    let mut originals: HashMap<(i64, String), Original<'_>> = HashMap::new();
+    let mut originals: HashMap<(i64, String), Vec<Original<'_>>> = HashMap::new();
     let mut explained = Vec::new();
     for event in events {
         let value = event.json();
         let Some(key) = key(&value, rules) else { continue };
-        match originals.entry((event.partition, key)) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Original { event, duplicates: 0, uuids: uuid(&value, rules).into_iter().collect() });
-            }
-            std::collections::hash_map::Entry::Occupied(mut entry) => {
-                let key = entry.key().1.clone();
-                let original = entry.get_mut();
-                original.duplicates += 1;
-                original.uuids.extend(uuid(&value, rules));
-                explained.push(of_pair(original, &key, event, &value, rules));
-            }
+        let originals = originals.entry((event.partition, key.clone())).or_default();
+        let own = uuid(&value, rules);
+        let pairs = originals.iter().map(|original| of_pair(original, &key, event, &value, rules)).enumerate();
+        // Of those that are as alike the first.
+        let closest = pairs.reduce(|best, next| if next.1.similarity > best.1.similarity { next } else { best });
+        let passes =
+            closest.as_ref().is_none_or(|(_, pair)| rules.forward_below.is_some_and(|bound| pair.similarity < bound));
+        if passes && originals.len() < ORIGINALS_MAX {
+            let uuids = own.iter().map(|uuid| spelled(uuid)).collect();
+            originals.push(Original { event, duplicates: 0, uuids });
         }
+        let Some((nth, mut pair)) = closest else { continue };
+        pair.forwarded = passes;
+        if !passes {
+            let original = &mut originals[nth];
+            original.duplicates += 1;
+            original.uuids.extend(own.iter().map(|uuid| spelled(uuid)));
+            (pair.count, pair.distinct_uuids) = (original.duplicates, original.uuids.len());
+        }
+        explained.push(pair);
     }
     explained
 }
@@ -149,6 +164,7 @@ pub fn explain(events: &[Event], rules: &Rules<'_>) -> Vec<Explained> {
 fn of_pair(original: &Original<'_>, key: &str, event: &Event, value: &Value, rules: &Rules<'_>) -> Explained {
     let first = original.event.json();
     let uuids = [uuid(&first, rules), uuid(value, rules)];
+    let same_uuid = uuids[0].as_deref().map(spelled) == uuids[1].as_deref().map(spelled);
     let (mut changed, mut same) = (BTreeMap::new(), BTreeSet::new());
     // How alike each row is: those outside of the properties, and those inside.
     let mut likenesses = [Vec::new(), Vec::new()];
@@ -160,6 +176,7 @@ fn of_pair(original: &Original<'_>, key: &str, event: &Event, value: &Value, rul
         }
         let kind = match sides {
             [Some(one), Some(other)] if rules.scorer.is_same(path, one, other) => None,
+            [Some(_), Some(_)] if path == rules.uuid && same_uuid && uuids[0].is_some() => None,
             [Some(_), Some(_)] => Some("changed"),
             [Some(_), None] => Some("removed"),
             [None, _] => Some("added"),
@@ -181,14 +198,15 @@ fn of_pair(original: &Original<'_>, key: &str, event: &Event, value: &Value, rul
         original: original.event.offset,
         key: key.to_owned(),
         times: [original.event.time, event.time],
-        outcome: match (uuids[0] == uuids[1], besides_uuid) {
+        outcome: match (same_uuid, besides_uuid) {
             (true, false) => "same_event",
             (false, false) => "only_uuid_different",
             (true, true) => "same_uuid",
             (false, true) => "content_differs",
         },
-        count: original.duplicates,
-        distinct_uuids: original.uuids.len(),
+        forwarded: false,
+        count: 0,
+        distinct_uuids: 0,
         uuid_similarity: uuid_similarity(&uuids),
         uuids,
         similarity,
@@ -262,16 +280,38 @@ fn key(event: &Value, rules: &Rules<'_>) -> Option<String> {
     rules.key.iter().map(part).collect::<Option<Vec<_>>>().map(|parts| parts.join(":"))
 }
 
+/// Any scalar, numbers by value.
 fn uuid(event: &Value, rules: &Rules<'_>) -> Option<String> {
-    event.pointer(rules.uuid)?.as_str().filter(|uuid| !uuid.is_empty()).map(str::to_owned)
+    let text = match event.pointer(rules.uuid)? {
+        Value::String(text) => text.clone(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => match number.as_f64() {
+            Some(value) if value.fract() == 0.0 && value.abs() < 1e15 => format!("{}", value as i64),
+            Some(_) | None => number.to_string(),
+        },
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
-/// Share of equal characters, place by place, over the longer length; without hyphens, in lower case.
+/// One spelling for all of a uuid: its digits. Other text is its own.
+fn spelled(uuid: &str) -> String {
+    let lower = uuid.to_ascii_lowercase();
+    let rest = lower.strip_prefix("urn:uuid:").unwrap_or(&lower);
+    let rest = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(rest);
+    let parts: Vec<usize> = rest.split('-').map(str::len).collect();
+    let digits = rest.replace('-', "");
+    let is_uuid = (parts == [8, 4, 4, 4, 12] || parts == [32]) && digits.chars().all(|c| c.is_ascii_hexdigit());
+    if is_uuid { digits } else { uuid.to_owned() }
+}
+
+/// Share of equal characters, place by place, over the longer length; of two uuids, of their digits.
 fn uuid_similarity([one, other]: &[Option<String>; 2]) -> Option<f64> {
-    let plain = |uuid: &Option<String>| -> Option<Vec<char>> {
-        Some(uuid.as_ref()?.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect())
-    };
-    let (one, other) = (plain(one)?, plain(other)?);
+    let (one, other) = (one.as_ref()?, other.as_ref()?);
+    let spellings = [spelled(one), spelled(other)];
+    let are_uuids = spellings.iter().all(|text| text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit()));
+    let plain = |text: &str| text.chars().collect::<Vec<char>>();
+    let [one, other] = if are_uuids { spellings.map(|text| plain(&text)) } else { [plain(one), plain(other)] };
     let equal = one.iter().zip(&other).filter(|(one, other)| one == other).count();
     Some(equal as f64 / one.len().max(other.len()) as f64)
 }

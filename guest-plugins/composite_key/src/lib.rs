@@ -8,12 +8,15 @@
 //! {"fields": ["/actor/login", ["/event", "/event_name"]], "on_missing": "no-key", "kinds": "distinct"}
 //! ```
 //!
-//! - `fields`: JSON pointers; in place of one, a list of which the first that has a value counts.
+//! - `fields`: JSON pointers; in place of one, a list of which the first that has a value counts, or an object such as
+//!   `{"pointer": "/timestamp", "as": "instant"}`, whose `pointer` is either. An instant is compared as a time:
+//!   `12:00:00Z`, `13:00:00.000+01:00` and the epoch's milliseconds of both make one key, to the millisecond or what
+//!   `"resolution"` says (`s`, `ms`, `us`, `ns`). What is no time is compared as it stands, and meets no time.
 //! - `on_missing`: what an event gets that lacks a field or has null there: `no-key` (the default), or `empty`, a key in
 //!   which nothing stands for it. Absent, null and the empty string stay apart.
 //! - `kinds`: `distinct` (the default) keeps the number 1 and the string "1" apart, `ignored` lets them meet.
 
-use dedup_plugin::tuple::{Kinds, Missing, Tuple};
+use dedup_plugin::tuple::{Kinds, Missing, Resolution, Tuple};
 use dedup_plugin::{Event, Info, Input, KeyExtractor, Keys, export_key_extractor};
 use serde::Deserialize;
 
@@ -33,6 +36,7 @@ impl KeyExtractor for CompositeKey {
 
     fn configure(config: &str) -> Result<(Self, Input), String> {
         let Config { fields, on_missing, kinds } = Config::parse(config.trim())?;
+        let instants: Vec<Option<Resolution>> = fields.iter().map(Part::instant).collect();
         let parts: Vec<Vec<String>> = fields.into_iter().map(Vec::from).collect();
         let missing = match on_missing {
             OnMissing::NoKey => Missing::NoKey,
@@ -43,7 +47,12 @@ impl KeyExtractor for CompositeKey {
             KindsMatter::Ignored => Kinds::Ignored,
         };
         let mut fields = Vec::new();
-        let tuple = Tuple::new(&parts, missing, kinds, &mut fields)?;
+        let mut tuple = Tuple::new(&parts, missing, kinds, &mut fields)?;
+        for (part, resolution) in instants.into_iter().enumerate() {
+            if let Some(resolution) = resolution {
+                tuple = tuple.with_instant(part, resolution);
+            }
+        }
         Ok((Self { tuple, fields: fields.clone() }, Input::Fields(fields)))
     }
 
@@ -84,17 +93,68 @@ enum KindsMatter {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "each of the fields is a JSON pointer, or a list of JSON pointers")]
+#[serde(
+    untagged,
+    expecting = "each of the fields is a JSON pointer, a list of JSON pointers, or {\"pointer\": \"/timestamp\", \"as\": \
+                 \"instant\"}, with \"resolution\": \"s\", \"ms\", \"us\" or \"ns\" if it is not to be ms"
+)]
 enum Part {
     One(String),
     FirstOf(Vec<String>),
+    Declared(Declared),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    pointer: Pointer,
+    r#as: As,
+    #[serde(default)]
+    resolution: Unit,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Pointer {
+    One(String),
+    FirstOf(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum As {
+    Instant,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum Unit {
+    S,
+    #[default]
+    Ms,
+    Us,
+    Ns,
+}
+
+impl Part {
+    fn instant(&self) -> Option<Resolution> {
+        match self {
+            Self::One(_) | Self::FirstOf(_) => None,
+            Self::Declared(Declared { r#as: As::Instant, resolution, .. }) => Some(match resolution {
+                Unit::S => Resolution::Seconds,
+                Unit::Ms => Resolution::Milliseconds,
+                Unit::Us => Resolution::Microseconds,
+                Unit::Ns => Resolution::Nanoseconds,
+            }),
+        }
+    }
 }
 
 impl From<Part> for Vec<String> {
     fn from(part: Part) -> Self {
         match part {
-            Part::One(pointer) => vec![pointer],
-            Part::FirstOf(pointers) => pointers,
+            Part::One(pointer) | Part::Declared(Declared { pointer: Pointer::One(pointer), .. }) => vec![pointer],
+            Part::FirstOf(pointers) | Part::Declared(Declared { pointer: Pointer::FirstOf(pointers), .. }) => pointers,
         }
     }
 }
@@ -192,6 +252,67 @@ mod tests {
         assert_eq!(plugin(r#"{"fields": ["/a"], "kinds": "ignored"}"#).key_text(&one).unwrap(), "1");
     }
 
+    const AT: &str = r#"{"fields": [{"pointer": "/at", "as": "instant"}, "/id"]}"#;
+
+    fn key_of(config: &str, at: Value<'_>) -> String {
+        plugin(config).key_text(&[at, string("x")]).unwrap()
+    }
+
+    #[test]
+    fn spellings_of_an_instant_are_one_key() {
+        for text in [
+            "2026-01-01T12:00:00Z",
+            "2026-01-01T12:00:00.000Z",
+            "2026-01-01T12:00:00.000999Z",
+            "2026-01-01t12:00:00+00:00",
+            "2026-01-01 13:00:00.000+01:00",
+            "2026-01-01T12:00Z",
+            "20260101T120000Z",
+            "1767268800",
+            "1767268800000",
+        ] {
+            assert_eq!(key_of(AT, string(text)), "\\t1767268800000:x", "{text}");
+        }
+        for number in ["1767268800", "1767268800000", "1767268800.0", "1767268800000000", "1.7672688e12"] {
+            assert_eq!(key_of(AT, Value::new(Kind::Number, number)), "\\t1767268800000:x", "{number}");
+        }
+        assert_eq!(key_of(AT, string("2026-01-01T12:00:00.001Z")), "\\t1767268800001:x");
+        assert_eq!(key_of(AT, string("1969-12-31T23:59:59.9999Z")), "\\t-1:x", "cut towards the past");
+    }
+
+    #[test]
+    fn what_is_no_time_keeps_its_text_and_meets_no_time() {
+        assert_eq!(key_of(AT, string("soon")), "soon:x");
+        assert_eq!(key_of(AT, string("2026-02-30T12:00:00Z")), "2026-02-30T12\\:00\\:00Z:x");
+        assert_eq!(key_of(AT, string("\\t1767268800000")), "\\\\t1767268800000:x");
+        assert_eq!(key_of(AT, string("t1767268800000")), "t1767268800000:x");
+        assert_eq!(key_of(AT, Value::new(Kind::Bool, "true")), "\\btrue:x");
+        assert_eq!(key_of(AT, Value::new(Kind::Number, "1e40")), "\\n1e40:x");
+        assert_eq!(plugin(AT).key(&[Value::NULL, string("x")]), Outcome::NoKey("/at is absent or null".to_owned()));
+    }
+
+    #[test]
+    fn the_resolution_of_an_instant_can_be_chosen() {
+        let with = |resolution: &str| {
+            format!(r#"[{{"pointer": ["/t", "/at"], "as": "instant", "resolution": "{resolution}"}}, "/id"]"#)
+        };
+        let text = string("2026-01-01T12:00:00.123456789Z");
+        for (resolution, units) in
+            [("s", "1767268800"), ("ms", "1767268800123"), ("us", "1767268800123456"), ("ns", "1767268800123456789")]
+        {
+            let key = plugin(&with(resolution)).key_text(&[Value::ABSENT, text, string("x")]).unwrap();
+            assert_eq!(key, format!("\\t{units}:x"));
+        }
+    }
+
+    #[test]
+    fn without_an_instant_keys_are_as_ever() {
+        for text in ["2026-01-01T12:00:00Z", "2026-01-01T12:00:00.000Z"] {
+            let escaped = format!("{}:x", text.replace(':', "\\:"));
+            assert_eq!(key_of(r#"["/at", "/id"]"#, string(text)), escaped);
+        }
+    }
+
     #[test]
     fn fields_are_understood_as_people_type_them() {
         assert_eq!(plugin("/actor/login, /type").fields(), ["/actor/login", "/type"]);
@@ -205,6 +326,16 @@ mod tests {
         assert!(refusal(r#"{"feilds": ["/a"]}"#).contains("unknown field `feilds`"));
         assert!(refusal(r#"{"on_missing": "drop"}"#).contains("unknown variant `drop`"));
         assert!(refusal(r#"{"fields": [1]}"#).contains("each of the fields is a JSON pointer"));
+        for declared in [
+            r#"{"pointer": "/a"}"#,
+            r#"{"pointer": "/a", "as": "time"}"#,
+            r#"{"pointer": "/a", "as": "instant", "resolution": "minutes"}"#,
+            r#"{"pointer": "/a", "as": "instant", "zone": "UTC"}"#,
+        ] {
+            assert!(refusal(&format!("[{declared}]")).contains(r#"{"pointer": "/timestamp", "as": "instant"}"#));
+        }
+        assert!(refusal(r#"[{"pointer": "a", "as": "instant"}]"#).contains("write \"/a\""));
+        assert!(refusal(r#"[{"pointer": [], "as": "instant"}]"#).contains("alternative fields is empty"));
         assert!(refusal("actor/login").contains("write \"/actor/login\""));
         assert!(refusal("/a~b").contains("~0 for ~"));
         assert!(refusal("[]").contains("list of fields is empty"));

@@ -3,10 +3,10 @@
 //! does not. Formula, configuration and examples are in README.md beside this crate.
 
 mod multiset;
-mod times;
 
+use dedup_plugin::instant::instant;
 use dedup_plugin::{
-    Info, Input, Pair, Pointers, Property, Score, SimilarityScorer, Verdict, Verdicts, check_pointer,
+    Info, Input, Pair, Pointers, Property, Score, SimilarityScorer, Value, Verdict, Verdicts, check_pointer,
     export_similarity_scorer, pointer_covers,
 };
 use serde::Deserialize;
@@ -77,9 +77,14 @@ impl PropertySimilarity {
     #[cold]
     fn mean_the_same(&self, property: &Property<'_>) -> bool {
         let Property { path, original, duplicate } = *property;
-        self.times.covers(path) && times::same_instant(original, duplicate)
+        self.times.covers(path) && same_instant(original, duplicate)
             || self.unordered.covers(path) && multiset::same_elements(original, duplicate)
     }
+}
+
+/// Whether both are times, and the same one.
+fn same_instant(left: Value<'_>, right: Value<'_>) -> bool {
+    matches!((instant(left), instant(right)), (Some(left), Some(right)) if left == right)
 }
 
 /// Rows of one part of the events.

@@ -66,6 +66,7 @@ pub mod bindings;
 mod event;
 #[doc(hidden)]
 pub mod export;
+pub mod instant;
 mod keys;
 mod pair;
 mod pointers;

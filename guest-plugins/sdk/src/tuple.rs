@@ -9,11 +9,14 @@
 //! | the number 1 | `\n1` |
 //! | `true` | `\btrue` |
 //! | an object or array, or a string that UTF-8 cannot hold | `\j` and its canonical text, escaped |
+//! | an instant | `\t` and its number of units since the Unix epoch |
 //! | null | `\z` |
 //! | no such field | `\a` |
 //!
-//! The last two appear only where [`Missing::Marked`] asks for them.
+//! The last two appear only where [`Missing::Marked`] asks for them, an instant only where [`Tuple::with_instant`] does:
+//! what is no time stands there as anywhere else, and so never meets a time.
 
+use crate::instant::{Nanos, instant};
 use crate::pointers::check;
 use crate::{Event, Kind, Value};
 
@@ -37,11 +40,44 @@ pub enum Kinds {
     Ignored,
 }
 
+/// How finely instants are told apart. What is finer is cut off, towards the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resolution {
+    /// To the second.
+    Seconds,
+    /// To the millisecond.
+    #[default]
+    Milliseconds,
+    /// To the microsecond.
+    Microseconds,
+    /// To the nanosecond.
+    Nanoseconds,
+}
+
+impl Resolution {
+    const fn nanos(self) -> Nanos {
+        match self {
+            Self::Seconds => 1_000_000_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+            Self::Nanoseconds => 1,
+        }
+    }
+}
+
+/// One part of a key.
+#[derive(Debug, Clone)]
+struct Part {
+    /// The numbers of its fields, of which the first that has a value counts.
+    fields: std::ops::Range<usize>,
+    /// How finely it is told apart where it is a time.
+    instant: Option<Resolution>,
+}
+
 /// Which fields make up a key.
 #[derive(Debug, Clone)]
 pub struct Tuple {
-    /// For each part, the numbers of its fields, of which the first that has a value counts.
-    parts: Vec<std::ops::Range<usize>>,
+    parts: Vec<Part>,
     missing: Missing,
     kinds: Kinds,
 }
@@ -61,7 +97,7 @@ impl Tuple {
         if parts.is_empty() {
             return Err("the list of fields is empty: name at least one, such as \"/id\"".to_owned());
         }
-        let mut ranges = Vec::with_capacity(parts.len());
+        let mut made = Vec::with_capacity(parts.len());
         for part in parts {
             if part.is_empty() {
                 return Err("a list of alternative fields is empty: name at least one, such as \"/id\"".to_owned());
@@ -69,9 +105,19 @@ impl Tuple {
             part.iter().try_for_each(|pointer| check(pointer))?;
             let start = fields.len();
             fields.extend_from_slice(part);
-            ranges.push(start..fields.len());
+            made.push(Part { fields: start..fields.len(), instant: None });
         }
-        Ok(Self { parts: ranges, missing, kinds })
+        Ok(Self { parts: made, missing, kinds })
+    }
+
+    /// Takes part number `part`, counted from 0, for an instant: all spellings of a time make one key, as
+    /// [`crate::instant`] reads them. A tuple without such a part is as it was.
+    #[must_use]
+    pub fn with_instant(mut self, part: usize, resolution: Resolution) -> Self {
+        if let Some(part) = self.parts.get_mut(part) {
+            part.instant = Some(resolution);
+        }
+        self
     }
 
     /// Appends the tuple's key to `out`.
@@ -84,11 +130,14 @@ impl Tuple {
             if place > 0 {
                 out.push(b':');
             }
-            let value = first_present(event, part);
+            let value = first_present(event, &part.fields);
             if value.is_missing() && self.missing == Missing::NoKey {
-                return Err(part.start);
+                return Err(part.fields.start);
             }
-            self.write_value(value, out);
+            match part.instant.and_then(|resolution| units(value, resolution)) {
+                Some(units) => write_instant(units, out),
+                None => self.write_value(value, out),
+            }
         }
         Ok(())
     }
@@ -108,6 +157,32 @@ impl Tuple {
         }
         write_escaped(value.bytes, out);
     }
+}
+
+/// A time as whole units since the Unix epoch; `None` where the value is no time.
+fn units(value: Value<'_>, resolution: Resolution) -> Option<Nanos> {
+    instant(value).map(|nanos| nanos.div_euclid(resolution.nanos()))
+}
+
+/// Digits of the largest number of 128 bits.
+const DIGITS_MAX: usize = 39;
+
+/// A string has no backslash that stands alone, so none meets this. Without the formatting of the standard library, which
+/// is a large part of a small plugin.
+fn write_instant(units: Nanos, out: &mut Vec<u8>) {
+    out.extend_from_slice(if units < 0 { b"\\t-" } else { b"\\t" });
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut rest = units.unsigned_abs();
+    let mut first = DIGITS_MAX - 1;
+    for (at, place) in digits.iter_mut().enumerate().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        first = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// The first value that is neither absent nor null; where there is none, null if any is, so that null beats absent.

@@ -1,17 +1,21 @@
 //! Explains the duplicates of a batch: what their originals were, how often they came, how alike they are. It decides
-//! nothing but which duplicates are too unlike their original to be held back.
+//! nothing: where it matters to the decision how alike events are, `similarities` is asked before.
 //!
 //! Counts go into the state as the batch is processed, replayed records included; scores, records and findings are for
 //! records that are live.
 
+mod similarities;
+
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use engine::decide::Candidate;
 use engine::entry::{Entry, Write};
-use engine::fields::{Column, FieldBatch, Kind};
+use engine::fields::{Column, FieldBatch};
 use engine::fingerprint::Fingerprinter;
 use engine::history::History;
+use engine::identity;
 use engine::properties::{Comparisons, Kept, PairBatch, Pairer, Refusal, Verdict};
 use engine::record::{Offset, RecordBatch, TopicPartition};
 use plugin::{Input, PluginFailure, Role, Scorer};
@@ -50,8 +54,10 @@ pub(crate) struct Duplicate {
     pub(crate) event: u32,
     /// Index of the key that met.
     pub(crate) key: u32,
-    /// The event that was first.
+    /// The event that was first, or the one that it is most alike to.
     pub(crate) original: Entry,
+    /// It is less alike to every original than the operator wants to hold back: it passes.
+    pub(crate) forwarded: bool,
 }
 
 /// A batch, as far as explaining needs it.
@@ -81,18 +87,21 @@ impl<'a> Batch<'a> {
         self.records.get(record as usize).and_then(|record| record.payload()).unwrap_or_default()
     }
 
-    fn uuid(&self, event: u32) -> Option<&'a [u8]> {
-        uuid(self.host_fields, event as usize)
+    fn uuid(&self, event: u32) -> Option<Cow<'a, [u8]>> {
+        let (kind, value) = uuid_field(self.host_fields, event as usize)?;
+        identity::identity(kind, value)
     }
 }
 
-/// The uuid of an event: a string that is not empty. One that holds half a surrogate pair, which is no text, goes by its
-/// JSON text.
+/// The uuid of an event as it stands there.
 pub(crate) fn uuid(host_fields: &FieldBatch, event: usize) -> Option<&[u8]> {
+    let (kind, value) = uuid_field(host_fields, event)?;
+    identity::as_written(kind, value)
+}
+
+fn uuid_field(host_fields: &FieldBatch, event: usize) -> Option<(u8, &[u8])> {
     let field = event * host_fields.width as usize;
-    let kind = *host_fields.kinds.get(field)?;
-    let is_text = |uuid: &&[u8]| kind == Kind::String as u8 || kind == Kind::Json as u8 && uuid.starts_with(b"\"");
-    host_fields.values.get(field).filter(|uuid| !uuid.is_empty()).filter(is_text)
+    Some((*host_fields.kinds.get(field)?, host_fields.values.get(field)?))
 }
 
 /// Where in the payloads the fields stand that the scorer asked for.
@@ -176,7 +185,6 @@ pub(crate) struct Explainer {
     roots: Vec<String>,
     reads_payload: bool,
     uuid_field: String,
-    forward_below: Option<f64>,
     on_failure: OnPluginFailure,
     /// Why duplicates are not compared, where none is.
     idle: &'static str,
@@ -217,7 +225,6 @@ impl Explainer {
             roots,
             reads_payload,
             uuid_field: rules.uuid_field.clone(),
-            forward_below: rules.explain.forward_below,
             on_failure: rules.on_plugin_failure,
             findings: Findings::new(source.clone(), name, redact),
             source: source.clone(),
@@ -287,6 +294,7 @@ impl Explainer {
                 continue;
             }
             let (payload, uuid) = (batch.text(event, *record), batch.uuid(event));
+            let uuid = uuid.as_deref();
             if self.reads_payload || batch.wanted.is_json(event) {
                 let (offset, spans, text) = (candidate.offset, batch.wanted.of(event), &mut self.original);
                 text.clear();
@@ -346,13 +354,18 @@ impl Explainer {
     ) -> Result<(), LineError> {
         let offset = batch.candidates.get(duplicate.record as usize).map_or(0, |candidate| candidate.offset);
         let kept = self.kept.get(nth).and_then(Kept::decode);
-        let hash = |uuid: &[u8]| batch.fingerprinter.fingerprint(uuid).0 as u64;
+        let uuid = batch.uuid(duplicate.event);
+        let hash =
+            |uuid: &[u8]| identity::with_spelling(uuid, |spelling| batch.fingerprinter.fingerprint(spelling).0 as u64);
         let mut fact = Fact { nth, pair: Err(self.idle), count: None, uuids: None, uuids_before: None };
         let original = kept.as_ref().map(|kept| kept.uuid().map(hash));
-        if let Some(history) = store.history(duplicate.original.offset, || History::of(original))? {
+        // What passes as distinct is no duplicate of any event.
+        if !duplicate.forwarded
+            && let Some(history) = store.history(duplicate.original.offset, || History::of(original))?
+        {
             let before = history.distinct_uuids().map(|(distinct, _)| distinct);
             // One that was counted before is read again after a rewind: how many there were then is not known any more.
-            if history.count(offset, batch.uuid(duplicate.event).map(hash)) {
+            if history.count(offset, uuid.as_deref().map(hash)) {
                 fact.count = Some(history.duplicates());
                 fact.uuids = history.distinct_uuids();
                 fact.uuids_before = before;
@@ -364,8 +377,10 @@ impl Explainer {
                 None => Err(NOT_KEPT),
                 Some(_) if !self.reads_payload && !batch.wanted.is_json(duplicate.event) => Err(NOT_JSON),
                 Some(kept) => {
-                    match pairer.pair(&kept, batch.text(duplicate.event, duplicate.record), spans, &mut self.pairs) {
-                        Ok(()) => Ok(self.pairs.pairs() - 1),
+                    let payload = batch.text(duplicate.event, duplicate.record);
+                    let pairs = &mut self.pairs;
+                    match lay_out(pairer, &kept, payload, spans, uuid.as_deref(), &self.uuid_field, pairs) {
+                        Ok(()) => Ok(pairs.pairs() - 1),
                         Err(Refusal::OtherFields) => Err(OTHER_FIELDS),
                         Err(Refusal::Damaged) => Err(DAMAGED),
                     }
@@ -431,16 +446,15 @@ impl Explainer {
             let uuid = batch.uuid(duplicate.event);
             let comparison = fact.pair.and_then(|pair| compared(comparisons, pairs, pair).ok_or(SCORER_FAILED));
             let likeness = match (&comparison, &original) {
-                (Ok(compared), Some(kept)) => likeness(*compared, kept.has_uuid(uuid), &self.uuid_field),
+                (Ok(compared), Some(kept)) => likeness(*compared, kept.has_uuid(uuid.as_deref()), &self.uuid_field),
                 _ => Likeness::Unscored,
             };
             let score = comparison.ok().map(|compared| compared.score);
-            let below = |bound| score.is_some_and(|score| score.similarity < bound);
-            let forwarded = self.forward_below.is_some_and(below);
+            let forwarded = duplicate.forwarded;
             told.push(Told { likeness, forwarded });
 
             let original_uuid = original.as_ref().and_then(Kept::uuid);
-            let uuid_similarity = uuid.zip(original_uuid).map(|(a, b)| uuid_similarity(a, b));
+            let uuid_similarity = uuid.as_deref().zip(original_uuid).map(|(a, b)| uuid_similarity(a, b));
             let key = self.letters.key(batch.keys.get(duplicate.key as usize).unwrap_or_default());
             let time = batch.candidates.get(duplicate.record as usize).and_then(|candidate| candidate.time);
             self.findings.record(&Explained {
@@ -464,7 +478,7 @@ impl Explainer {
                     source: &self.source,
                     record,
                     time,
-                    uuid,
+                    uuid: uuid.as_deref(),
                     key: &key,
                     original_offset: duplicate.original.offset,
                     original_time: duplicate.original.time,
@@ -480,6 +494,24 @@ impl Explainer {
             texts.end_value();
         }
     }
+}
+
+/// Appends a pair to `pairs`. Where both events have one uuid in two spellings, or as a number and as a string, scorers see
+/// what the original has.
+fn lay_out(
+    pairer: &mut Pairer,
+    kept: &Kept<'_>,
+    payload: &[u8],
+    spans: &[Range<u32>],
+    uuid: Option<&[u8]>,
+    uuid_field: &str,
+    pairs: &mut PairBatch,
+) -> Result<(), Refusal> {
+    pairer.pair(kept, payload, spans, pairs)?;
+    if uuid.is_some_and(|uuid| kept.uuid() != Some(uuid) || identity::is_bare(uuid)) && kept.has_uuid(uuid) {
+        pairs.respell(uuid_field.as_bytes());
+    }
+    Ok(())
 }
 
 /// Bytes of the pairs, but for what is of the same size for each row.

@@ -1,11 +1,14 @@
 //! The line of one partition: decode, extract, look up, decide, explain, send. One batch at a time, on one thread.
 //! It does not read or commit: a driver brings batches, and says when what was sent is committed.
 
+mod distinct;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
+use engine::distinct::Distinct;
 use engine::entry::Found;
 use engine::fields::{Extraction, FieldBatch, KeyStatus, Kind};
 use engine::fingerprint::{Fingerprint, Fingerprinter};
@@ -162,6 +165,8 @@ struct Scratch {
     keys: Vec<Fingerprint>,
     found: Vec<Found>,
     decisions: Decisions,
+    /// How alike pairs of events are, where that decides.
+    scores: Vec<Option<f64>>,
     duplicates: Vec<Duplicate>,
     /// Ascending by record.
     reasons: Vec<Reason>,
@@ -177,6 +182,8 @@ pub struct Line {
     dumper: Option<Dumper>,
     fingerprinter: Fingerprinter,
     decider: Decider,
+    /// In the decider's place where events too unlike their originals pass.
+    distinct: Option<Box<Distinct>>,
     breaker: Breaker,
     clock: Clock,
     committed_clock: Clock,
@@ -213,6 +220,7 @@ impl Line {
             dumper,
             fingerprinter: Fingerprinter::new(store.seed()),
             decider: Decider::new(rules.window),
+            distinct: rules.explain.forward_below.map(|bound| Box::new(Distinct::new(rules.window, bound))),
             breaker: Breaker::new(rules.breaker),
             rules,
             clock,
@@ -273,7 +281,7 @@ impl Line {
         let extracted = Instant::now();
         self.look_up(batch)?;
         let looked_up = Instant::now();
-        self.decide();
+        self.decide(batch)?;
         let decided = Instant::now();
         self.explain(batch, live_from, sink)?;
         let explained = Instant::now();
@@ -394,11 +402,17 @@ impl Line {
                 scratch.keys.push(self.fingerprinter.fingerprint(bytes));
             }
         }
+        if self.distinct.is_some() {
+            return Ok(());
+        }
         let first_offset = batch.get(0).map_or(0, |record| record.offset());
         Ok(self.store.lookup(&scratch.keys, first_offset, &mut scratch.found)?)
     }
 
-    fn decide(&mut self) {
+    fn decide(&mut self, records: &Arc<RecordBatch>) -> Result<(), LineError> {
+        if self.distinct.is_some() {
+            return self.decide_by_likeness(records);
+        }
         let scratch = &mut self.scratch;
         let batch = Batch {
             candidates: &scratch.candidates,
@@ -408,6 +422,7 @@ impl Line {
         };
         self.decider.decide(&batch, &mut self.clock, &mut scratch.decisions);
         self.store.stage(&scratch.decisions.writes);
+        Ok(())
     }
 
     /// Keeps originals, and finds out about duplicates.
@@ -430,7 +445,8 @@ impl Line {
         let mut event = 0;
         for (record, outcome) in (0_u32..).zip(&scratch.decisions.outcomes) {
             if let Outcome::Duplicate { key, original } = *outcome {
-                scratch.duplicates.push(Duplicate { record, event, key, original });
+                let forwarded = self.distinct.as_ref().is_some_and(|distinct| distinct.is_forwarded(record));
+                scratch.duplicates.push(Duplicate { record, event, key, original, forwarded });
             }
             event += u32::from(scratch.decoded.get(event as usize) == Some(&record));
         }
@@ -438,6 +454,7 @@ impl Line {
     }
 
     fn send(&mut self, batch: &RecordBatch, live_from: Offset, sink: &mut dyn Sink) -> Result<(), LineError> {
+        self.count_not_remembered(batch, live_from);
         let scratch = &self.scratch;
         let mut reasons = scratch.reasons.iter().peekable();
         let (mut event, mut duplicate) = (0, 0);
@@ -569,7 +586,8 @@ impl Fitted {
         let explainer = Explainer::new(source, rules, plugins)?;
         let spans = explainer.roots();
         let groups: [&[String]; 2] = [&plugin_fields, &host_fields];
-        let projection = Projection::compile_inside(&groups, spans, &rules.json_in, rules.numbers)?;
+        let projection = Projection::compile_inside(&groups, spans, &rules.json_in, rules.numbers)?
+            .with_numbers_as_written(HOST_FIELDS);
         Ok(Self {
             wanted: Wanted { width: spans.len(), ..Wanted::default() },
             fields: projection.widths().into_iter().map(FieldBatch::new).collect(),

@@ -94,6 +94,8 @@ pub mod names {
     pub const DUPLICATES: &str = "dedup_host_duplicates_total";
     /// Duplicates that were forwarded as too unlike their original.
     pub const DUPLICATES_FORWARDED: &str = "dedup_host_duplicates_forwarded_total";
+    /// Of those, how many their key had no room to remember.
+    pub const DUPLICATES_NOT_REMEMBERED: &str = "dedup_host_duplicates_not_remembered_total";
     /// How alike duplicates and originals are.
     pub const DUPLICATE_SIMILARITY: &str = "dedup_host_duplicate_similarity";
     /// The same over their properties alone.
@@ -282,6 +284,8 @@ pub struct Metrics {
     pub store_filter_checked: IntCounter,
     /// Look-ups that a filter answered alone.
     pub store_filter_useful: IntCounter,
+    /// Forwarded as too unlike their originals, and not remembered.
+    pub duplicates_not_remembered: IntCounter,
 }
 
 #[derive(Debug, Clone)]
@@ -446,6 +450,10 @@ impl Metrics {
             )?,
             store_filter_checked: new.counter(names::STORE_FILTER_CHECKED, "look-ups that asked a filter")?,
             store_filter_useful: new.counter(names::STORE_FILTER_USEFUL, "look-ups that a filter answered alone")?,
+            duplicates_not_remembered: new.counter(
+                names::DUPLICATES_NOT_REMEMBERED,
+                "duplicates forwarded by --forward-below-similarity whose key has 16 originals already: their copies pass too",
+            )?,
             registry,
         };
         metrics.start_at_zero();

@@ -18,6 +18,9 @@ pub struct Tally {
     /// Seen before, and less alike to the original than the operator wants to hold back: forwarded.
     #[serde(default)]
     pub dissimilar: u64,
+    /// Of the dissimilar those that their key has no room to remember: copies of them pass too.
+    #[serde(default)]
+    pub not_remembered: u64,
     /// The duplicates and the dissimilar by what was found, in the order of [`crate::insights::Likeness`].
     #[serde(default)]
     pub likeness: [u64; 5],
@@ -69,6 +72,7 @@ impl Tally {
         self.unique += other.unique;
         self.duplicate += other.duplicate;
         self.dissimilar += other.dissimilar;
+        self.not_remembered += other.not_remembered;
         self.late += other.late;
         self.keyless += other.keyless;
         self.dead_letter += other.dead_letter;

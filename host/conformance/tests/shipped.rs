@@ -23,7 +23,10 @@ fn keeps_to_every_rule(plugin: &Path, configs: &[&str]) {
 #[test]
 fn composite_key() {
     let all = r#"{"fields": ["/a/b", ["/a", "/x~1y"], "/items/0/id"], "on_missing": "empty", "kinds": "ignored"}"#;
-    keeps_to_every_rule(&shipped("composite_key"), &["", "/actor/login,/type", all, r#"{"fields": [""]}"#]);
+    let instants = r#"{"fields": [{"pointer": ["/timestamp", "/at"], "as": "instant"}, "/id", "/b"]}"#;
+    let in_all = r#"{"fields": ["/a", {"pointer": "/b", "as": "instant", "resolution": "ns"}], "on_missing": "empty"}"#;
+    let configs = ["", "/actor/login,/type", all, r#"{"fields": [""]}"#, instants, in_all];
+    keeps_to_every_rule(&shipped("composite_key"), &configs);
 }
 
 #[test]

@@ -33,13 +33,25 @@ impl Window {
         self.length.map(|length| length.saturating_add(self.allowed_lateness))
     }
 
-    fn is_live(&self, entry: Entry, time: Millis) -> bool {
+    pub(crate) fn is_live(&self, entry: Entry, time: Millis) -> bool {
         self.length.is_none_or(|length| entry.time >= time.saturating_sub(length))
     }
 
     fn is_late(&self, time: Millis, clock: &Clock) -> bool {
         let Some(watermark) = clock.watermark(&self.clock) else { return false };
         self.length.is_some() && time < watermark.saturating_sub(self.allowed_lateness)
+    }
+
+    /// An event's time, and what becomes of it before its keys are looked at; [`Outcome::Unique`] where they decide.
+    pub(crate) fn standing(&self, candidate: &Candidate, clock: &Clock) -> (Millis, Outcome) {
+        let time = candidate.time.unwrap_or_else(|| clock.now());
+        let outcome = match candidate.status {
+            KeyStatus::Invalid => Outcome::DeadLetter,
+            KeyStatus::NoKey => Outcome::Keyless,
+            KeyStatus::Keyed if !clock.has_seen(candidate.offset) && self.is_late(time, clock) => Outcome::Late,
+            KeyStatus::Keyed => Outcome::Unique,
+        };
+        (time, outcome)
     }
 }
 
@@ -139,13 +151,7 @@ impl Decider {
         clock: &Clock,
         writes: &mut Vec<Write>,
     ) -> Outcome {
-        let time = candidate.time.unwrap_or_else(|| clock.now());
-        let mut outcome = match candidate.status {
-            KeyStatus::Invalid => Outcome::DeadLetter,
-            KeyStatus::NoKey => Outcome::Keyless,
-            KeyStatus::Keyed if !clock.has_seen(candidate.offset) && self.window.is_late(time, clock) => Outcome::Late,
-            KeyStatus::Keyed => Outcome::Unique,
-        };
+        let (time, mut outcome) = self.window.standing(candidate, clock);
         let decidable = outcome == Outcome::Unique;
         while let Some((key, fingerprint, found)) = keys.next_of(event) {
             if !decidable {

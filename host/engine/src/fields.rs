@@ -40,6 +40,16 @@ impl Column {
         self.ends.push(u32::try_from(self.data.len()).unwrap_or(u32::MAX));
     }
 
+    /// Puts another value in the place of value i, if there is one, and moves those after it.
+    pub(crate) fn replace(&mut self, index: usize, value: &[u8]) {
+        let (Some(old), Some(end)) = (self.get(index).map(<[u8]>::len), self.ends.get(index)) else { return };
+        let end = *end as usize;
+        self.data.splice(end - old..end, value.iter().copied());
+        for end in self.ends.iter_mut().skip(index) {
+            *end = u32::try_from((*end as usize + value.len()).saturating_sub(old)).unwrap_or(u32::MAX);
+        }
+    }
+
     /// Value i, or `None` where there is no such value or its ends are not in order.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&[u8]> {

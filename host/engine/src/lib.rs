@@ -5,10 +5,12 @@
 //! calls with the same arguments give the same results, on every machine.
 
 pub mod decide;
+pub mod distinct;
 pub mod entry;
 pub mod fields;
 pub mod fingerprint;
 pub mod history;
+pub mod identity;
 pub mod looks;
 pub mod projection;
 pub mod properties;

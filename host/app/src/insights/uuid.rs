@@ -1,56 +1,38 @@
 //! How alike two uuids are as texts. A version 7 uuid shares its beginning with one made in the same moment, and a
-//! retry that counts up differs in one place: both are worth seeing. Not a measure for texts in general.
+//! retry that counts up differs in one place: both are worth seeing. Not whether they are one: see [`engine::identity`].
+
+use engine::identity;
 
 use super::text::head;
 
 /// Bytes of either uuid that are looked at.
 const UUID_BYTES_MAX: usize = 256;
 
-/// The share of equal characters, place by place, over the longer of the two: from 0 to 1. Hyphens are left out and
-/// ASCII case does not count. 1 for a uuid and itself, and for two empty ones; the same in either order. Of very long
-/// texts only the first 256 bytes count.
+/// Hyphens of a uuid.
+const HYPHENS: f64 = 4.0;
+
+/// The share of equal bytes, place by place, over the longer of the two: from 0 to 1. Of two uuids, in whatever
+/// spelling, only the digits count; of other texts every byte does. 1 for what is the same, and for nothing else but texts
+/// that differ after 256 bytes; the same in either order.
 #[must_use]
 pub fn uuid_similarity(a: &[u8], b: &[u8]) -> f64 {
     if a == b {
         return 1.0;
     }
-    let (a, b) = (head(a, UUID_BYTES_MAX), head(b, UUID_BYTES_MAX));
-    if let Some(similarity) = in_one_notation(a, b) {
-        return similarity;
-    }
-    let (mut left, mut right) = ([0; UUID_BYTES_MAX], [0; UUID_BYTES_MAX]);
-    let (left, right) = (digits(a, &mut left), digits(b, &mut right));
-    let longer = left.len().max(right.len());
-    if longer == 0 {
-        return 1.0;
-    }
-    let equal = left.iter().zip(right).filter(|(a, b)| a == b).count();
-    equal as f64 / longer as f64
-}
-
-/// The answer where hyphens stand at the same places, as they do in nearly all pairs: found without moving a byte.
-fn in_one_notation(a: &[u8], b: &[u8]) -> Option<f64> {
-    let (mut elsewhere, mut equal, mut hyphens) = (0_u16, 0_u16, 0_u16);
-    for (a, b) in a.iter().zip(b) {
-        let hyphen = *a == b'-';
-        elsewhere += u16::from(hyphen != (*b == b'-'));
-        hyphens += u16::from(hyphen);
-        equal += u16::from(a.eq_ignore_ascii_case(b));
-    }
-    let digits = a.len() - usize::from(hyphens);
-    (a.len() == b.len() && elsewhere == 0 && digits > 0).then(|| f64::from(equal - hyphens) / digits as f64)
-}
-
-/// The bytes without hyphens, in lower case. Written without branches: it runs for every duplicate.
-fn digits<'a>(uuid: &[u8], buffer: &'a mut [u8; UUID_BYTES_MAX]) -> &'a [u8] {
-    let mut length = 0;
-    for byte in uuid {
-        if let Some(place) = buffer.get_mut(length) {
-            *place = byte.to_ascii_lowercase();
+    match (identity::uuid(a), identity::uuid(b)) {
+        // Their hyphens are equal.
+        (Some(a), Some(b)) => (equal(&a, &b) - HYPHENS) / (a.len() as f64 - HYPHENS),
+        (Some(_) | None, _) => {
+            let (a, b) = (head(a, UUID_BYTES_MAX), head(b, UUID_BYTES_MAX));
+            equal(a, b) / a.len().max(b.len()).max(1) as f64
         }
-        length += usize::from(*byte != b'-');
     }
-    buffer.get(..length).unwrap_or_default()
+}
+
+fn equal(a: &[u8], b: &[u8]) -> f64 {
+    // Written without branches: it runs for every duplicate.
+    let equal: u16 = a.iter().zip(b).map(|(a, b)| u16::from(a == b)).sum();
+    f64::from(equal)
 }
 
 #[cfg(test)]
@@ -58,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notation_does_not_count_and_places_do() {
+    fn spelling_does_not_count_and_places_do() {
         let check = |a: &str, b: &str, wanted: f64| {
             for (a, b) in [(a, b), (b, a)] {
                 let is = uuid_similarity(a.as_bytes(), b.as_bytes());
@@ -66,17 +48,25 @@ mod tests {
             }
         };
         check("", "", 1.0);
-        check("", "--", 1.0);
         check("", "a", 0.0);
         check("abcd", "abcd", 1.0);
-        check("ABCD", "ab-cd", 1.0);
         check("abcd", "abce", 0.75);
-        check("a-bcd", "A-bce", 0.75);
-        check("a-bcd", "ab-ce", 0.75);
-        check("a--d", "a-bd", 1.0 / 3.0);
         check("abcd", "bcda", 0.0);
         check("ab", "abcd", 0.5);
-        check("01890a5d-ac96-774b-bcce-b302099a8057", "01890A5DAC96774BBCCEB302099A8058", 31.0 / 32.0);
+        // Other ids than uuids are texts: they may differ in nothing but case.
+        check("ABCD", "abcd", 0.0);
+        check("ab-cd", "abcd", 0.4);
+        let uuid = "01890a5d-ac96-774b-bcce-b302099a8057";
+        for spelling in [
+            "01890A5D-AC96-774B-BCCE-B302099A8057",
+            "01890a5dac96774bbcceb302099a8057",
+            "{01890a5d-ac96-774b-bcce-b302099a8057}",
+            "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+        ] {
+            check(uuid, spelling, 1.0);
+        }
+        check(uuid, "01890A5DAC96774BBCCEB302099A8058", 31.0 / 32.0);
+        check(uuid, "fedcf5a2-53f9-88b4-4331-4cfd06657fa8", 0.0);
         check(&"a".repeat(1000), &format!("{}{}", "a".repeat(128), "b".repeat(872)), 0.5);
     }
 }

@@ -190,6 +190,7 @@ impl PartitionObserver {
         for (outcome, records) in outcomes {
             self.partition.decided(outcome, records);
         }
+        self.observed.metrics.duplicates_not_remembered.inc_by(tally.not_remembered);
         self.partition.replayed.inc_by(tally.replayed);
         self.partition.given_back(tally.replayed);
         self.forwarded(tally);

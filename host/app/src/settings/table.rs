@@ -232,7 +232,9 @@ pub const SETTINGS: &[Setting] = &[
     )
     .or("pass"),
     plain(Deduplication, "event-time", "POINTER", "Where the event time is in the payload; unset: the record's timestamp"),
-    plain(Deduplication, "uuid-field", "POINTER", "Where an event's uuid is; it becomes the key of the output record")
+    plain(Deduplication, "uuid-field", "POINTER", "Where an event's uuid is; it becomes the key of the output record\n\nAny string that is not empty, number or \
+         boolean there is one. Spellings of one uuid (capitals, hyphens, braces, urn:uuid:) are compared as the same, and \
+         the key is what is written.")
         .or("/uuid"),
     plain(
         Deduplication,
@@ -269,8 +271,10 @@ pub const SETTINGS: &[Setting] = &[
         Explanation,
         "forward-below-similarity",
         "0..1",
-        "Forward duplicates that are less alike to their original than this\n\nThey go to the output as distinct events, \
-         and are counted apart. Needs a plugin that scores. A duplicate that could not be scored is not forwarded.",
+        "Forward duplicates that are less alike to every original of their key than this\n\nThey go to the output as \
+         distinct events, are counted apart, and are originals of their key from then on, so that copies of them are held \
+         back. A key has 16 originals at most. Needs a plugin that scores. A duplicate that could not be scored is not \
+         forwarded.",
     ),
     plain(
         Explanation,

@@ -96,6 +96,8 @@ pub struct Projection {
     /// The nodes whose places are asked for.
     asked_spans: Vec<u32>,
     numbers: Numbers,
+    /// A group whose numbers come as written all the same.
+    written: Option<usize>,
     reader: Reader,
     walk: Walk,
     canonical: Canonical,
@@ -148,11 +150,18 @@ impl Projection {
             groups,
             asked_spans,
             numbers,
+            written: None,
             reader: Reader::default(),
             walk: Walk::default(),
             canonical: Canonical::default(),
             spans: Vec::new(),
         })
+    }
+
+    /// Has the numbers of one group come as written, whatever was asked for.
+    #[must_use]
+    pub fn with_numbers_as_written(self, group: usize) -> Self {
+        Self { written: Some(group), ..self }
     }
 
     /// Pointers in each group: the widths of the batches that [`Projection::project`] fills.
@@ -186,17 +195,18 @@ impl Projection {
         self.spans.clear();
         let text = self.reader.read(json)?;
         self.walk.run(text, &self.tree)?;
+        let numbers_of = |group| if self.written == Some(group) { Numbers::AsWritten } else { self.numbers };
         if let Some(inside) = &mut self.inside {
             inside.open(text, &mut self.walk, &self.tree)?;
             inside.spans(&self.asked_spans, &self.walk.found, text, &mut self.spans)?;
             let text_of = |node| inside.text_of(node, text);
-            fill(out, &self.groups, &self.walk.found, text_of, self.numbers, &mut self.canonical);
+            fill(out, &self.groups, &self.walk.found, text_of, numbers_of, &mut self.canonical);
             if inside.joined().is_none() {
                 self.spans.iter_mut().for_each(|span| *span = moved(span, start));
             }
             return Ok(());
         }
-        fill(out, &self.groups, &self.walk.found, |_| text, self.numbers, &mut self.canonical);
+        fill(out, &self.groups, &self.walk.found, |_| text, numbers_of, &mut self.canonical);
         for node in &self.asked_spans {
             let found = self.walk.found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
             let span =
@@ -235,10 +245,11 @@ fn fill<'a>(
     groups: &[Vec<u32>],
     found: &[Found],
     text_of: impl Fn(u32) -> Tokens<'a>,
-    numbers: Numbers,
+    numbers_of: impl Fn(usize) -> Numbers,
     canonical: &mut Canonical,
 ) {
-    for (batch, group) in out.iter_mut().zip(groups) {
+    for (at, (batch, group)) in out.iter_mut().zip(groups).enumerate() {
+        let numbers = numbers_of(at);
         for node in group {
             let found = found.get(*node as usize).copied().unwrap_or(Found::ABSENT);
             append(batch, text_of(*node), found, numbers, canonical);

@@ -15,6 +15,7 @@
 use super::cut::{Bound, cut};
 use super::{HEAD_BYTES_MAX, KEPT_BYTES_MAX, LEVELS, PROPERTIES_MAX};
 use crate::fields::Kind;
+use crate::identity::is_same;
 use crate::projection::quote;
 
 /// In the byte of a kind: the value is cut.
@@ -104,7 +105,7 @@ impl<'a> Kept<'a> {
         self.uuid
     }
 
-    /// Whether the original had this uuid, or had none either.
+    /// Whether the original had this uuid, in whatever spelling, or had none either: see [`crate::identity`].
     #[must_use]
     pub fn has_uuid(&self, uuid: Option<&[u8]>) -> bool {
         match uuid {
@@ -113,7 +114,8 @@ impl<'a> Kept<'a> {
                 cut(&mut short, 0, UUID);
                 self.uuid == Some(&short)
             }
-            other => self.uuid == other,
+            Some(uuid) => self.uuid.is_some_and(|own| is_same(own, uuid)),
+            None => self.uuid.is_none(),
         }
     }
 

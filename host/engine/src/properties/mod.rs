@@ -162,6 +162,23 @@ impl PairBatch {
         start.min(end)..end
     }
 
+    /// Gives the duplicate of the last pair what the original has at `path`, where both have something there: it is the
+    /// same in another spelling.
+    pub fn respell(&mut self, path: &[u8]) {
+        let rows = self.rows(self.pairs().saturating_sub(1));
+        let Some(row) = rows.into_iter().find(|row| self.paths.get(*row) == Some(path)) else { return };
+        let absent = |kind: Option<&u8>| kind.is_none_or(|kind| *kind == crate::fields::Kind::Absent as u8);
+        if absent(self.original_kinds.get(row)) || absent(self.duplicate_kinds.get(row)) {
+            return;
+        }
+        if let (Some(kind), Some(original)) = (self.original_kinds.get(row), self.originals.get(row)) {
+            if let Some(of_duplicate) = self.duplicate_kinds.get_mut(row) {
+                *of_duplicate = *kind;
+            }
+            self.duplicates.replace(row, original);
+        }
+    }
+
     /// Closes a pair whose rows were appended.
     fn end_pair(&mut self) {
         self.ends.push(u32::try_from(self.original_kinds.len()).unwrap_or(u32::MAX));

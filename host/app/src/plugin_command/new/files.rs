@@ -152,6 +152,7 @@ fn rust(role: NewRole) -> Vec<File> {
         "bindings.rs",
         "event.rs",
         "export.rs",
+        "instant.rs",
         "keys.rs",
         "lib.rs",
         "pair.rs",
