@@ -14,12 +14,12 @@ pub(crate) fn same_instant(left: Value<'_>, right: Value<'_>) -> bool {
 /// The instant that a value says.
 ///
 /// A number, or a string that holds one, counts since the Unix epoch in seconds below 1e11, milliseconds below 1e14,
-/// microseconds below 1e17, else nanoseconds. Other strings are RFC 3339, the `T` optional, UTC where no offset is given.
-/// Digits below the nanosecond are cut. Anything else is no time.
+/// microseconds below 1e17, else nanoseconds. Other strings are read by [`dedup_plugin::written::parse`], as the host does. Digits
+/// below the nanosecond are cut. Anything else is no time.
 fn instant(value: Value<'_>) -> Option<Nanos> {
     match value.kind {
         Kind::Number => since_epoch(value.text()?),
-        Kind::String => since_epoch(value.text()?).or_else(|| rfc3339(value.bytes)),
+        Kind::String => since_epoch(value.text()?).or_else(|| written(value.bytes)),
         Kind::Absent | Kind::Null | Kind::Bool | Kind::Json | Kind::Bytes => None,
     }
 }
@@ -51,84 +51,9 @@ fn since_epoch(text: &str) -> Option<Nanos> {
     Some(if negative { -nanos - Nanos::from(cut) } else { nanos })
 }
 
-fn rfc3339(value: &[u8]) -> Option<Nanos> {
-    let mut text = Digits { rest: value };
-    let year = text.number(4)?;
-    text.one_of(b"-")?;
-    let month = text.number(2)?;
-    text.one_of(b"-")?;
-    let day = text.number(2)?;
-    text.one_of(b"Tt ")?;
-    let hour = text.number(2)?;
-    text.one_of(b":")?;
-    let minute = text.number(2)?;
-    text.one_of(b":")?;
-    let second = text.number(2)?;
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    if !in_range {
-        return None;
-    }
-    let nanos = text.fraction_nanos();
-    let offset_minutes = text.offset_minutes()?;
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + (minute - offset_minutes) * 60 + second;
-    Some(Nanos::from(seconds) * 1_000_000_000 + Nanos::from(nanos))
-}
-
-/// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date
-/// algorithms", `days_from_civil`).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-struct Digits<'a> {
-    rest: &'a [u8],
-}
-
-impl Digits<'_> {
-    fn number(&mut self, digits: usize) -> Option<i64> {
-        let (head, rest) = self.rest.split_at_checked(digits)?;
-        self.rest = rest;
-        head.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-    }
-
-    fn one_of(&mut self, accepted: &[u8]) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        accepted.contains(first).then_some(*first)
-    }
-
-    /// Nanoseconds of an optional fraction; further digits are cut.
-    fn fraction_nanos(&mut self) -> i64 {
-        let [b'.' | b',', digits @ ..] = self.rest else { return 0 };
-        let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (fraction, rest) = digits.split_at(count);
-        self.rest = rest;
-        let padded = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(9);
-        padded.fold(0, |n, b| n * 10 + i64::from(b - b'0'))
-    }
-
-    /// Minutes east of UTC; nothing at all means UTC.
-    fn offset_minutes(&mut self) -> Option<i64> {
-        if self.rest.is_empty() {
-            return Some(0);
-        }
-        let sign = self.one_of(b"Zz+-")?;
-        if matches!(sign, b'Z' | b'z') {
-            return self.rest.is_empty().then_some(0);
-        }
-        let hours = self.number(2)?;
-        if self.rest.first() == Some(&b':') {
-            self.one_of(b":")?;
-        }
-        let minutes = hours * 60 + self.number(2)?;
-        let minutes = if sign == b'-' { -minutes } else { minutes };
-        self.rest.is_empty().then_some(minutes)
-    }
+fn written(value: &[u8]) -> Option<Nanos> {
+    let instant = dedup_plugin::written::parse(value).ok()?;
+    Some(Nanos::from(instant.seconds) * 1_000_000_000 + Nanos::from(instant.nanos))
 }
 
 #[cfg(test)]
@@ -154,6 +79,10 @@ mod tests {
             "2024-01-01T14:00:00+02:00",
             "2024-01-01T06:30:00-0530",
             "2024-01-01T12:00:00,0Z",
+            "2024-01-01 12:00:00+00",
+            "2024-01-01 12:00:00 UTC",
+            "20240101T120000Z",
+            "Mon, 01 Jan 2024 12:00:00 GMT",
             "1704110400",
             "1704110400000",
             "1704110400000000",
@@ -193,9 +122,16 @@ mod tests {
 
     #[test]
     fn what_is_no_time() {
-        for text in
-            ["", "yesterday", "2021-13-01T00:00:00Z", "2021-07-21T00:00:01Q", "2021-07-21", "nan", "inf", "1e30"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "2021-13-01T00:00:00Z",
+            "2021-02-30T00:00:00Z",
+            "2021-07-21T00:00:01Q",
+            "nan",
+            "inf",
+            "1e30",
+        ] {
             assert_eq!(string(text), None, "{text}");
         }
         assert_eq!(instant(Value::NULL), None);

@@ -15,7 +15,7 @@ use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, 
 use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use engine::time::{Clock, ClockRules};
+use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
 use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -87,18 +87,27 @@ fn log() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+/// Records before the log's, so that the clock runs when it begins, and goes on with it: of the times that it has seen,
+/// half lie before, and half come to be looked at in turn.
+const WARM: usize = CLOCK_RECORDS;
+
+fn warm_time(offset: usize) -> i64 {
+    1_000_000 + offset.saturating_sub(WARM / 2) as i64 * 300
+}
+
 /// What a plain reading forwards, first events of their window and late ones, which pass undecided; and what it says of
 /// the others.
 fn expected(log: &[Event]) -> (Vec<i64>, Vec<Said>) {
     let (mut first, mut clock) = (Vec::<usize>::new(), Clock::default());
-    let (mut forwarded, mut said) = (Vec::new(), Vec::new());
+    let (mut forwarded, mut said) = ((0..WARM as i64).collect::<Vec<_>>(), Vec::new());
+    (0..WARM).for_each(|offset| clock.observe(offset as i64, Some(warm_time(offset)), &WINDOW.clock));
     let mut repeats = BTreeMap::<usize, (u64, BTreeSet<u8>)>::new();
-    for (offset, event) in log.iter().enumerate() {
+    for (offset, event) in (WARM..).zip(log) {
         let oldest = clock.watermark(&WINDOW.clock).map(|watermark| watermark - WINDOW.allowed_lateness);
         let late = oldest.is_some_and(|oldest| event.time < oldest);
         clock.observe(offset as i64, Some(event.time), &WINDOW.clock);
         let live = |first: &&usize| {
-            let first = log.get(**first).expect("an event");
+            let first = log.get(**first - WARM).expect("an event");
             first.key == event.key && first.time >= event.time - 20_000
         };
         match first.iter().rev().find(live).copied() {
@@ -108,7 +117,7 @@ fn expected(log: &[Event]) -> (Vec<i64>, Vec<Said>) {
                 forwarded.push(offset as i64);
             }
             Some(at) => {
-                let original = log.get(at).expect("an event");
+                let original = log.get(at - WARM).expect("an event");
                 let (count, uuids) = repeats.entry(at).or_default();
                 *count += 1;
                 uuids.extend([original.uuid, event.uuid]);
@@ -230,9 +239,14 @@ impl<'a> World<'a> {
     }
 
     fn process(&mut self, records: usize) {
-        let to = (self.position + records).min(self.log.len());
+        let to = (self.position + records).max(WARM).min(self.end());
         let mut batch = RecordBatch::new();
-        for (offset, event) in self.log.iter().enumerate().take(to).skip(self.position) {
+        for offset in self.position..to.min(WARM) {
+            let payload = format!("{{\"id\":\"w{offset}\",\"n\":{offset}}}");
+            let (timestamp, payload) = (Some(warm_time(offset)), Some(payload.as_bytes()));
+            batch.push(NewRecord { offset: offset as i64, timestamp, key: None, payload });
+        }
+        for (offset, event) in (WARM..to).zip(self.log).skip(self.position.saturating_sub(WARM)) {
             let Event { key, time, uuid, property } = event;
             let payload = format!(
                 "{{\"id\":\"{key}\",\"n\":{offset},\"uuid\":\"{uuid}\",\"properties\":{{\"property\":{property}}}}}"
@@ -242,6 +256,10 @@ impl<'a> World<'a> {
         }
         self.line.process(&Arc::new(batch), self.live_from as i64, &mut self.transaction).expect("processed");
         self.position = to;
+    }
+
+    fn end(&self) -> usize {
+        WARM + self.log.len()
     }
 
     fn broker_commits(&mut self) {
@@ -272,6 +290,7 @@ fn line(plugins: &Plugins, dir: &Path) -> Line {
         key_version: 1,
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
+        ..StoreIdentity::default()
     };
     let mut options = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
     options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
@@ -309,7 +328,7 @@ fn whatever_fails_the_committed_output_is_that_of_a_plain_reading() {
             world.step(step);
         }
         world.step(&Step::Abort);
-        while world.position < log.len() {
+        while world.position < world.end() {
             world.step(&Step::Process(33));
             world.step(&Step::Commit);
         }

@@ -13,3 +13,4 @@ pub mod projection;
 pub mod properties;
 pub mod record;
 pub mod time;
+mod varint;
