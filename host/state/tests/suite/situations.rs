@@ -254,7 +254,8 @@ fn beyond_the_capacity_the_oldest_buckets_go_early_and_the_window_says_so() {
 
 /// Bytes of all files of a store.
 fn bytes_on_disk(dir: &Path) -> u64 {
-    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap());
+    // RocksDB deletes files in the background.
+    let files = std::fs::read_dir(dir).unwrap().filter_map(|file| file.ok()?.metadata().ok());
     files.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum()
 }
 
@@ -280,7 +281,7 @@ fn the_capacity_holds_whatever_the_times_are() {
         let capacity = 2 << 20;
         let limited = StoreOptions { capacity_bytes_max: Some(capacity), ..StoreOptions::for_window(window, 0) };
         let mut store = PartitionStore::open(dir.path(), &identity(), limited).unwrap();
-        let (mut n, total) = (0, 400_000);
+        let (mut n, total) = (0_i64, 400_000_i64);
         while n < total {
             store.stage(&(n..n + 1_000).map(|n| write(n.unsigned_abs(), n, time_of(n))).collect::<Vec<_>>());
             n += 1_000;
@@ -393,7 +394,8 @@ fn reading_that_is_set_back_goes_on_with_the_clock_of_that_time() {
     drop(store);
     let mut store = open(dir.path());
     assert_eq!(store.rewind_to(4_000, 0).unwrap(), None, "before the first note");
-    assert_eq!(store.rewind_to(1_400_000, 1_399_999).unwrap().map(|at| at.next_offset), Some(1_400_000));
+    let near = store.rewind_to(1_480_000, 0).unwrap().unwrap().next_offset;
+    assert!((1_450_000..=1_480_000).contains(&near), "{near}");
     let noted = store.rewind_to(1_000_000, 0).unwrap().unwrap().clone();
     assert!((900_000..=1_000_000).contains(&noted.next_offset), "{}", noted.next_offset);
     assert_eq!(noted.clock, noted.next_offset.to_le_bytes());
