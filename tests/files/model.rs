@@ -39,25 +39,27 @@ enum Outcome {
 
 /// The rule as the documentation tells it.
 fn model(events: &[Event], rules: Rules) -> Vec<Outcome> {
-    let mut remembered: Vec<((usize, u64), usize, i64)> = Vec::new();
-    let mut highest: Option<i64> = None;
-    let mut ahead: Vec<i64> = Vec::new();
+    let mut remembered: Vec<((usize, u64), usize, Option<i64>)> = Vec::new();
+    let mut times: Vec<i64> = Vec::new();
+    let mut clock: Option<i64> = None;
     let mut outcomes = Vec::new();
     for (offset, event) in events.iter().enumerate() {
-        let time = event.time.unwrap_or(highest.unwrap_or(0));
+        let time = event.time.or(clock);
         let late_before =
-            highest.filter(|_| rules.window.is_some()).map(|high| high - rules.out_of_orderness - rules.lateness);
+            clock.filter(|_| rules.window.is_some()).map(|clock| clock - rules.out_of_orderness - rules.lateness);
         let keys: Vec<_> = event.keys.iter().enumerate().filter_map(|(list, key)| Some((list, (*key)?))).collect();
         let outcome = if keys.is_empty() {
             Outcome::Keyless
-        } else if late_before.is_some_and(|before| time < before) {
+        } else if late_before.zip(time).is_some_and(|(before, time)| time < before) {
             Outcome::Late
         } else {
             let mut outcome = Outcome::Unique;
             for key in keys {
-                let live = |entry: &&((usize, u64), usize, i64)| {
-                    entry.0 == key && rules.window.is_none_or(|window| entry.2 >= time - window)
+                let in_window = |first: Option<i64>| match (rules.window, first, time) {
+                    (Some(window), Some(first), Some(time)) => first >= time - window,
+                    (None, _, _) | (_, None, _) | (_, _, None) => true,
                 };
+                let live = |entry: &&((usize, u64), usize, Option<i64>)| entry.0 == key && in_window(entry.2);
                 match (remembered.iter().filter(live).max_by_key(|entry| entry.1).map(|entry| entry.1), outcome) {
                     (Some(original), Outcome::Unique) => outcome = Outcome::Duplicate(original),
                     (Some(_), _) => {}
@@ -68,19 +70,30 @@ fn model(events: &[Event], rules: Rules) -> Vec<Outcome> {
         };
         outcomes.push(outcome);
         let Some(time) = event.time else { continue };
-        if highest.is_some_and(|high| time <= high + rules.jump) {
-            highest = highest.max(Some(time));
-            ahead.clear();
-        } else {
-            ahead.push(time);
-            // As many in a row as make a clock believe a jump.
-            if ahead.len() == 64 {
-                highest = ahead.iter().copied().min();
-                ahead.clear();
-            }
+        times.push(time);
+        if times.len() % BLOCK == 0 {
+            clock = median_of_medians(&times);
         }
     }
     outcomes
+}
+
+/// Records of a block, and blocks, as the documentation of the clock says.
+const BLOCK: usize = 32;
+const BLOCKS: usize = 128;
+
+/// Records without a key before the others, so that a clock says something: half of their times lie before the others'.
+const WARM: i64 = (BLOCK * BLOCKS) as i64;
+
+/// The clock after these times; `None` before there are enough.
+fn median_of_medians(times: &[i64]) -> Option<i64> {
+    let median = |times: &[i64]| {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        times[times.len() / 2 - 1]
+    };
+    let first = times.len().checked_sub(BLOCK * BLOCKS)?;
+    Some(median(&times[first..].chunks(BLOCK).map(median).collect::<Vec<_>>()))
 }
 
 fn random_event(random: &mut Random, keys: u64, now: i64) -> Event {
@@ -99,7 +112,9 @@ fn random_stream(random: &mut Random) -> (Vec<Event>, Rules) {
     let keys = 1 + random.below(400);
     let step = i64::try_from(random.below(500)).unwrap();
     let count = 100 + i64::try_from(random.below(3_000)).unwrap();
-    let events = (0..count).map(|number| random_event(random, keys, NOON + number * step)).collect();
+    let warm = |number: i64| Event { keys: [None, None], time: Some(NOON + (number - WARM / 2).max(0) * step) };
+    let events = (0..WARM).map(warm).chain((0..count).map(|number| random_event(random, keys, NOON + number * step)));
+    let events = events.collect();
     let mut millis = |end: u64| i64::try_from(1 + random.below(end)).unwrap();
     let rules = Rules {
         window: Some(millis(100_000)),

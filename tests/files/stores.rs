@@ -1,6 +1,7 @@
 //! One store for several runs: what is remembered, and what it may not be used for.
 
 use dedup_host_tests::Test;
+use dedup_host_tests::program::plugin;
 
 use super::desk::{Desk, counts, end};
 
@@ -15,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("another_plugin_configuration_is_refused", another_plugin_configuration_is_refused),
     ("another_plugin_is_refused", another_plugin_is_refused),
     ("another_window_is_refused", another_window_is_refused),
+    ("another_meaning_of_time_is_refused", another_meaning_of_time_is_refused),
     ("a_damaged_store_is_refused", a_damaged_store_is_refused),
 ];
 
@@ -78,7 +80,7 @@ fn another_plugin_is_refused() {
     desk.write("in", "{\"uuid\":\"a\"}\n");
     assert_eq!(desk.counts("--plugin-config /uuid"), counts(1, 0));
     let mut command = desk.command("--store-path store --input in");
-    command.arg("--plugin").arg(dedup_host_tests::program::plugin("multi_key"));
+    command.arg("--plugin").arg(plugin("multi_key"));
     end(command).refused(5, &["store", "plugin", "--store-path"]);
 }
 
@@ -88,6 +90,28 @@ fn another_window_is_refused() {
     assert_eq!(desk.counts("--plugin-config /a --window 2h"), counts(1, 0));
     desk.run("--input in --plugin-config /a --window 3h").refused(5, &["store", "window", "--store-path"]);
     assert_eq!(desk.counts("--plugin-config /a --window 120m"), counts(0, 1), "the same window in other words");
+}
+
+fn another_meaning_of_time_is_refused() {
+    let desk = Desk::new();
+    desk.write("in", "{\"a\":1,\"t\":1767268800000,\"u\":1767268800000}\n");
+    let words = "--input in --plugin-config /a --event-time /t";
+    let _ok = desk.run(words).ok();
+    let also = |setting: &str| format!("{words} {setting}");
+    for (words, setting) in [
+        ("--input in --plugin-config /a --event-time /u".to_owned(), "--event-time: stored /t, wanted /u"),
+        ("--input in --plugin-config /a".to_owned(), "--event-time: stored /t, wanted unset"),
+        (also("--max-out-of-orderness 2m"), "--max-out-of-orderness: stored 60000 ms, wanted 120000 ms"),
+        (also("--max-time-jump 2h"), "--max-time-jump: stored 3600000 ms, wanted 7200000 ms"),
+        (also("--uuid-field /id"), "--uuid-field: stored /uuid, wanted /id"),
+        (
+            also(&format!("--forward-below-similarity 0.5 --plugin {}", plugin("property_similarity").display())),
+            "--forward-below-similarity: stored unset, wanted 0.5 by property_similarity",
+        ),
+    ] {
+        desk.run(&words).refused(5, &["store", setting, "--store-path", "ways out"]);
+    }
+    let _ok = desk.run(&also("--max-out-of-orderness 60s --late drop")).ok();
 }
 
 fn a_damaged_store_is_refused() {

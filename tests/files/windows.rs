@@ -20,6 +20,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("one_clock_that_is_wrong_makes_nobody_late", one_clock_that_is_wrong_makes_nobody_late),
     ("times_are_understood_as_people_write_them", times_are_understood_as_people_write_them),
     ("time_goes_on_over_two_files", time_goes_on_over_two_files),
+    ("a_few_records_a_day_ahead_make_nobody_late", a_few_records_a_day_ahead_make_nobody_late),
+    ("a_run_of_records_ten_years_ahead_makes_nobody_late", a_run_of_records_ten_years_ahead_makes_nobody_late),
+    ("old_times_among_the_others_stop_nothing", old_times_among_the_others_stop_nothing),
+    ("events_without_a_time_are_not_of_1970", events_without_a_time_are_not_of_1970),
+    ("times_of_no_use_are_counted_and_said_once", times_of_no_use_are_counted_and_said_once),
+    ("examples_of_times_are_hidden_with_values", examples_of_times_are_hidden_with_values),
+    ("the_capacity_holds_without_a_window", the_capacity_holds_without_a_window),
 ];
 
 const TEN_SECONDS: &str = "--plugin-config /a --event-time /t --window 10s --allowed-lateness 10s";
@@ -32,9 +39,12 @@ fn line(key: &str, time: i64) -> String {
     format!("{{\"a\":\"{key}\",\"t\":{time}}}\n")
 }
 
-/// Enough events at noon that the clock believes them.
+/// As many events as a clock must have seen before it says anything.
+const STARTED: u64 = 4_096;
+
+/// Enough events at noon that the clock stands there.
 fn events_at_noon() -> String {
-    (0..64).fold(String::new(), |mut text, number| {
+    (0..STARTED).fold(String::new(), |mut text, number| {
         let _infallible = write!(text, "{}", line(&format!("noon{number}"), NOON));
         text
     })
@@ -66,14 +76,17 @@ fn an_unlimited_window_forgets_nothing() {
             "in",
             events_at_noon() + &line("x", NOON) + &line("x", NOON + ten_years) + &line("x", NOON - ten_years),
         );
-        assert_eq!(desk.counts(&format!("--plugin-config /a --event-time /t --window {unlimited}")), counts(65, 2));
+        assert_eq!(
+            desk.counts(&format!("--plugin-config /a --event-time /t --window {unlimited}")),
+            counts(STARTED + 1, 2)
+        );
     }
 }
 
 fn without_event_time_nothing_is_forgotten_or_late() {
     let desk = Desk::new();
     desk.write("in", events_at_noon() + &line("x", NOON) + &line("x", NOON - 1_000_000_000));
-    assert_eq!(desk.counts("--plugin-config /a --window 10s"), counts(65, 1));
+    assert_eq!(desk.counts("--plugin-config /a --window 10s"), counts(STARTED + 1, 1));
 }
 
 fn late_one_millisecond_after_the_lateness() {
@@ -84,7 +97,7 @@ fn late_one_millisecond_after_the_lateness() {
 }
 
 fn one_late() -> Counts {
-    Counts { consumed: 66, late: 1, ..counts(65, 0) }
+    Counts { consumed: STARTED + 2, late: 1, ..counts(STARTED + 1, 0) }
 }
 
 /// Runs over one event in time and the same one late; returns what came out after the events of noon.
@@ -125,7 +138,7 @@ fn one_clock_that_is_wrong_makes_nobody_late() {
     let desk = Desk::new();
     let year_2100 = 4_102_444_800_000;
     desk.write("in", events_at_noon() + &line("bad", year_2100) + &line("x", NOON) + &line("x", NOON));
-    assert_eq!(desk.counts(FIFTEEN_SECONDS_LATE), counts(66, 1));
+    assert_eq!(desk.counts(FIFTEEN_SECONDS_LATE), counts(STARTED + 2, 1));
 }
 
 fn times_are_understood_as_people_write_them() {
@@ -135,6 +148,14 @@ fn times_are_understood_as_people_write_them() {
         "\"2026-01-01T12:00:00Z\"",
         "\"2026-01-01T13:00:00.000+01:00\"",
         "1767268800000000",
+        "\"2026-01-01 12:00:00+00\"",
+        "\"2026-01-01 12:00:00 UTC\"",
+        "\"2026-01-01 12:00:00 +0000 UTC m=+0.1\"",
+        "\"20260101T120000Z\"",
+        "\"2026-01-01T13:00+01:00[Europe/Paris]\"",
+        "\"Thu, 01 Jan 2026 12:00:00 GMT\"",
+        "\"Thu Jan 01 2026 13:00:00 GMT+0100 (Central European Standard Time)\"",
+        "\"Thu Jan  1 12:00:00 2026\"",
     ];
     for time in noon {
         let desk = Desk::new();
@@ -147,8 +168,81 @@ fn times_are_understood_as_people_write_them() {
 fn time_goes_on_over_two_files() {
     let desk = Desk::new();
     desk.write("in", events_at_noon());
-    assert_eq!(desk.counts(FIFTEEN_SECONDS_LATE), counts(64, 0));
+    assert_eq!(desk.counts(FIFTEEN_SECONDS_LATE), counts(STARTED, 0));
     desk.write("in", line("y", NOON - 15_001) + &line("noon7", NOON));
     let expected = Counts { consumed: 2, late: 1, ..counts(0, 1) };
     assert_eq!(desk.counts(FIFTEEN_SECONDS_LATE), expected);
+}
+
+const A_DAY: i64 = 86_400_000;
+
+fn lines(prefix: &str, count: i64, time: impl Fn(i64) -> i64) -> String {
+    (0..count).map(|number| line(&format!("{prefix}{number}"), time(number))).collect()
+}
+
+fn a_few_records_a_day_ahead_make_nobody_late() {
+    let desk = Desk::new();
+    desk.write("in", lines("a", 64, |_| NOON) + &lines("b", 64, |_| NOON + A_DAY) + &line("x", NOON));
+    assert_eq!(desk.counts("--plugin-config /a --event-time /t --late drop"), counts(129, 0));
+}
+
+fn a_run_of_records_ten_years_ahead_makes_nobody_late() {
+    let desk = Desk::new();
+    let ahead = lines("wrong", 1_000, |_| NOON + 3_650 * A_DAY);
+    let honest = |prefix| lines(prefix, 5_000, |number| NOON + number);
+    desk.write("in", honest("a") + &ahead + &honest("b") + &ahead + &honest("c"));
+    assert_eq!(desk.counts("--plugin-config /a --event-time /t --late drop"), counts(16_000, 1_000));
+}
+
+fn old_times_among_the_others_stop_nothing() {
+    let desk = Desk::new();
+    let time = |number: i64| if number % 50 == 0 { NOON - 30 * A_DAY } else { NOON + number * 1_000 };
+    desk.write("in", lines("a", 10_000, time) + &line("late", NOON));
+    let report = desk.counts(&format!("{FIFTEEN_SECONDS_LATE} --late late"));
+    assert!(report.late > 50, "{report:?}");
+    assert!(desk.text("late").ends_with(&line("late", NOON)), "the clock follows those that are right");
+}
+
+fn events_without_a_time_are_not_of_1970() {
+    let desk = Desk::new();
+    let untimed = "{\"a\":\"x\"}\n";
+    desk.write("in", untimed.to_owned() + &lines("a", 64, |_| NOON) + untimed);
+    assert_eq!(desk.counts("--plugin-config /a --event-time /t"), counts(65, 1));
+}
+
+fn times_of_no_use_are_counted_and_said_once() {
+    let desk = Desk::new();
+    let with = |time: &str| format!("{{\"a\":\"{}\",\"t\":{time}}}\n", time.replace('"', ""));
+    let times = ["null", "true", "\"soon\"", "\"later\"", "\"2026-02-30\"", "\"2026-01-01T00:00:00+99:00\"", "1e30"];
+    desk.write("in", times.map(with).concat() + "{\"a\":\"none\"}\n");
+    let said = desk.run("--input in --report report --plugin-config /a --event-time /t").ok().stderr;
+    let report = dedup_host_tests::program::report(&desk.path("report"));
+    let wanted = serde_json::json!({
+        "absent": 2, "not_text": 1, "unreadable": 2, "impossible_date": 1, "impossible_zone": 1, "out_of_range": 1
+    });
+    assert_eq!(report["event_times_unusable"], wanted);
+    assert!(said.contains("soon") && !said.contains("later"), "one example a reason: {said}");
+    assert!(said.contains("2 event times of no use: unreadable"), "{said}");
+}
+
+fn examples_of_times_are_hidden_with_values() {
+    let desk = Desk::new();
+    desk.write("in", "{\"a\":1,\"t\":\"a secret\"}\n");
+    let said = desk.run("--input in --plugin-config /a --event-time /t --redact-values=true").ok().stderr;
+    assert!(said.contains("unreadable") && !said.contains("a secret"), "{said}");
+}
+
+fn the_capacity_holds_without_a_window() {
+    let desk = Desk::new();
+    desk.write("in", lines("key", 400_000, |number| NOON + number));
+    let report = desk.counts("--plugin-config /a --event-time /t --window none --max-store-capacity 2MiB");
+    assert_eq!(report, counts(400_000, 0));
+    let files = std::fs::read_dir(desk.path("store/(files)/0")).unwrap().map(|file| file.unwrap().metadata().unwrap());
+    let bytes: u64 = files.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum();
+    // RocksDB's log, manifest and options come on top of the tables.
+    assert!(bytes < (2 << 20) + (2 << 20), "{bytes} bytes");
+    let told = dedup_host_tests::program::report(&desk.path("report"));
+    assert!(told["decided_without_memory"].as_u64() > Some(200_000), "{told}");
+    desk.write("in", lines("key", 1, |_| NOON) + &line("key399999", NOON));
+    assert_eq!(desk.counts("--plugin-config /a --event-time /t --window none --max-store-capacity 2MiB"), counts(1, 1));
 }

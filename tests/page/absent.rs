@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_line_that_stands_still_is_not_live", a_line_that_stands_still_is_not_live),
     ("figures_that_do_not_move_on_are_old", figures_that_do_not_move_on_are_old),
     ("a_host_that_is_not_ready_says_why", a_host_that_is_not_ready_says_why),
+    ("times_of_no_use_are_shown_with_their_partition", times_of_no_use_are_shown_with_their_partition),
     ("a_restart_makes_no_negative_rates", a_restart_makes_no_negative_rates),
     ("a_paused_page_asks_nothing", a_paused_page_asks_nothing),
 ];
@@ -78,6 +79,22 @@ fn a_host_that_is_not_ready_says_why() {
     wait_for_state(&page, "Not ready");
     assert_eq!(page.text("#detail"), "events[1] is replaying: 410 records to go; and 2 more");
     assert_eq!(page.text("#partitions > .summary"), "1 of 2 partitions live");
+}
+
+fn times_of_no_use_are_shown_with_their_partition() {
+    let (host, page) = usual_page();
+    {
+        let mut answers = host.answers();
+        let partition = &mut answers.status["partitions"][1];
+        partition["event_times_unusable"] = json!({ "impossible_date": 17 });
+        partition["decided_without_memory"] = json!(5);
+        partition["clock_went_back"] = json!(1);
+        partition["window_seconds"] = json!(null);
+        partition["window_offsets"] = json!(70_000);
+    }
+    let said = "event times of no use: 17 impossible date; 5 decided without memory; the clock went back 1 time";
+    page.wait(&format!("document.querySelector('#partitions').textContent.includes('{said}')"));
+    assert!(page.text("#partitions").contains("70\u{202f}000 offsets"), "{}", page.text("#partitions"));
 }
 
 fn a_restart_makes_no_negative_rates() {

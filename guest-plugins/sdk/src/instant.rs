@@ -10,16 +10,13 @@ pub type Nanos = i128;
 /// The instant that a value says.
 ///
 /// A number, or a string that holds one, counts since the Unix epoch in seconds below 1e11, milliseconds below 1e14,
-/// microseconds below 1e17, else nanoseconds. Other strings are dates with a time of day in RFC 3339 or in the looser
-/// forms of ISO 8601: a space for the `T`, no seconds, no hyphens and colons, a comma before the fraction, and as the
-/// offset `+01`, `+0100` or `+01:00`, `Z`, `UTC` or `GMT`, after a space or not; UTC where none is given. Digits below the
-/// nanosecond are cut, and a leap second is the second after it, as in POSIX. Anything else is no time: impossible dates
-/// and offsets, dates alone, words.
+/// microseconds below 1e17, else nanoseconds. Other strings are read by [`crate::written::parse`], as the host reads event
+/// times. Digits below the nanosecond are cut. Anything else is no time.
 #[must_use]
 pub fn instant(value: Value<'_>) -> Option<Nanos> {
     match value.kind {
         Kind::Number => since_epoch(value.bytes),
-        Kind::String => date_time(value.bytes).or_else(|| since_epoch(value.bytes)),
+        Kind::String => since_epoch(value.bytes).or_else(|| written(value.bytes)),
         Kind::Absent | Kind::Null | Kind::Bool | Kind::Json | Kind::Bytes => None,
     }
 }
@@ -122,109 +119,9 @@ impl<'a> SplitOff<'a> for &'a [u8] {
     }
 }
 
-fn date_time(value: &[u8]) -> Option<Nanos> {
-    let mut text = Digits { rest: value };
-    let year = text.number(4)?;
-    let hyphens = text.skip(b"-");
-    let month = text.number(2)?;
-    if hyphens {
-        text.one_of(b"-")?;
-    }
-    let day = text.number(2)?;
-    text.one_of(b"Tt ")?;
-    let seconds = text.seconds_of_day()?;
-    if !(1..=12).contains(&month) || !(1..=days_in(year, month)).contains(&day) {
-        return None;
-    }
-    let nanos = text.fraction_nanos()?;
-    let seconds = days_from_civil(year, month, day) * 86_400 + seconds - text.offset_minutes()? * 60;
-    Some(Nanos::from(seconds) * 1_000_000_000 + Nanos::from(nanos))
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 of a date in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level date
-/// algorithms", `days_from_civil`).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-struct Digits<'a> {
-    rest: &'a [u8],
-}
-
-impl Digits<'_> {
-    fn number(&mut self, digits: usize) -> Option<i64> {
-        let (head, rest) = self.rest.split_at_checked(digits)?;
-        self.rest = rest;
-        head.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + i64::from(b - b'0')))
-    }
-
-    fn one_of(&mut self, accepted: &[u8]) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        accepted.contains(first).then_some(*first)
-    }
-
-    /// Whether this byte comes next; it is then passed over.
-    fn skip(&mut self, accepted: &[u8]) -> bool {
-        let found = self.rest.first().is_some_and(|first| accepted.contains(first));
-        if found {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        found
-    }
-
-    /// `12:00:00`, `12:00`, `120000` or `1200`.
-    fn seconds_of_day(&mut self) -> Option<i64> {
-        let hour = self.number(2)?;
-        let colons = self.skip(b":");
-        let minute = self.number(2)?;
-        let has_second = if colons { self.skip(b":") } else { self.rest.first().is_some_and(u8::is_ascii_digit) };
-        let second = if has_second { self.number(2)? } else { 0 };
-        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3_600 + minute * 60 + second)
-    }
-
-    /// Nanoseconds of an optional fraction; further digits are cut.
-    fn fraction_nanos(&mut self) -> Option<i64> {
-        if !self.skip(b".,") {
-            return Some(0);
-        }
-        let count = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        let (fraction, rest) = self.rest.split_at_checked(count).filter(|_| count > 0)?;
-        self.rest = rest;
-        let padded = fraction.iter().copied().chain(std::iter::repeat(b'0')).take(9);
-        Some(padded.fold(0, |n, b| n * 10 + i64::from(b - b'0')))
-    }
-
-    /// Minutes east of UTC; nothing at all means UTC.
-    fn offset_minutes(&mut self) -> Option<i64> {
-        if self.rest.is_empty() {
-            return Some(0);
-        }
-        let _spaced = self.skip(b" ");
-        if [&b"Z"[..], b"UTC", b"GMT"].iter().any(|name| self.rest.eq_ignore_ascii_case(name)) {
-            return Some(0);
-        }
-        let sign = self.one_of(b"+-")?;
-        let hours = self.number(2)?;
-        let minutes = if self.skip(b":") || !self.rest.is_empty() { self.number(2)? } else { 0 };
-        let whole = self.rest.is_empty() && hours < 24 && minutes < 60;
-        let east = hours * 60 + minutes;
-        whole.then_some(if sign == b'-' { -east } else { east })
-    }
+fn written(value: &[u8]) -> Option<Nanos> {
+    let instant = crate::written::parse(value).ok()?;
+    Some(Nanos::from(instant.seconds) * 1_000_000_000 + Nanos::from(instant.nanos))
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ mod pointers;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod tuple;
+pub mod written;
 
 pub use bindings::types::Input;
 pub use event::{Event, Kind, Value};

@@ -34,7 +34,7 @@ pub(crate) struct Letter<'a> {
     /// As [`Letters::key`] gives it.
     pub(crate) key: &'a str,
     pub(crate) original_offset: Offset,
-    pub(crate) original_time: Millis,
+    pub(crate) original_time: Option<Millis>,
     pub(crate) original: Option<&'a Kept<'a>>,
     pub(crate) likeness: Likeness,
     /// Duplicates of the original so far, this one included.
@@ -157,7 +157,7 @@ impl Letters {
     fn push_original(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
         let uuid = letter.original.and_then(Kept::uuid);
         // Where events have no time the state counts by its clock, which is nothing to tell of an event.
-        let time = letter.time.map(|_| letter.original_time);
+        let time = letter.time.and(letter.original_time);
         push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid);
         if let Some(kept) = letter.original.filter(|_| !self.redact) {
             let whole = match kept.form() {

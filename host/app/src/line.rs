@@ -15,7 +15,7 @@ use engine::fingerprint::{Fingerprint, Fingerprinter};
 use engine::projection::{JsonIn, Numbers, PointerError, Projection};
 use engine::properties::TooManyRoots;
 use engine::record::{Offset, Record, RecordBatch, TopicPartition};
-use engine::time::{Clock, parse_event_time};
+use engine::time::{Clock, Unusable, event_time, record_time};
 use plugin::{Calls, Extractor, Input, PluginFailure, Role};
 use state::{Applied, PartitionStore, StateError};
 
@@ -26,6 +26,7 @@ use crate::insights::Findings;
 use crate::plugins::Plugins;
 use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use crate::tally::Tally;
+use crate::times::Warnings;
 
 /// What the operator chose about events; the same for every partition.
 #[derive(Debug, Clone)]
@@ -170,6 +171,8 @@ struct Scratch {
     duplicates: Vec<Duplicate>,
     /// Ascending by record.
     reasons: Vec<Reason>,
+    /// Records whose event time is of no use, ascending.
+    unusable: Vec<(u32, Unusable)>,
 }
 
 /// The line of one partition.
@@ -191,6 +194,7 @@ pub struct Line {
     explainer: Explainer,
     scratch: Scratch,
     tally: Tally,
+    warnings: Warnings,
     times: StageTimes,
     plugin_cost: PluginCost,
 }
@@ -213,6 +217,7 @@ impl Line {
             Fitted::new(&source, &rules, plugins)?;
         let clock = store.applied().and_then(|applied| Clock::decode(&applied.clock)).unwrap_or_default();
         Ok(Self {
+            warnings: Warnings::new(source.clone(), &rules),
             source,
             projection,
             wants_payload,
@@ -223,8 +228,8 @@ impl Line {
             distinct: rules.explain.forward_below.map(|bound| Box::new(Distinct::new(rules.window, bound))),
             breaker: Breaker::new(rules.breaker),
             rules,
+            committed_clock: clock.clone(),
             clock,
-            committed_clock: clock,
             store,
             explainer,
             scratch: Scratch { fields, wanted, ..Scratch::default() },
@@ -303,8 +308,8 @@ impl Line {
         scratch.reasons.clear();
         scratch.candidates.clear();
         for (index, record) in (0..).zip(batch.iter()) {
-            let candidate = Candidate { offset: record.offset(), time: record.timestamp(), status: KeyStatus::Invalid };
-            scratch.candidates.push(candidate);
+            let time = record_time(record.timestamp());
+            scratch.candidates.push(Candidate { offset: record.offset(), time, status: KeyStatus::Invalid });
             let decoded = match record.payload() {
                 None => Err("the payload is null (a tombstone)".to_owned()),
                 Some(payload) => match self.projection.project(payload, &mut scratch.fields) {
@@ -328,18 +333,24 @@ impl Line {
                 Err(text) => scratch.reasons.push(Reason { record: index, kind: "decode", text }),
             }
         }
-        self.read_event_times();
+        self.read_event_times(batch);
     }
 
-    fn read_event_times(&mut self) {
+    fn read_event_times(&mut self, batch: &RecordBatch) {
         let scratch = &mut self.scratch;
+        scratch.unusable.clear();
         let Some(host) = scratch.fields.get(HOST_FIELDS).filter(|_| self.rules.event_time.is_some()) else { return };
         for (event, index) in scratch.decoded.iter().enumerate() {
             let field = event * 2 + 1;
             let kind = host.kinds.get(field).map_or(Kind::Absent, |kind| kind_of(*kind));
-            let time = host.values.get(field).and_then(|value| parse_event_time(kind, value));
-            if let (Some(time), Some(candidate)) = (time, scratch.candidates.get_mut(*index as usize)) {
-                candidate.time = Some(time);
+            let value = host.values.get(field).unwrap_or_default();
+            let Some(candidate) = scratch.candidates.get_mut(*index as usize) else { continue };
+            let timestamp = batch.get(*index as usize).and_then(|record| record.timestamp());
+            let said = event_time(kind, value, timestamp, &self.rules.window.clock);
+            candidate.time = said.time;
+            if let Some(unusable) = said.unusable {
+                scratch.unusable.push((*index, unusable));
+                self.warnings.unusable_time(candidate.offset, unusable, value, said.time);
             }
         }
     }
@@ -419,6 +430,7 @@ impl Line {
             owners: &scratch.owners,
             keys: &scratch.keys,
             found: &scratch.found,
+            gone: self.store.gone(),
         };
         self.decider.decide(&batch, &mut self.clock, &mut scratch.decisions);
         self.store.stage(&scratch.decisions.writes);
@@ -457,10 +469,14 @@ impl Line {
         self.count_not_remembered(batch, live_from);
         let scratch = &self.scratch;
         let mut reasons = scratch.reasons.iter().peekable();
+        let mut unusable = scratch.unusable.iter().peekable();
+        let mut without_memory = scratch.decisions.without_memory.iter().peekable();
         let (mut event, mut duplicate) = (0, 0);
         for (index, (record, outcome)) in (0_u32..).zip(batch.iter().zip(&scratch.decisions.outcomes)) {
             let reason = reasons.next_if(|reason| reason.record == index);
             while reasons.next_if(|reason| reason.record == index).is_some() {}
+            let unusable = unusable.next_if(|(record, _)| *record == index).map(|(_, unusable)| *unusable);
+            let without_memory = without_memory.next_if_eq(&&index).is_some();
             let decoded = scratch.decoded.get(event) == Some(&index);
             let uuid =
                 scratch.fields.get(HOST_FIELDS).filter(|_| decoded).and_then(|fields| explain::uuid(fields, event));
@@ -474,6 +490,7 @@ impl Line {
             let told = self.explainer.told(nth).filter(|_| matches!(outcome, Outcome::Duplicate { .. }));
             let exit = self.exit(*outcome, told, reason, sink);
             self.tally.count(*outcome, told, exit);
+            self.tally.count_time(unusable, without_memory);
             let way = Way { source: &self.source, record, uuid, reason };
             match exit {
                 None => {}
@@ -518,11 +535,18 @@ impl Line {
     /// What was sent since the last commit is committed, up to `next_offset`. `extra` is kept with the state.
     /// Returns the counts of what was committed, and what was found out about its duplicates.
     pub fn commit(&mut self, next_offset: Offset, extra: Vec<u8>) -> (Tally, Findings) {
-        self.committed_clock = self.clock;
+        let went_back = self.clock.went_back().saturating_sub(self.committed_clock.went_back());
+        if went_back > 0 {
+            self.tally.clock_went_back += went_back;
+            self.warnings.clock_went_back(&self.committed_clock, &self.clock);
+        }
+        self.committed_clock.clone_from(&self.clock);
         self.store.commit(Applied {
             next_offset,
             clock: self.clock.encode(),
             watermark: self.clock.watermark(&self.rules.window.clock),
+            clock_records: self.clock.records(),
+            clock_is_ahead: self.clock.has_seen(next_offset),
             extra,
         });
         (std::mem::take(&mut self.tally), self.explainer.take_findings())
@@ -530,7 +554,7 @@ impl Line {
 
     /// What was sent since the last commit is not committed: the line is as it was then.
     pub fn rollback(&mut self) {
-        self.clock = self.committed_clock;
+        self.clock.clone_from(&self.committed_clock);
         self.store.rollback();
         self.explainer.forget_findings();
         self.tally = Tally::default();
@@ -607,11 +631,8 @@ fn offset_of(batch: &RecordBatch, decoded: &[u32], event: u32) -> Offset {
 }
 
 fn kind_of(number: u8) -> Kind {
-    match number {
-        3 => Kind::Number,
-        4 => Kind::String,
-        _ => Kind::Absent,
-    }
+    let kinds = [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::Json, Kind::Bytes];
+    kinds.into_iter().find(|kind| *kind as u8 == number).unwrap_or(Kind::Absent)
 }
 
 fn payloads(batch: &RecordBatch, decoded: &[u32]) -> FieldBatch {

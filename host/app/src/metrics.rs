@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::record::TopicPartition;
+use engine::time::Unusable;
 use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector, exponential_buckets,
@@ -56,6 +57,14 @@ pub mod names {
     pub const STORE_FRONT_KEYS: &str = "dedup_host_store_front_keys";
     /// The window that is really in force.
     pub const EFFECTIVE_WINDOW_SECONDS: &str = "dedup_host_effective_window_seconds";
+    /// The latest offsets that are remembered whatever their time.
+    pub const EFFECTIVE_WINDOW_OFFSETS: &str = "dedup_host_effective_window_offsets";
+    /// Events whose own time was of no use, by reason.
+    pub const EVENT_TIMES_UNUSABLE: &str = "dedup_host_event_times_unusable_total";
+    /// Events decided as unique although their window reaches into what is forgotten.
+    pub const DECIDED_WITHOUT_MEMORY: &str = "dedup_host_decided_without_memory_total";
+    /// Times that a partition's clock went back.
+    pub const CLOCK_WENT_BACK: &str = "dedup_host_clock_went_back_total";
     /// Look-ups that asked a filter.
     pub const STORE_FILTER_CHECKED: &str = "dedup_host_store_filter_checked_total";
     /// Look-ups that a filter answered alone.
@@ -307,6 +316,10 @@ struct Partitions {
     store_buckets: IntGaugeVec,
     store_front_keys: IntGaugeVec,
     effective_window_seconds: GaugeVec,
+    effective_window_offsets: GaugeVec,
+    event_times_unusable: IntCounterVec,
+    decided_without_memory: IntCounterVec,
+    clock_went_back: IntCounterVec,
     breaker_open: IntGaugeVec,
 }
 
@@ -343,6 +356,13 @@ pub struct PartitionMetrics {
     pub store_front_keys: IntGauge,
     /// Seconds of the window that is really in force; infinite where it has no bound.
     pub effective_window_seconds: Gauge,
+    /// The latest so many offsets are remembered whatever their time; infinite where nothing went early.
+    pub effective_window_offsets: Gauge,
+    /// Events called unique although their window reaches into what is forgotten.
+    pub decided_without_memory: IntCounter,
+    /// Times that the clock went back.
+    pub clock_went_back: IntCounter,
+    event_times_unusable: [IntCounter; Unusable::ALL.len()],
     /// 1 while the partition is held because the plugin is broken.
     pub breaker_open: IntGauge,
 }
@@ -361,6 +381,11 @@ impl PartitionMetrics {
             counter.inc_by(records);
         }
         self.undecided.sub(signed(records));
+    }
+
+    /// Events had times of no use, by reason in the order of [`Unusable::ALL`].
+    pub fn times_unusable(&self, events: &[u64; Unusable::ALL.len()]) {
+        self.event_times_unusable.iter().zip(events).for_each(|(counter, events)| counter.inc_by(*events));
     }
 
     /// Records were read and will be read again: a batch was dropped before it was decided.
@@ -591,6 +616,26 @@ impl Partitions {
             store_buckets: new.int_gauges(names::STORE_BUCKETS, "time buckets of the state", BY)?,
             store_front_keys: new.int_gauges(names::STORE_FRONT_KEYS, "keys in memory, not yet on disk", BY)?,
             effective_window_seconds: new.gauges(names::EFFECTIVE_WINDOW_SECONDS, "window really in force", BY)?,
+            effective_window_offsets: new.gauges(
+                names::EFFECTIVE_WINDOW_OFFSETS,
+                "latest offsets that are remembered whatever their time",
+                BY,
+            )?,
+            event_times_unusable: new.counters(
+                names::EVENT_TIMES_UNUSABLE,
+                "events whose own time was of no use",
+                &["topic", "partition", "reason"],
+            )?,
+            decided_without_memory: new.counters(
+                names::DECIDED_WITHOUT_MEMORY,
+                "events called unique although their window reaches into what is forgotten",
+                BY,
+            )?,
+            clock_went_back: new.counters(
+                names::CLOCK_WENT_BACK,
+                "times that the clock of event time went back",
+                BY,
+            )?,
             breaker_open: new.int_gauges(
                 names::PLUGIN_BREAKER_OPEN,
                 "1 while the partition is held because the plugin is broken",
@@ -622,6 +667,13 @@ impl Partitions {
             store_buckets: self.store_buckets.with_label_values(by),
             store_front_keys: self.store_front_keys.with_label_values(by),
             effective_window_seconds: self.effective_window_seconds.with_label_values(by),
+            effective_window_offsets: self.effective_window_offsets.with_label_values(by),
+            decided_without_memory: self.decided_without_memory.with_label_values(by),
+            clock_went_back: self.clock_went_back.with_label_values(by),
+            event_times_unusable: std::array::from_fn(|at| {
+                let reason = Unusable::ALL.get(at).map_or("", |reason| reason.as_str());
+                self.event_times_unusable.with_label_values(&[topic, partition, reason])
+            }),
             breaker_open: self.breaker_open.with_label_values(by),
         }
     }
@@ -629,8 +681,19 @@ impl Partitions {
     fn forget(&self, topic: &str, partition: &str) {
         let by = &[topic, partition];
         // An error means that the series is not there, which is what is wanted.
-        for counters in [&self.consumed, &self.consumed_bytes, &self.replayed, &self.pauses] {
+        let counters = [
+            &self.consumed,
+            &self.consumed_bytes,
+            &self.replayed,
+            &self.pauses,
+            &self.decided_without_memory,
+            &self.clock_went_back,
+        ];
+        for counters in counters {
             let _ = counters.remove_label_values(by);
+        }
+        for reason in Unusable::ALL {
+            let _ = self.event_times_unusable.remove_label_values(&[topic, partition, reason.as_str()]);
         }
         for outcome in Outcome::ALL {
             let _ = self.decisions.remove_label_values(&[topic, partition, outcome.as_str()]);
@@ -653,6 +716,7 @@ impl Partitions {
         }
         let _ = self.applied_age_seconds.remove_label_values(by);
         let _ = self.effective_window_seconds.remove_label_values(by);
+        let _ = self.effective_window_offsets.remove_label_values(by);
     }
 }
 
@@ -772,7 +836,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 47, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 51, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_plugin_swaps_total{result=\"refused\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));

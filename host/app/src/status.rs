@@ -7,7 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine::record::{Millis, Offset, TopicPartition};
+use engine::time::Unusable;
 use serde::Serialize;
+
+use crate::tally::Tally;
 
 /// Where a partition is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +63,9 @@ pub struct PartitionStatus {
     pub stable_end: Option<Offset>,
     /// The number of the plugins that it is decided with; 0 before it has any.
     pub plugin_generation: u64,
+    /// What was wrong with the times of events, since the partition was assigned.
+    #[serde(flatten)]
+    pub times: TimeStatus,
     /// How large the state is; left out of answers where it is not known.
     #[serde(flatten)]
     pub size: Option<StateSize>,
@@ -84,6 +90,36 @@ impl OpeningStatus {
     }
 }
 
+/// What was wrong with the times of a partition's events. What never happened is left out of answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TimeStatus {
+    /// Events whose own time was of no use, by reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_times_unusable: BTreeMap<&'static str, u64>,
+    /// Events called unique although their window reaches into what is forgotten.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub decided_without_memory: u64,
+    /// Times that the clock of event time went back.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clock_went_back: u64,
+}
+
+impl TimeStatus {
+    /// Adds what was committed.
+    pub(crate) fn add(&mut self, tally: &Tally) {
+        for (reason, events) in Unusable::ALL.iter().zip(tally.times_unusable).filter(|(_, events)| *events > 0) {
+            *self.event_times_unusable.entry(reason.as_str()).or_default() += events;
+        }
+        self.decided_without_memory += tally.decided_without_memory;
+        self.clock_went_back += tally.clock_went_back;
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a partition's state takes, and how far back it reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct StateSize {
@@ -95,6 +131,9 @@ pub struct StateSize {
     pub originals_bytes: u64,
     /// The window that is really in force; `None` has no bound.
     pub window_seconds: Option<u64>,
+    /// The latest so many offsets are remembered whatever their time; left out where nothing went early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_offsets: Option<u64>,
 }
 
 impl PartitionStatus {
@@ -111,6 +150,7 @@ impl PartitionStatus {
             log_end: None,
             stable_end: None,
             plugin_generation: 0,
+            times: TimeStatus::default(),
             size: None,
         }
     }
@@ -377,7 +417,8 @@ mod tests {
         status.set_plugins(vec![PluginStatus { name, version, digest, roles, since: 1, used }], 1);
         let answer = serde_json::to_value(status.snapshot()).unwrap();
         assert_eq!(answer["partitions"][0].get("keys"), None);
-        let size = StateSize { keys: 3, state_bytes: 4, originals_bytes: 5, window_seconds: None };
+        let size =
+            StateSize { keys: 3, state_bytes: 4, originals_bytes: 5, window_seconds: None, window_offsets: None };
         status.update_partition(&partition, |status| status.size = Some(size));
         for calls in [3, 4] {
             status.plugin_used("ab", PluginUse { calls, failures: 1, seconds: 0.5, events: 700 });

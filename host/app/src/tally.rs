@@ -2,6 +2,7 @@
 
 use connectors::Lane;
 use engine::decide::Outcome;
+use engine::time::Unusable;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Told;
@@ -36,6 +37,15 @@ pub struct Tally {
     /// Records by the lane they left by, in the order of [`Lane::ALL`].
     #[serde(default)]
     pub left_by: [u64; 4],
+    /// Events whose own time was of no use, by reason, in the order of [`Unusable::ALL`].
+    #[serde(default)]
+    pub times_unusable: [u64; Unusable::ALL.len()],
+    /// Events that were called unique although their window reaches into what the state has forgotten.
+    #[serde(default)]
+    pub decided_without_memory: u64,
+    /// How often the partition's clock went back.
+    #[serde(default)]
+    pub clock_went_back: u64,
     /// Records that left by no lane, by policy.
     #[serde(default)]
     pub dropped: u64,
@@ -66,6 +76,14 @@ impl Tally {
         } += 1;
     }
 
+    /// Counts what was wrong with one record's time, and whether it was decided without all that was to be known.
+    pub(crate) fn count_time(&mut self, unusable: Option<Unusable>, without_memory: bool) {
+        if let Some(count) = unusable.and_then(|unusable| self.times_unusable.get_mut(unusable as usize)) {
+            *count += 1;
+        }
+        self.decided_without_memory += u64::from(without_memory);
+    }
+
     /// Adds another tally to this one.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;
@@ -78,8 +96,11 @@ impl Tally {
         self.dead_letter += other.dead_letter;
         self.replayed += other.replayed;
         self.dropped += other.dropped;
+        self.decided_without_memory += other.decided_without_memory;
+        self.clock_went_back += other.clock_went_back;
         let (mine, theirs) =
             (self.left_by.iter_mut().chain(&mut self.likeness), other.left_by.iter().chain(&other.likeness));
+        let (mine, theirs) = (mine.chain(&mut self.times_unusable), theirs.chain(&other.times_unusable));
         mine.zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
     }
 

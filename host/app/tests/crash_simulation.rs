@@ -15,7 +15,7 @@ use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, 
 use engine::decide::Window;
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use engine::time::{Clock, ClockRules};
+use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
 use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -90,6 +90,14 @@ fn log() -> impl Strategy<Value = Vec<Event>> {
 /// Originals of one key at once.
 const ORIGINALS_MAX: usize = 16;
 
+/// Records before the log's, so that the clock runs when it begins, and goes on with it: of the times that it has seen,
+/// half lie before, and half come to be looked at in turn.
+const WARM: usize = CLOCK_RECORDS;
+
+fn warm_time(offset: usize) -> i64 {
+    1_000_000 + offset.saturating_sub(WARM / 2) as i64 * 300
+}
+
 /// How alike two events of a key are, as `property_similarity` has it: the key and the uuid weigh 0.7, the property 0.3.
 fn similarity(one: &Event, other: &Event) -> f64 {
     let fields = if one.uuid == other.uuid { 1.0 } else { 0.5 };
@@ -102,9 +110,10 @@ fn similarity(one: &Event, other: &Event) -> f64 {
 fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
     // For each key the places of its originals, each with those that were there.
     let (mut keys, mut clock) = (BTreeMap::<u8, Vec<Vec<usize>>>::new(), Clock::default());
-    let (mut forwarded, mut said) = (Vec::new(), Vec::new());
+    let (mut forwarded, mut said) = ((0..WARM as i64).collect::<Vec<_>>(), Vec::new());
+    (0..WARM).for_each(|offset| clock.observe(offset as i64, Some(warm_time(offset)), &WINDOW.clock));
     let mut repeats = BTreeMap::<usize, (u64, BTreeSet<u8>)>::new();
-    for (offset, event) in log.iter().enumerate() {
+    for (offset, event) in (WARM..).zip(log) {
         let oldest = clock.watermark(&WINDOW.clock).map(|watermark| watermark - WINDOW.allowed_lateness);
         let late = oldest.is_some_and(|oldest| event.time < oldest);
         clock.observe(offset as i64, Some(event.time), &WINDOW.clock);
@@ -112,13 +121,13 @@ fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
             forwarded.push(offset as i64);
             continue;
         }
-        let live = |original: &&usize| log[**original].time >= event.time - 20_000;
+        let live = |original: &&usize| log[**original - WARM].time >= event.time - 20_000;
         let places = keys.entry(event.key).or_default();
         let latest = places.iter().filter_map(|place| place.iter().rev().find(live));
-        let latest: BTreeMap<usize, f64> = latest.map(|at| (*at, similarity(&log[*at], event))).collect();
+        let latest: BTreeMap<usize, f64> = latest.map(|at| (*at, similarity(&log[*at - WARM], event))).collect();
         let closest = latest.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best });
         if let Some((at, _)) = closest.filter(|(_, similarity)| *similarity >= bound) {
-            let original = &log[at];
+            let original = &log[at - WARM];
             let (count, uuids) = repeats.entry(at).or_default();
             *count += 1;
             uuids.extend([original.uuid, event.uuid]);
@@ -248,9 +257,14 @@ impl<'a> World<'a> {
     }
 
     fn process(&mut self, records: usize) {
-        let to = (self.position + records).min(self.log.len());
+        let to = (self.position + records).max(WARM).min(self.end());
         let mut batch = RecordBatch::new();
-        for (offset, event) in self.log.iter().enumerate().take(to).skip(self.position) {
+        for offset in self.position..to.min(WARM) {
+            let payload = format!("{{\"id\":\"w{offset}\",\"n\":{offset}}}");
+            let (timestamp, payload) = (Some(warm_time(offset)), Some(payload.as_bytes()));
+            batch.push(NewRecord { offset: offset as i64, timestamp, key: None, payload });
+        }
+        for (offset, event) in (WARM..to).zip(self.log).skip(self.position.saturating_sub(WARM)) {
             let Event { key, time, uuid, property } = event;
             let payload = format!(
                 "{{\"id\":\"{key}\",\"n\":{offset},\"uuid\":\"{uuid}\",\"properties\":{{\"property\":{property}}}}}"
@@ -260,6 +274,10 @@ impl<'a> World<'a> {
         }
         self.line.process(&Arc::new(batch), self.live_from as i64, &mut self.transaction).expect("processed");
         self.position = to;
+    }
+
+    fn end(&self) -> usize {
+        WARM + self.log.len()
     }
 
     fn broker_commits(&mut self) {
@@ -290,7 +308,7 @@ fn line(plugins: &Plugins, forward_below: Option<f64>, dir: &Path) -> Line {
         key_version: 1,
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
-        json_in: Vec::new(),
+        ..StoreIdentity::default()
     };
     let mut options = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
     options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
@@ -345,7 +363,7 @@ fn simulate(forward_below: Option<f64>) {
             world.step(step);
         }
         world.step(&Step::Abort);
-        while world.position < log.len() {
+        while world.position < world.end() {
             world.step(&Step::Process(33));
             world.step(&Step::Commit);
         }

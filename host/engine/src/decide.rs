@@ -5,11 +5,12 @@
 //! replay. Both leave the event what it was the first time. So decisions are a function of the log, never of where
 //! batches are cut or of how often a part of it is read. (Kafka Streams' KIP-655 keeps the offset for the same reason.)
 //!
-//! An entry is live for an event at time t if the entry's first event is not older than t less the window.
+//! An entry is live for an event at time t if the entry's first event is not older than t less the window. Where one of
+//! the two has no time, it is live.
 
 use hashbrown::HashMap;
 
-use crate::entry::{Entry, Found, Write};
+use crate::entry::{Entry, Found, UNTIMED, Write};
 use crate::fields::KeyStatus;
 use crate::fingerprint::Fingerprint;
 use crate::record::{Millis, Offset};
@@ -34,17 +35,18 @@ impl Window {
     }
 
     pub(crate) fn is_live(&self, entry: Entry, time: Millis) -> bool {
-        self.length.is_none_or(|length| entry.time >= time.saturating_sub(length))
+        let lives_on = |length| entry.time >= time.saturating_sub(length);
+        self.length.is_none_or(lives_on) || entry.time == UNTIMED || time == UNTIMED
     }
 
     fn is_late(&self, time: Millis, clock: &Clock) -> bool {
         let Some(watermark) = clock.watermark(&self.clock) else { return false };
-        self.length.is_some() && time < watermark.saturating_sub(self.allowed_lateness)
+        self.length.is_some() && time != UNTIMED && time < watermark.saturating_sub(self.allowed_lateness)
     }
 
     /// An event's time, and what becomes of it before its keys are looked at; [`Outcome::Unique`] where they decide.
     pub(crate) fn standing(&self, candidate: &Candidate, clock: &Clock) -> (Millis, Outcome) {
-        let time = candidate.time.unwrap_or_else(|| clock.now());
+        let time = candidate.time.or_else(|| clock.now()).unwrap_or(UNTIMED);
         let outcome = match candidate.status {
             KeyStatus::Invalid => Outcome::DeadLetter,
             KeyStatus::NoKey => Outcome::Keyless,
@@ -53,6 +55,23 @@ impl Window {
         };
         (time, outcome)
     }
+
+    /// Whether an entry that is gone could have been live for an event at `time`.
+    pub(crate) fn reaches_into(&self, gone: Gone, time: Millis) -> bool {
+        gone.untimed
+            || gone.until.is_some_and(|until| {
+                time == UNTIMED || self.length.is_none_or(|length| time.saturating_sub(length) < until)
+            })
+    }
+}
+
+/// What a state may have forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gone {
+    /// Entries of events before this time may be gone; `None`: none of them is.
+    pub until: Option<Millis>,
+    /// Entries of events without a time may be gone.
+    pub untimed: bool,
 }
 
 /// One event of a batch, as far as the rule needs it.
@@ -77,6 +96,8 @@ pub struct Batch<'a> {
     pub keys: &'a [Fingerprint],
     /// Entries of the state, ascending by key index.
     pub found: &'a [Found],
+    /// What the state may have forgotten.
+    pub gone: Gone,
 }
 
 /// What becomes of an event. Every event has exactly one.
@@ -106,6 +127,8 @@ pub struct Decisions {
     pub outcomes: Vec<Outcome>,
     /// Entries for keys first seen in this batch, in offset order.
     pub writes: Vec<Write>,
+    /// Indexes of events that are called unique although their window reaches into what the state has forgotten.
+    pub without_memory: Vec<u32>,
 }
 
 /// Applies the rule, batch by batch, for one partition.
@@ -135,9 +158,14 @@ impl Decider {
         self.fresh.clear();
         decisions.outcomes.clear();
         decisions.writes.clear();
+        decisions.without_memory.clear();
         let mut keys = Keys { batch, key: 0, found: 0 };
         for (event, candidate) in batch.candidates.iter().enumerate() {
-            let outcome = self.decide_one(candidate, event, &mut keys, clock, &mut decisions.writes);
+            let (time, standing) = self.window.standing(candidate, clock);
+            let outcome = self.decide_one(candidate.offset, time, standing, event, &mut keys, &mut decisions.writes);
+            if outcome == Outcome::Unique && self.window.reaches_into(batch.gone, time) {
+                decisions.without_memory.extend(u32::try_from(event));
+            }
             decisions.outcomes.push(outcome);
             clock.observe(candidate.offset, candidate.time, &self.window.clock);
         }
@@ -145,25 +173,26 @@ impl Decider {
 
     fn decide_one(
         &mut self,
-        candidate: &Candidate,
+        offset: Offset,
+        time: Millis,
+        standing: Outcome,
         event: usize,
         keys: &mut Keys<'_>,
-        clock: &Clock,
         writes: &mut Vec<Write>,
     ) -> Outcome {
-        let (time, mut outcome) = self.window.standing(candidate, clock);
-        let decidable = outcome == Outcome::Unique;
+        let decidable = standing == Outcome::Unique;
+        let mut outcome = standing;
         while let Some((key, fingerprint, found)) = keys.next_of(event) {
             if !decidable {
                 continue;
             }
-            match self.known(fingerprint, found, candidate.offset, time) {
+            match self.known(fingerprint, found, offset, time) {
                 Known::Original(original) if outcome == Outcome::Unique => {
                     outcome = Outcome::Duplicate { key, original };
                 }
                 Known::Original(_) | Known::Itself => {}
                 Known::Nothing => {
-                    let entry = Entry { offset: candidate.offset, time };
+                    let entry = Entry { offset, time };
                     self.fresh.insert(fingerprint, entry);
                     writes.push(Write { fingerprint, entry });
                 }

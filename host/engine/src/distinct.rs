@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::decide::{Candidate, Decisions, Outcome, Window};
+use crate::decide::{Candidate, Decisions, Gone, Outcome, Window};
 use crate::entry::{Entry, Found, Write};
 use crate::fingerprint::{BuildFingerprintHasher, Fingerprint};
 use crate::record::{Millis, Offset};
@@ -217,7 +217,15 @@ impl Distinct {
 
     /// Hands the decisions over. A distinct event is a duplicate there, of the original it is most alike to, and is in
     /// [`Distinct::forwarded`].
-    pub fn finish(&mut self, decisions: &mut Decisions) {
+    /// `gone` is what the state may have forgotten.
+    pub fn finish(&mut self, gone: Gone, decisions: &mut Decisions) {
+        decisions.without_memory.clear();
+        for event in &self.events {
+            let is_unique = self.outcomes.get(event.record as usize) == Some(&Outcome::Unique);
+            if is_unique && self.window.reaches_into(gone, event.time) {
+                decisions.without_memory.push(event.record);
+            }
+        }
         std::mem::swap(&mut decisions.outcomes, &mut self.outcomes);
         std::mem::swap(&mut decisions.writes, &mut self.writes);
         // Events are settled in another order where some wait to be compared. Stable: a key's own order stays.

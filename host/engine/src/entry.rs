@@ -8,8 +8,20 @@ use crate::record::{Millis, Offset};
 pub struct Entry {
     /// Source offset of the event that was first.
     pub offset: Offset,
-    /// Its event time.
+    /// Its event time, or [`UNTIMED`].
     pub time: Millis,
+}
+
+/// In the place of the time of an event that has none, where the clock said nothing yet either. Its entry is live for
+/// every event after it, and goes by capacity alone.
+pub const UNTIMED: Millis = Millis::MIN;
+
+impl Entry {
+    /// Its event time; `None` where it had none.
+    #[must_use]
+    pub fn event_time(&self) -> Option<Millis> {
+        (self.time != UNTIMED).then_some(self.time)
+    }
 }
 
 /// An entry that the state holds for the key at `key` of a look-up.

@@ -16,3 +16,4 @@ pub mod projection;
 pub mod properties;
 pub mod record;
 pub mod time;
+mod varint;

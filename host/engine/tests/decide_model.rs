@@ -8,11 +8,11 @@
 
 use std::collections::HashMap;
 
-use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
-use engine::entry::{Entry, Found};
+use engine::decide::{Batch, Candidate, Decider, Decisions, Gone, Outcome, Window};
+use engine::entry::{Entry, Found, UNTIMED};
 use engine::fields::KeyStatus;
 use engine::fingerprint::Fingerprint;
-use engine::time::{Clock, ClockRules};
+use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -40,6 +40,20 @@ impl Memory {
     }
 }
 
+/// Offset of the first event: before it are as many records as a clock must have seen.
+const FIRST: usize = CLOCK_RECORDS;
+
+/// A clock that stands where the times of [`events`] begin, and goes on with them: half of what it has seen lies before,
+/// half will come to be looked at in turn.
+fn started() -> Clock {
+    let mut clock = Clock::default();
+    for offset in 0..FIRST as i64 {
+        let ahead = offset - FIRST as i64 / 2;
+        clock.observe(offset, Some(1_000 + ahead.max(0) * 5), &WINDOW.clock);
+    }
+    clock
+}
+
 const WINDOW: Window = Window {
     length: Some(100),
     allowed_lateness: 20,
@@ -56,7 +70,11 @@ fn run_batch(
     let mut candidates = Vec::new();
     let (mut owners, mut keys) = (Vec::new(), Vec::new());
     for (index, event) in events.iter().enumerate() {
-        candidates.push(Candidate { offset: (from + index) as i64, time: Some(event.time), status: event.status });
+        candidates.push(Candidate {
+            offset: (FIRST + from + index) as i64,
+            time: Some(event.time),
+            status: event.status,
+        });
         for key in event.keys.iter().filter(|_| event.status == KeyStatus::Keyed) {
             owners.push(index as u32);
             keys.push(Fingerprint(u128::from(*key)));
@@ -65,7 +83,7 @@ fn run_batch(
     let found = memory.lookup(&keys);
     let mut decisions = Decisions::default();
     decider.decide(
-        &Batch { candidates: &candidates, owners: &owners, keys: &keys, found: &found },
+        &Batch { candidates: &candidates, owners: &owners, keys: &keys, found: &found, gone: Gone::default() },
         clock,
         &mut decisions,
     );
@@ -76,7 +94,7 @@ fn run_batch(
 }
 
 fn run_cut(events: &[Event], cuts: &[usize]) -> (Vec<Outcome>, Memory) {
-    let (mut decider, mut clock, mut memory) = (Decider::new(WINDOW), Clock::default(), Memory::default());
+    let (mut decider, mut clock, mut memory) = (Decider::new(WINDOW), started(), Memory::default());
     let mut outcomes = Vec::new();
     let mut from = 0;
     for size in cuts.iter().copied().chain(std::iter::repeat(7)) {
@@ -93,11 +111,11 @@ fn run_cut(events: &[Event], cuts: &[usize]) -> (Vec<Outcome>, Memory) {
 /// The rule, written down event by event with a plain list.
 fn naive(events: &[Event]) -> Vec<Outcome> {
     let mut seen: Vec<(u8, Entry)> = Vec::new();
-    let mut clock = Clock::default();
+    let mut clock = started();
     let mut key_index = 0;
     let mut outcomes = Vec::new();
-    for (offset, event) in events.iter().enumerate() {
-        let offset = offset as i64;
+    for (index, event) in events.iter().enumerate() {
+        let offset = (FIRST + index) as i64;
         let watermark = clock.watermark(&WINDOW.clock);
         clock.observe(offset, Some(event.time), &WINDOW.clock);
         let late = watermark.is_some_and(|watermark| event.time < watermark - 20);
@@ -174,9 +192,9 @@ proptest! {
     fn a_replay_decides_the_same(events in events(), from in 0_usize..400) {
         let (outcomes, mut memory) = run_cut(&events, &[]);
         let from = from % events.len();
-        let mut clock = Clock::default();
-        for (offset, event) in events.iter().enumerate() {
-            clock.observe(offset as i64, Some(event.time), &WINDOW.clock);
+        let mut clock = started();
+        for (index, event) in events.iter().enumerate() {
+            clock.observe((FIRST + index) as i64, Some(event.time), &WINDOW.clock);
         }
         let again = run_batch(&mut Decider::new(WINDOW), &mut clock, &mut memory, &events[from..], from);
         for (index, (first, second)) in outcomes[from..].iter().zip(&again).enumerate() {
@@ -204,28 +222,98 @@ fn late_twin_before(outcomes: &[Outcome], events: &[Event], at: usize) -> bool {
     (0..at).any(|earlier| outcomes[earlier] == Outcome::Late && shares_key(&events[earlier]))
 }
 
+/// Offsets from the first event on.
+fn at(index: i64) -> i64 {
+    FIRST as i64 + index
+}
+
 #[test]
 fn a_window_edge_is_exact_to_the_millisecond() {
     let keyed = |time| Event { time, keys: vec![1], status: KeyStatus::Keyed };
     let (outcomes, _) = run_cut(&[keyed(1_000), keyed(1_100), keyed(1_101)], &[3]);
-    let first = Entry { offset: 0, time: 1_000 };
+    let first = Entry { offset: at(0), time: 1_000 };
     assert_eq!(outcomes, [Outcome::Unique, Outcome::Duplicate { key: 1, original: first }, Outcome::Unique]);
+}
+
+#[test]
+fn an_event_is_late_one_millisecond_after_the_lateness() {
+    let keyed = |time, key| Event { time, keys: vec![key], status: KeyStatus::Keyed };
+    let (outcomes, _) = run_cut(&[keyed(970, 1), keyed(969, 2)], &[1]);
+    assert_eq!(outcomes, [Outcome::Unique, Outcome::Late]);
 }
 
 #[test]
 fn an_event_with_several_keys_links_events_that_share_one() {
     let event = |time, keys: &[u8]| Event { time, keys: keys.to_vec(), status: KeyStatus::Keyed };
-    let (outcomes, _) = run_cut(&[event(0, &[1]), event(1, &[1, 2]), event(2, &[2])], &[1, 1, 1]);
+    let (outcomes, _) = run_cut(&[event(1_000, &[1]), event(1_001, &[1, 2]), event(1_002, &[2])], &[1, 1, 1]);
     assert_eq!(outcomes[0], Outcome::Unique);
-    assert_eq!(outcomes[1], Outcome::Duplicate { key: 0, original: Entry { offset: 0, time: 0 } });
-    assert_eq!(outcomes[2], Outcome::Duplicate { key: 0, original: Entry { offset: 1, time: 1 } });
+    assert_eq!(outcomes[1], Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 } });
+    assert_eq!(outcomes[2], Outcome::Duplicate { key: 0, original: Entry { offset: at(1), time: 1_001 } });
 }
 
 #[test]
 fn state_ahead_of_a_replay_makes_no_event_its_own_duplicate() {
     let keyed = Event { time: 50, keys: vec![1], status: KeyStatus::Keyed };
     let mut memory = Memory::default();
-    memory.entries.insert(Fingerprint(1), vec![Entry { offset: 9, time: 50 }]);
+    memory.entries.insert(Fingerprint(1), vec![Entry { offset: at(9), time: 50 }]);
     let again = run_batch(&mut Decider::new(WINDOW), &mut Clock::default(), &mut memory, &[keyed.clone(), keyed], 8);
-    assert_eq!(again, [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: 8, time: 50 } }]);
+    assert_eq!(again, [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: at(8), time: 50 } }]);
+}
+
+/// Decides events of one key, a batch each, by their times and what the state has forgotten.
+fn decide_times(clock: &mut Clock, times: &[Option<i64>], gone: Gone) -> Vec<(Outcome, bool)> {
+    let (mut decider, mut decisions) = (Decider::new(WINDOW), Decisions::default());
+    let mut found = Vec::new();
+    let mut decided = Vec::new();
+    for (offset, time) in (FIRST as i64..).zip(times) {
+        let candidates = [Candidate { offset, time: *time, status: KeyStatus::Keyed }];
+        let keys = [Fingerprint(1)];
+        let batch = Batch { candidates: &candidates, owners: &[0], keys: &keys, found: &found, gone };
+        decider.decide(&batch, clock, &mut decisions);
+        found.extend(decisions.writes.iter().map(|write| Found { key: 0, entry: write.entry }));
+        decided.push((decisions.outcomes[0], !decisions.without_memory.is_empty()));
+    }
+    decided
+}
+
+fn outcomes(decided: &[(Outcome, bool)]) -> Vec<Outcome> {
+    decided.iter().map(|(outcome, _)| *outcome).collect()
+}
+
+#[test]
+fn events_without_a_time_before_the_clock_starts_are_no_events_of_1970() {
+    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: UNTIMED } };
+    let now = 1_767_268_800_000;
+    let times = [None, Some(now), None, Some(now + 1_000_000), None];
+    let decided = decide_times(&mut Clock::default(), &times, Gone::default());
+    assert_eq!(outcomes(&decided), [Outcome::Unique, first, first, first, first]);
+}
+
+#[test]
+fn an_event_without_a_time_has_the_clocks() {
+    let decided = decide_times(&mut started(), &[None, Some(1_100), Some(1_101)], Gone::default());
+    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 } };
+    assert_eq!(outcomes(&decided), [Outcome::Unique, first, Outcome::Unique]);
+}
+
+#[test]
+fn sixty_four_records_a_day_ahead_make_nobody_late() {
+    let now = 1_767_268_800_000;
+    let mut clock = Clock::default();
+    for offset in 0..128 {
+        clock.observe(offset, Some(now + if offset < 64 { 0 } else { 86_400_000 }), &WINDOW.clock);
+    }
+    assert_eq!(outcomes(&decide_times(&mut clock, &[Some(now)], Gone::default())), [Outcome::Unique]);
+}
+
+#[test]
+fn a_unique_event_whose_window_reaches_into_what_is_gone_is_told_apart() {
+    let reached = |time, gone| decide_times(&mut started(), &[time], gone)[0];
+    let until = |until| Gone { until: Some(until), untimed: false };
+    assert_eq!(reached(Some(1_050), until(950)), (Outcome::Unique, false));
+    assert_eq!(reached(Some(1_050), until(951)), (Outcome::Unique, true));
+    assert_eq!(reached(Some(1_050), Gone { until: None, untimed: true }), (Outcome::Unique, true));
+    assert_eq!(reached(Some(900), until(1_000)), (Outcome::Late, false));
+    let twice = decide_times(&mut started(), &[Some(1_050), Some(1_050)], until(951));
+    assert!(matches!(twice[1], (Outcome::Duplicate { .. }, false)), "{twice:?}");
 }

@@ -100,7 +100,7 @@ impl Partition {
             assert!(rounds <= candidates.len(), "each round settles an event");
         }
         let mut decisions = Decisions::default();
-        self.rule.finish(&mut decisions);
+        self.rule.finish(Gone::default(), &mut decisions);
         assert!(decisions.writes.is_sorted_by_key(|write| write.entry.offset));
         for write in &decisions.writes {
             self.memory.0.entry(write.fingerprint).or_default().push(write.entry);

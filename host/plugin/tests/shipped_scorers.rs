@@ -133,6 +133,17 @@ fn times_are_those_of_the_host() {
         "2024-01-01T12:00:00+2",
         "2024-01-01T12:00:00Zulu",
         "2024-01-01T12:00:00.Z",
+        "2024-01-01 12:00:00+00",
+        "2024-01-01 12:00:00.5 UTC",
+        "2024-01-01 12:00:00 +0000 UTC m=+0.01",
+        "2024-01-01T12:00:00+99:00",
+        "2024-01-01T12:30:60Z",
+        "20240101T120000Z",
+        "2024-01-01T13:00+01:00[Europe/Paris]",
+        "Mon, 01 Jan 2024 12:00:00 GMT",
+        "Mon Jan 01 2024 12:00:00 GMT+0000 (Coordinated Universal Time)",
+        "Mon Jan  1 12:00:00 UTC 2024",
+        "01/02/2024",
         "",
         "inf",
         "nan",
@@ -159,7 +170,7 @@ fn times_are_those_of_the_host() {
             if kind == Kind::Number && text.parse::<f64>().is_err() {
                 continue;
             }
-            let millis = parse_event_time(kind, text.as_bytes());
+            let millis = parse_event_time(kind, text.as_bytes()).ok();
             let nanos = format!("{}000000", millis.unwrap_or(1_704_110_400_000));
             let row = ("/timestamp", Value::new(guest_kind, text), Value::new(GuestKind::String, &nanos));
             let said = native.compare_rows(&[row]);

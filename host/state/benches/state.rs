@@ -78,7 +78,7 @@ fn identity() -> StoreIdentity {
         key_version: 1,
         window_ms: Some(8_000_000),
         allowed_lateness_ms: 0,
-        json_in: Vec::new(),
+        ..StoreIdentity::default()
     }
 }
 
@@ -104,7 +104,7 @@ fn store(settings: &Settings) {
         to_writes(settings, next, &keys, &found, &mut writes);
         store.stage(&writes);
         next += BATCH;
-        store.commit(Applied { next_offset: next as i64, clock: Vec::new(), watermark: Some(0), extra: Vec::new() });
+        store.commit(Applied { next_offset: next as i64, watermark: Some(0), ..Applied::default() });
         stage += thread() - begun;
         if store.should_persist() || next >= settings.keys {
             let begun = thread();

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::identity::Difference;
+use crate::identity::{Difference, FORMAT_VERSION};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The store on disk was written for something else.
     #[error(
-        "state in {dir} belongs to something else ({}). ways out: use the plugin, configuration and topic it was made \
+        "state in {dir} belongs to something else ({}). ways out: use the plugin, settings and topic it was made \
          with; or give another --store-path, or delete the directory: its keys are forgotten over files, and on Kafka read \
          together again from the topic, outputs off, before anything is forwarded",
         listed(.differences)
@@ -19,6 +19,18 @@ pub enum OpenError {
         dir: PathBuf,
         /// Each field that differs.
         differences: Vec<Difference>,
+    },
+    /// The store on disk was written by a version of the host that lays it out otherwise.
+    #[error(
+        "state in {dir} has format {stored}, and this version of dedup-host reads format {FORMAT_VERSION} only. ways out: \
+         delete the directory, or give another --store-path: its keys are forgotten over files, and on Kafka read together \
+         again from the topic, outputs off, before anything is forwarded; or go on with the version that wrote it"
+    )]
+    Format {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The format it has.
+        stored: u32,
     },
     /// Another store object, here or in another process, has it open.
     #[error("state in {dir} is in use by another process: stop it, or give another --store-path ({cause})")]

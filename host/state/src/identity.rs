@@ -1,13 +1,15 @@
 //! What a store belongs to, compared whenever it is opened. Not a version history: a store that differs is refused.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Version of what is written to disk. Raise it whenever an older store would be misread.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Everything that decides which keys a store remembers. Two stores whose identities differ answer different questions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreIdentity {
     /// Topic name.
     pub topic: String,
@@ -24,9 +26,12 @@ pub struct StoreIdentity {
     pub window_ms: Option<i64>,
     /// How late an event may be and still be judged, in milliseconds.
     pub allowed_lateness_ms: i64,
-    /// Pointers of the members whose strings are read as JSON text, in order; none in stores that do not say.
-    #[serde(default)]
-    pub json_in: Vec<String>,
+    /// Whatever else decides what an entry means, by the name of the setting (`--event-time`), with its value in words. A
+    /// setting that one side lacks differs, as if its value were `unset`.
+    pub settings: BTreeMap<String, String>,
+    /// What decides only what is kept beside the entries, in the same form. It is compared where both sides have it: what
+    /// is switched off keeps nothing.
+    pub explanation: BTreeMap<String, String>,
 }
 
 /// One field in which a stored identity is not the wanted one.
@@ -50,11 +55,13 @@ impl std::fmt::Display for Difference {
             let Self { stored, wanted, .. } = self;
             return write!(f, "the plugin's keys have version {wanted}, and those stored have version {stored}");
         }
-        if self.field == "json_in" {
-            let Self { stored, wanted, .. } = self;
-            return write!(f, "--json-in decides which fields a plugin finds: stored {stored}, wanted {wanted}");
-        }
-        write!(f, "{}: stored {}, wanted {}", self.field, self.stored, self.wanted)
+        let name = match self.field.as_str() {
+            "window_ms" => "--window in ms",
+            "allowed_lateness_ms" => "--allowed-lateness in ms",
+            "bucket_ms" => "the span of a bucket, from --window and --allowed-lateness, in ms",
+            name => name,
+        };
+        write!(f, "{name}: stored {}, wanted {}", self.stored, self.wanted)
     }
 }
 
@@ -71,6 +78,15 @@ pub(crate) struct Description {
 impl Description {
     /// Fields in which this stored description is not the wanted one. Seeds are random and are not compared.
     pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
+        let mut differences = self.fixed_differences(wanted);
+        let settings = (&self.identity.settings, &wanted.identity.settings);
+        differences.extend(settings_that_differ(settings.0, settings.1, true));
+        let explanation = (&self.identity.explanation, &wanted.identity.explanation);
+        differences.extend(settings_that_differ(explanation.0, explanation.1, false));
+        differences
+    }
+
+    fn fixed_differences(&self, wanted: &Self) -> Vec<Difference> {
         let (stored, wanted) = (self.comparable(), wanted.comparable());
         let pairs = stored.into_iter().zip(wanted);
         pairs
@@ -90,10 +106,29 @@ impl Description {
         let mut fields =
             vec![("format_version".into(), self.format_version.into()), ("bucket_ms".into(), self.bucket_ms.into())];
         if let Ok(Value::Object(identity)) = serde_json::to_value(&self.identity) {
-            fields.extend(identity);
+            fields.extend(identity.into_iter().filter(|(_, value)| !value.is_object()));
         }
         fields
     }
+}
+
+/// Settings whose values differ; with `strict` also those that one side lacks.
+fn settings_that_differ(
+    stored: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+    strict: bool,
+) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let lacking = wanted.keys().filter(|name| !stored.contains_key(*name));
+    for name in stored.keys().chain(lacking) {
+        let (stored, wanted) = (stored.get(name), wanted.get(name));
+        if stored == wanted || !strict && (stored.is_none() || wanted.is_none()) {
+            continue;
+        }
+        let value = |value: Option<&String>| value.map_or("unset", |value| value.as_str()).to_owned();
+        differences.push(Difference { field: name.clone(), stored: value(stored), wanted: value(wanted) });
+    }
+    differences
 }
 
 #[cfg(test)]
@@ -109,7 +144,8 @@ mod tests {
             key_version: 1,
             window_ms: Some(1000),
             allowed_lateness_ms: 0,
-            json_in: vec!["/data".into()],
+            settings: BTreeMap::new(),
+            explanation: BTreeMap::new(),
         };
         Description { format_version: FORMAT_VERSION, identity, bucket_ms: Some(125), seed: [0; 16] }
     }
@@ -121,16 +157,33 @@ mod tests {
         wanted.seed = [1; 16];
         wanted.identity.key_version = 2;
         wanted.identity.window_ms = None;
-        wanted.identity.json_in.clear();
         let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
             [
-                "--json-in decides which fields a plugin finds: stored [\"/data\"], wanted []",
                 "the plugin's keys have version 2, and those stored have version 1",
-                "window_ms: stored 1000, wanted null"
+                "--window in ms: stored 1000, wanted null"
             ]
         );
+    }
+
+    #[test]
+    fn settings_are_named_with_both_values_and_what_one_side_lacks_is_unset() {
+        let mut stored = description();
+        let mut wanted = description();
+        let set = |settings: &mut BTreeMap<String, String>, name: &str, value: &str| {
+            settings.insert(name.into(), value.into());
+        };
+        set(&mut stored.identity.settings, "--event-time", "/at");
+        set(&mut wanted.identity.settings, "--event-time", "/time");
+        set(&mut wanted.identity.settings, "--json-in", "/data");
+        set(&mut stored.identity.settings, "--max-time-jump", "1h");
+        set(&mut wanted.identity.settings, "--max-time-jump", "1h");
+        set(&mut stored.identity.explanation, "--uuid-field", "/uuid");
+        let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["--event-time: stored /at, wanted /time", "--json-in: stored unset, wanted /data"]);
+        set(&mut wanted.identity.explanation, "--uuid-field", "/id");
+        assert_eq!(stored.differences(&wanted)[2].to_string(), "--uuid-field: stored /uuid, wanted /id");
     }
 
     #[test]

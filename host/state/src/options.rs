@@ -7,6 +7,15 @@ use crate::writer::OriginalsWriter;
 /// Buckets that a retention is cut into: fewer keep dead keys longer, more cost a probe each for every key.
 const BUCKETS_PER_RETENTION: i64 = 8;
 
+/// Slices that a capacity is cut into at least: dropping one is how room is made, so that one is the least that goes.
+const SLICES_PER_CAPACITY: u64 = 8;
+
+/// Bytes that an entry takes in a table, with its share of index and filter; measured at 41 in large tables.
+const ENTRY_BYTES: u64 = 48;
+
+/// Fewest entries of a slice: tables of less are not worth their files.
+const SLICE_ENTRIES_MIN: usize = 1_024;
+
 /// Shortest bucket worth a column family, in milliseconds.
 const BUCKET_MS_MIN: i64 = 1000;
 
@@ -41,7 +50,8 @@ pub struct StoreOptions {
     /// place of 10 read 1 in 100 fewer blocks and took a fifth more memory.
     pub filter_bits_per_key: f64,
     /// Bytes on disk, of keys, originals and histories together, above which the oldest originals go early, and when
-    /// none is left the oldest bucket of keys; `None` is no bound.
+    /// none is left the oldest keys: by time, or by offset where there is no time. While a persist runs there may be an
+    /// eighth more, and what RocksDB writes for itself comes on top, up to 2 MiB. `None` is no bound.
     pub capacity_bytes_max: Option<u64>,
     /// Memory for data blocks, to be shared between stores.
     pub block_cache: BlockCache,
@@ -78,6 +88,16 @@ impl OriginalsOptions {
 }
 
 impl StoreOptions {
+    /// Bytes of tables at which a bucket goes on in another slice.
+    pub(crate) fn slice_bytes_max(&self) -> u64 {
+        self.capacity_bytes_max.map_or(u64::MAX, |capacity| capacity / SLICES_PER_CAPACITY)
+    }
+
+    /// Entries that make one table: no more than a slice is meant to have.
+    pub(crate) fn slice_entries_max(&self) -> usize {
+        usize::try_from(self.slice_bytes_max() / ENTRY_BYTES).unwrap_or(usize::MAX).max(SLICE_ENTRIES_MIN)
+    }
+
     /// The layout for a window: keys are kept for the window and the allowed lateness, in milliseconds.
     #[must_use]
     pub fn for_window(window_ms: Option<i64>, allowed_lateness_ms: i64) -> Self {

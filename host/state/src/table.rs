@@ -13,6 +13,9 @@ use engine::record::Offset;
 /// Longest value: two 64-bit integers of 7 bits a byte.
 const VALUE_BYTES_MAX: usize = 20;
 
+/// The bucket of entries whose events have no time.
+pub(crate) const UNTIMED_BUCKET: i64 = i64::MIN;
+
 /// An entry on its way to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -24,7 +27,11 @@ pub(crate) struct Row {
 /// Brings rows into the order of tables, with buckets below `floor` folded into it and those above `ceiling` into `far`,
 /// and one row a bucket and key: the smallest offset of a bucket; where folding makes buckets meet, that of the later one.
 pub(crate) fn arrange(rows: &mut Vec<Row>, floor: i64, ceiling: i64, far: i64) {
-    let folded = |row: &Row| if row.bucket > ceiling { far } else { row.bucket.max(floor) };
+    let folded = |row: &Row| match row.bucket {
+        UNTIMED_BUCKET => UNTIMED_BUCKET,
+        bucket if bucket > ceiling => far,
+        bucket => bucket.max(floor),
+    };
     rows.sort_unstable_by_key(|row| (folded(row), row.fingerprint.0, Reverse(row.bucket), row.entry.offset));
     rows.dedup_by_key(|row| (folded(row), row.fingerprint));
     rows.iter_mut().for_each(|row| row.bucket = folded(row));

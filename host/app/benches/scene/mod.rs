@@ -79,7 +79,7 @@ pub(crate) fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> Parti
         key_version: 1,
         window_ms: WINDOW.length,
         allowed_lateness_ms: WINDOW.allowed_lateness,
-        json_in: Vec::new(),
+        ..StoreIdentity::default()
     };
     let mut layout = StoreOptions::for_window(WINDOW.length, WINDOW.allowed_lateness);
     options(&mut layout);
@@ -103,7 +103,7 @@ pub(crate) fn fill(store: &mut PartitionStore, keys: u64) {
         if writes.len() == 1_000_000 || key + 1 == keys {
             store.stage(&writes);
             let next_offset = key.cast_signed() + 1;
-            store.commit(Applied { next_offset, clock: Vec::new(), watermark: Some(time), extra: Vec::new() });
+            store.commit(Applied { next_offset, watermark: Some(time), ..Applied::default() });
             store.persist().expect("persisted");
             writes.clear();
         }

@@ -23,8 +23,8 @@ pub struct Explained<'a> {
     pub original_offset: Offset,
     /// Its time; `None` where it has none.
     pub time_ms: Option<Millis>,
-    /// The original's time.
-    pub original_time_ms: Millis,
+    /// The original's time; `None` where it has none.
+    pub original_time_ms: Option<Millis>,
     /// Duplicates of the original so far, this one included; `None` where they are not counted.
     pub count: Option<u64>,
     /// Distinct uuids of original and duplicates so far, and whether that is exact.
@@ -84,9 +84,9 @@ impl Shape {
         if let Some(similarity) = is.uuid_similarity {
             self.uuid_similarity.observe(similarity);
         }
-        if let Some(time) = is.time_ms {
+        if let Some((time, original)) = is.time_ms.zip(is.original_time_ms) {
             // Events come out of order: the original is first in the log, not always in time.
-            self.gap_seconds.observe(time.abs_diff(is.original_time_ms) as f64 / 1e3);
+            self.gap_seconds.observe(time.abs_diff(original) as f64 / 1e3);
         }
     }
 

@@ -116,7 +116,7 @@ mod tests {
             offset: 10_000,
             original_offset,
             time_ms: None,
-            original_time_ms: 0,
+            original_time_ms: Some(0),
             count: Some(count),
             distinct_uuids: None,
             previous_distinct_uuids: None,

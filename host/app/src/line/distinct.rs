@@ -18,7 +18,7 @@ impl Line {
         let (Some(distinct), Some(host_fields)) = (&mut self.distinct, scratch.fields.get(HOST_FIELDS)) else {
             return Ok(());
         };
-        let mut clock = self.clock;
+        let mut clock = self.clock.clone();
         distinct.begin(&scratch.candidates, &scratch.owners, &scratch.keys, &mut clock);
         loop {
             self.store.lookup(distinct.asked(), ANY, &mut scratch.found)?;
@@ -42,7 +42,7 @@ impl Line {
             self.explainer.similarities(&batch, distinct.wanted(), &mut self.store, &mut scratch.scores)?;
             distinct.scored(&scratch.scores);
         }
-        distinct.finish(&mut scratch.decisions);
+        distinct.finish(self.store.gone(), &mut scratch.decisions);
         self.clock = clock;
         self.store.stage(&scratch.decisions.writes);
         Ok(())

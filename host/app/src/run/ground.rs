@@ -13,7 +13,8 @@ use super::assignments::Assigner;
 use super::dispatch::{Flow, Opened, Work};
 use super::observe::Observed;
 use super::opening::{Ground, WaitingFor};
-use super::start::{Start, start};
+use super::rewind::start_with;
+use super::start::Start;
 use super::{Parts, RunError};
 use crate::metrics::OpeningReason;
 use crate::settings::kafka::OffsetReset;
@@ -66,10 +67,11 @@ impl Ground for KafkaGround {
         self.parts.open_store(&self.store_path, &self.source(partition))
     }
 
-    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, store: PartitionStore) -> Result<(), RunError> {
+    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut store: PartitionStore) -> Result<(), RunError> {
         let applied = store.applied().map(|applied| applied.next_offset);
-        let start = start(&assignment, applied, self.offset_reset)?;
-        log_start(&self.source(assignment.partition), &assignment, applied, start);
+        let source = self.source(assignment.partition);
+        let start = start_with(&source, &mut store, &assignment, self.offset_reset)?;
+        log_start(&source, &assignment, applied, start);
         let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
         assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start })))
     }

@@ -5,6 +5,7 @@ mod dispatch;
 mod ends;
 mod files;
 mod ground;
+mod identity;
 mod kafka;
 mod kafka_settings;
 mod observe;
@@ -13,6 +14,7 @@ mod owned;
 mod read_ahead;
 mod recovery;
 mod report;
+mod rewind;
 mod start;
 mod worker;
 
@@ -30,8 +32,7 @@ use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
-use plugin::{Limits, Options, Plugin, Runtime};
-use sha2::{Digest, Sha256};
+use plugin::{Limits, Options, Runtime};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
@@ -247,26 +248,18 @@ impl Parts {
         }
     }
 
-    /// What decides keys, beside their version: the extractor by its name, its configuration, and how numbers reach it.
-    /// Another build of the same plugin goes on with the same keys.
-    fn extractor_identity(&self, extractor: &Plugin) -> String {
-        let config = Sha256::digest(extractor.extractor_config());
-        let config: String = config.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let numbers = if self.rules.numbers == Numbers::Canonical { "canonical" } else { "as-written" };
-        format!("{} with the configuration {config} and numbers {numbers}", extractor.name())
-    }
-
     fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
         let (_, plugins) = self.plugins.get();
         let identity = StoreIdentity {
             topic: source.topic.clone(),
             topic_id: self.topic_id.clone(),
             partition: source.partition,
-            extractor: self.extractor_identity(&plugins.extractor),
+            extractor: identity::extractor(&plugins.extractor, &self.rules),
             key_version: plugins.extractor.key_version(),
             window_ms: self.rules.window.length,
             allowed_lateness_ms: self.rules.window.allowed_lateness,
-            json_in: self.rules.json_in.iter().map(str::to_owned).collect(),
+            settings: identity::settings(&self.rules, plugins.scorer.as_ref()),
+            explanation: identity::explanation(&self.rules),
         };
         let dir = root.join(&source.topic).join(source.partition.to_string());
         PartitionStore::open(&dir, &identity, self.store_options.clone())

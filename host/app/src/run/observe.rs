@@ -194,6 +194,7 @@ impl PartitionObserver {
         self.partition.replayed.inc_by(tally.replayed);
         self.partition.given_back(tally.replayed);
         self.forwarded(tally);
+        self.times(tally);
         self.observed.insights.merge(findings, now());
         self.observed.insights.add_totals(&Totals {
             consumed: tally.consumed,
@@ -214,6 +215,13 @@ impl PartitionObserver {
             status.position = Some(next_offset);
             status.committed = Some(next_offset);
         });
+    }
+
+    fn times(&self, tally: &Tally) {
+        self.partition.times_unusable(&tally.times_unusable);
+        self.partition.decided_without_memory.inc_by(tally.decided_without_memory);
+        self.partition.clock_went_back.inc_by(tally.clock_went_back);
+        self.observed.status.update_partition(&self.source, |status| status.times.add(tally));
     }
 
     fn forwarded(&self, tally: &Tally) {
@@ -249,6 +257,8 @@ impl PartitionObserver {
         self.partition.store_front_keys.set(sizes.front_entries.try_into().unwrap_or(i64::MAX));
         let window = sizes.effective_window_ms.map_or(f64::INFINITY, |millis| millis as f64 / 1e3);
         self.partition.effective_window_seconds.set(window);
+        let offsets = sizes.effective_window_offsets.map_or(f64::INFINITY, |offsets| offsets as f64);
+        self.partition.effective_window_offsets.set(offsets);
         self.partition.applied_age_seconds.set(self.applied_at.elapsed().as_secs_f64());
         self.observed.status.update_partition(&self.source, |status| {
             status.size = Some(StateSize {
@@ -256,6 +266,7 @@ impl PartitionObserver {
                 state_bytes: sizes.bytes_on_disk,
                 originals_bytes: sizes.originals_bytes,
                 window_seconds: sizes.effective_window_ms.map(|millis| millis.unsigned_abs() / 1_000),
+                window_offsets: sizes.effective_window_offsets.map(i64::unsigned_abs),
             });
         });
         let checked = |counts: &FilterCounts| counts.useful + counts.full_positive;

@@ -1,5 +1,6 @@
 //! What a run over files says when it ends: a JSON object for scripts, a few lines for people.
 
+use engine::time::Unusable;
 use serde_json::json;
 
 use crate::insights::Likeness;
@@ -20,10 +21,34 @@ pub(super) fn json(tally: &Tally, seconds: f64) -> String {
         "keyless": tally.keyless,
         "dead_letter": tally.dead_letter,
         "duplicates_by_outcome": by_outcome,
+        "event_times_unusable": times_unusable(tally),
+        "decided_without_memory": tally.decided_without_memory,
+        "clock_went_back": tally.clock_went_back,
         "seconds": (seconds * 1e3).round() / 1e3,
         "events_per_second": rate(tally, seconds),
     });
     format!("{report:#}\n")
+}
+
+/// Events whose own time was of no use, by reason; reasons that did not occur are left out.
+fn times_unusable(tally: &Tally) -> serde_json::Map<String, serde_json::Value> {
+    let reasons = Unusable::ALL.into_iter().zip(tally.times_unusable).filter(|(_, events)| *events > 0);
+    reasons.map(|(reason, events)| (reason.as_str().to_owned(), events.into())).collect()
+}
+
+/// What was wrong with times and memory, if anything.
+fn remarks(tally: &Tally) -> String {
+    let mut remarks = String::new();
+    for (reason, events) in times_unusable(tally) {
+        remarks += &format!("\n{events} event times of no use: {}", reason.replace('_', " "));
+    }
+    if tally.decided_without_memory > 0 {
+        remarks += &format!("\n{} of the unique decided without all of their window", tally.decided_without_memory);
+    }
+    if tally.clock_went_back > 0 {
+        remarks += &format!("\nthe clock of event time went back {} times", tally.clock_went_back);
+    }
+    remarks
 }
 
 /// One line a fact; outcomes that did not occur are left out.
@@ -40,10 +65,11 @@ pub(super) fn words(tally: &Tally, seconds: f64) -> String {
     let counted = outcomes.into_iter().filter(|(name, count)| *count > 0 || *name == "unique" || *name == "duplicate");
     let parts: Vec<String> = counted.map(|(name, count)| format!("{count} {name}")).collect();
     format!(
-        "{} events: {} ({seconds:.1} s, {} events a second)",
+        "{} events: {} ({seconds:.1} s, {} events a second){}",
         tally.consumed,
         parts.join(", "),
-        rate(tally, seconds)
+        rate(tally, seconds),
+        remarks(tally)
     )
 }
 

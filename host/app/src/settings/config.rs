@@ -102,9 +102,9 @@ pub struct WindowConfig {
     pub window: Option<Duration>,
     /// How far behind the watermark an event may be.
     pub allowed_lateness: Duration,
-    /// Watermark = newest event time less this.
+    /// Watermark = the partition's clock less this.
     pub max_out_of_orderness: Duration,
-    /// How far one event may move event time.
+    /// How far ahead of its record's timestamp a payload's time may be.
     pub max_time_jump: Duration,
     /// What becomes of later events.
     pub late: LatePolicy,

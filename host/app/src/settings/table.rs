@@ -213,13 +213,21 @@ pub const SETTINGS: &[Setting] = &[
     .or("24h"),
     plain(Deduplication, "allowed-lateness", "DURATION", "How far behind the watermark an event may be and still be decided")
         .or("1h"),
-    plain(Deduplication, "max-out-of-orderness", "DURATION", "How far the watermark stays behind the newest event time")
-        .or("1m"),
+    plain(
+        Deduplication,
+        "max-out-of-orderness",
+        "DURATION",
+        "How far the watermark stays behind the partition's clock\n\nThe clock is the median time of the partition's last 4096 \
+         records, so that wrong clocks of some producers move it nowhere. Before it has seen as many nothing is late.",
+    )
+    .or("1m"),
     plain(
         Deduplication,
         "max-time-jump",
         "DURATION",
-        "How far one event may move event time forward\n\nOne producer with a bad clock must not close the window for all.",
+        "How far ahead of its record's timestamp the time in a payload may be\n\nOne that is further ahead comes of a wrong \
+         clock: the record's timestamp is used instead, and counted. It has no effect without --event-time, and none on \
+         records without a timestamp, as those of files are.",
     )
     .or("1h"),
     plain(
@@ -231,7 +239,15 @@ pub const SETTINGS: &[Setting] = &[
          that name).",
     )
     .or("pass"),
-    plain(Deduplication, "event-time", "POINTER", "Where the event time is in the payload; unset: the record's timestamp"),
+    plain(
+        Deduplication,
+        "event-time",
+        "POINTER",
+        "Where the event time is in the payload; unset: the record's timestamp\n\nRFC 3339, ISO 8601, RFC 2822, what databases, \
+         loggers and languages print by default, or a number since the epoch in seconds, milliseconds, micro- or \
+         nanoseconds, by its size. UTC where there is no offset. Where it is of no use the record's timestamp stands in, \
+         then the partition's clock; it is counted by reason.",
+    ),
     plain(Deduplication, "uuid-field", "POINTER", "Where an event's uuid is; it becomes the key of the output record\n\nAny string that is not empty, number or \
          boolean there is one. Spellings of one uuid (capitals, hyphens, braces, urn:uuid:) are compared as the same, and \
          the key is what is written.")

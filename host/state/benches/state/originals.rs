@@ -182,7 +182,7 @@ fn count(store: &mut PartitionStore) {
 }
 
 fn applied(next_offset: usize) -> Applied {
-    Applied { next_offset: next_offset as i64, clock: Vec::new(), watermark: Some(0), extra: Vec::new() }
+    Applied { next_offset: next_offset as i64, watermark: Some(0), ..Applied::default() }
 }
 
 /// An event as product analytics send them, about 700 bytes, of varied text.

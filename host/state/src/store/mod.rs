@@ -5,19 +5,20 @@ mod histories;
 mod kept;
 mod opening;
 mod originals;
+mod places;
+mod rewind;
 mod sizes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use engine::entry::{Found, Write};
 use engine::fingerprint::Fingerprint;
 use engine::record::{Millis, Offset};
-use rocksdb::{DB, Options, SstFileWriter};
+use rocksdb::{DB, Options, SstFileWriter, WriteBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OpenError, StateError};
-use crate::filter::KeyFilter;
 use crate::front::Front;
 use crate::identity::StoreIdentity;
 use crate::options::StoreOptions;
@@ -27,13 +28,11 @@ use crate::table::{self, Row};
 use self::expiry::Mark;
 use self::kept::Kept;
 pub use self::originals::Originals;
+use self::places::{Bucket, Facts, Forgotten, Place, Sort, median_time};
 pub use self::sizes::{FilterCounts, StoreSizes};
 
 /// Key of the progress in the default column family.
 const PROGRESS_KEY: &[u8] = b"progress";
-
-/// Column families of buckets are named by this and their index.
-const BUCKET_PREFIX: &str = "bucket ";
 
 /// Where tables are written before RocksDB takes them over, inside the store's directory.
 const INCOMING: &str = "incoming";
@@ -41,19 +40,20 @@ const INCOMING: &str = "incoming";
 /// Buckets beyond the watermark's own. Later times share one place: no clock may make column families without end.
 const BUCKETS_AHEAD_MAX: i64 = 16;
 
-/// Places for entries further ahead than that, in the order of buckets after all of them.
-const FAR_PLACES: i64 = 3;
-const FAR_FIRST: i64 = i64::MAX - FAR_PLACES + 1;
-
 /// How far the partition's log is contained in the state; stored in one step, after the keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The offset after the last one that is contained.
     pub next_offset: Offset,
     /// The engine's clock of the partition, opaque here.
     pub clock: Vec<u8>,
-    /// Watermark of event time, by which buckets expire; `None` before the first event.
+    /// Watermark of event time, by which buckets expire; `None` before the clock says anything.
     pub watermark: Option<Millis>,
+    /// Records that the clock has taken in: as many as [`engine::time::CLOCK_RECORDS`] more, and it has forgotten all
+    /// that came before.
+    pub clock_records: u64,
+    /// Whether the clock has seen records beyond `next_offset`: reading was set back, and no older clock was known.
+    pub clock_is_ahead: bool,
     /// Whatever else the caller needs to go on, opaque here.
     pub extra: Vec<u8>,
 }
@@ -62,34 +62,26 @@ pub struct Applied {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Progress {
     applied: Option<Applied>,
-    /// Buckets below this are gone, or about to go. `None`: none has gone yet.
-    floor: Option<i64>,
-    buckets_dropped_early: u64,
-    /// How often the place for entries far ahead has changed, and the watermark when it last did.
-    #[serde(default)]
+    /// What is known of the entries in each place.
+    places: Vec<(Place, Facts)>,
+    /// Places that are gone, or about to go.
+    gone: BTreeSet<Place>,
+    forgotten: Forgotten,
+    /// How often the place for entries far ahead has changed; what was applied and how many records the clock had taken
+    /// in when it last did; and the watermark once the clock has nothing left of what came before.
     far_turns: u64,
-    #[serde(default)]
+    far_turned_at: Offset,
+    far_turned_at_records: u64,
     far_since: Option<Millis>,
     /// Which offsets had come when the watermark was where: oldest first.
-    #[serde(default)]
     marks: Vec<Mark>,
     /// Originals and histories of offsets below these are gone, or about to go.
-    #[serde(default)]
     originals_from: Offset,
-    #[serde(default)]
     histories_from: Offset,
     /// Duplicates of originals below this were not all counted: it was switched off, or not there yet.
-    #[serde(default)]
     counted_from: Offset,
-    #[serde(default)]
     originals_dropped_early: u64,
-    #[serde(default)]
     originals_dropped_early_bytes: u64,
-}
-
-struct Bucket {
-    name: String,
-    filter: KeyFilter,
 }
 
 /// What is remembered of one partition.
@@ -103,8 +95,10 @@ pub struct PartitionStore {
     seed: [u8; 16],
     is_new: bool,
     front: Front,
-    buckets: BTreeMap<i64, Bucket>,
+    buckets: BTreeMap<Place, Bucket>,
     progress: Progress,
+    /// Offsets of which the clock is noted, ascending.
+    clocks: Vec<Offset>,
     /// Originals and histories, where they are kept.
     kept: Option<Kept>,
     /// Tables have no history of an original from here on: it came after they were written.
@@ -123,7 +117,8 @@ impl PartitionStore {
     ///
     /// # Errors
     /// See [`OpenError`]: it belongs to something else, it is in use, it cannot be read or written, it is damaged.
-    pub fn open(dir: &Path, identity: &StoreIdentity, options: StoreOptions) -> Result<Self, OpenError> {
+    pub fn open(dir: &Path, identity: &StoreIdentity, mut options: StoreOptions) -> Result<Self, OpenError> {
+        options.front_entries_max = options.front_entries_max.min(options.slice_entries_max());
         let database_options = rocks::database();
         let bucket_options = rocks::bucket(&options);
         let (mut db, bucket_names) = opening::open_database(dir, &database_options, &options)?;
@@ -135,6 +130,7 @@ impl PartitionStore {
         let mut progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
         let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress)?;
         let kept = opening::open_kept(dir, &mut db, &options, &mut progress)?;
+        let clocks = rewind::noted(dir, &db)?;
         let histories_below = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);
         Ok(Self {
             dir: dir.to_owned(),
@@ -147,6 +143,7 @@ impl PartitionStore {
             front: Front::default(),
             buckets,
             progress,
+            clocks,
             kept,
             histories_below,
             changed: false,
@@ -196,8 +193,8 @@ impl PartitionStore {
                 self.asked.push((*fingerprint, index));
             }
         }
-        for (index, bucket) in &self.buckets {
-            let start_ms = index.saturating_mul(self.options.bucket_ms);
+        for (place, bucket) in &self.buckets {
+            let start_ms = place.start_ms(self.options.bucket_ms);
             self.candidates.clear();
             bucket.filter.pass(&self.asked, &mut self.candidates);
             if self.candidates.is_empty() {
@@ -276,18 +273,14 @@ impl PartitionStore {
             // The writer works on these while this thread writes the keys.
             kept.seal(&self.dir);
         }
-        let mut rows: Vec<Row> = self.front.rows().collect();
-        let floor = self.floor();
-        self.turn_far();
-        table::arrange(&mut rows, floor, self.ceiling(), self.far(0));
-        for rows in rows.chunk_by(|a, b| a.bucket == b.bucket) {
-            self.ingest(rows)?;
-        }
+        let mut gone = BTreeSet::new();
+        self.turn_far(&mut gone);
+        self.ingest_front()?;
         if let Some(kept) = &mut self.kept {
             kept.settle(&self.db, &self.dir)?;
         }
         self.write_histories()?;
-        self.raise_floors();
+        self.decide_what_goes(gone);
         self.write_progress()?;
         self.front.clear();
         if let Some(kept) = &mut self.kept {
@@ -295,16 +288,37 @@ impl PartitionStore {
         }
         self.histories_below = self.applied().map_or(0, |applied| applied.next_offset);
         self.changed = false;
-        self.delete_below_floors()
+        self.delete_what_is_gone()
+    }
+
+    /// Writes the front as tables: one a bucket, or several where the capacity wants that they can go one by one.
+    fn ingest_front(&mut self) -> Result<(), StateError> {
+        let mut rows: Vec<Row> = self.front.rows().collect();
+        let (floor, ceiling, far) = (self.floor(), self.ceiling(), self.far(0));
+        let slice = self.options.slice_entries_max();
+        if rows.len() > slice {
+            rows.sort_unstable_by_key(|row| row.entry.offset);
+        }
+        while !rows.is_empty() {
+            let rest = rows.split_off(slice.min(rows.len()));
+            let median = median_time(&rows);
+            table::arrange(&mut rows, floor, ceiling, far);
+            for rows in rows.chunk_by(|a, b| a.bucket == b.bucket) {
+                self.ingest(rows, median)?;
+            }
+            rows = rest;
+        }
+        Ok(())
     }
 
     /// Writes one table of one bucket and hands it over to RocksDB.
-    fn ingest(&mut self, rows: &[Row]) -> Result<(), StateError> {
+    fn ingest(&mut self, rows: &[Row], median: Millis) -> Result<(), StateError> {
         let Some(index) = rows.first().map(|row| row.bucket) else { return Ok(()) };
+        let place = self.place_for(index);
         let dir = self.dir.clone();
         let failed = |error: rocksdb::Error| StateError::rocks(&dir, &error);
-        let start_ms = index.saturating_mul(self.options.bucket_ms);
-        let path = dir.join(INCOMING).join(format!("{index}.sst"));
+        let start_ms = place.start_ms(self.options.bucket_ms);
+        let path = dir.join(INCOMING).join(format!("{}.sst", place.name()));
         let mut writer = SstFileWriter::create(&self.bucket_options);
         writer.open(&path).map_err(failed)?;
         for row in rows {
@@ -313,22 +327,28 @@ impl PartitionStore {
         }
         writer.finish().map_err(failed)?;
         let expected = self.buckets.values().map(|bucket| bucket.filter.keys()).max().unwrap_or(0);
-        let name = format!("{BUCKET_PREFIX}{index}");
-        if !self.buckets.contains_key(&index) {
-            self.db.create_cf(&name, &self.bucket_options).map_err(failed)?;
+        if !self.buckets.contains_key(&place) {
+            self.db.create_cf(place.name(), &self.bucket_options).map_err(failed)?;
         }
-        let bucket = self.buckets.entry(index).or_insert_with(|| Bucket { name, filter: KeyFilter::default() });
+        let bucket = self.buckets.entry(place).or_insert_with(|| Bucket::new(place));
         let family = self.db.cf_handle(&bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
         self.db.ingest_external_file_cf_opts(family, &rocks::ingestion(), vec![path]).map_err(failed)?;
         bucket.filter.reserve(rows.len(), expected);
         rows.iter().for_each(|row| bucket.filter.insert(row.fingerprint));
+        let is_bucket = place.sort() == Sort::Timed && self.options.retention_ms.is_some();
+        bucket.facts.learn(rows, (!is_bucket).then_some(median));
         Ok(())
     }
 
     /// The flush is what makes it durable: there is no log.
-    fn write_progress(&self) -> Result<(), StateError> {
+    fn write_progress(&mut self) -> Result<(), StateError> {
+        let stays = self.buckets.iter().filter(|(place, _)| !self.progress.gone.contains(place));
+        self.progress.places = stays.map(|(place, bucket)| (*place, bucket.facts)).collect();
         let bytes = serde_json::to_vec(&self.progress).map_err(|error| StateError::io(&self.dir, error))?;
-        opening::write(&self.db, PROGRESS_KEY, &bytes).map_err(|error| StateError::rocks(&self.dir, &error))
+        let mut batch = WriteBatch::default();
+        self.note_clock(&mut batch)?;
+        batch.put(PROGRESS_KEY, &bytes);
+        opening::write_batch(&self.db, batch).map_err(|error| StateError::rocks(&self.dir, &error))
     }
 
     /// Remembers a failed durable write.

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::histories::HISTORIES;
 use super::kept::{Kept, ORIGINALS};
-use super::{BUCKET_PREFIX, Bucket, PROGRESS_KEY, Progress};
+use super::places::{BUCKET_PREFIX, Bucket, Place};
+use super::{PROGRESS_KEY, Progress};
 use crate::error::OpenError;
-use crate::filter::KeyFilter;
 use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
 use crate::options::StoreOptions;
 use crate::{rocks, table};
@@ -76,6 +76,21 @@ pub(super) fn open_kept(
     Ok(Some(Kept::new(originals, options, super::kept::tables(db).map_err(failed)?)))
 }
 
+/// Before anything else of a description is read: what else it says may be of another shape.
+fn refuse_other_formats(dir: &Path, db: &DB) -> Result<(), OpenError> {
+    #[derive(Deserialize)]
+    struct Format {
+        format_version: u32,
+    }
+    let stored: Option<Format> = read(dir, db, DESCRIPTION_KEY)?;
+    match stored {
+        Some(Format { format_version }) if format_version != FORMAT_VERSION => {
+            Err(OpenError::Format { dir: dir.to_owned(), stored: format_version })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Compares the stored description with the wanted one, or writes it to a store that has none.
 pub(super) fn describe(
     dir: &Path,
@@ -84,6 +99,7 @@ pub(super) fn describe(
     options: &StoreOptions,
     buckets: &[String],
 ) -> Result<Description, OpenError> {
+    refuse_other_formats(dir, db)?;
     let stored: Option<Description> = read(dir, db, DESCRIPTION_KEY)?;
     if stored.is_none() && !buckets.is_empty() {
         return Err(OpenError::corrupt(dir, "there are keys, but no description of what they belong to"));
@@ -116,26 +132,31 @@ pub(super) fn open_buckets(
     db: &mut DB,
     names: Vec<String>,
     progress: &Progress,
-) -> Result<BTreeMap<i64, Bucket>, OpenError> {
+) -> Result<BTreeMap<Place, Bucket>, OpenError> {
     let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
     let mut buckets = BTreeMap::new();
     for name in names {
-        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse().ok()) else { continue };
-        if progress.floor.is_some_and(|floor| index < floor) {
+        let Some(place) = Place::of_name(&name) else { continue };
+        if progress.gone.contains(&place) {
             db.drop_cf(&name).map_err(failed)?;
             continue;
         }
         let Some(family) = db.cf_handle(&name) else { continue };
         let keys = db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
-        let mut filter = KeyFilter::default();
-        filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
+        let mut bucket = Bucket::new(place);
+        bucket.filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
         for row in db.iterator_cf(family, IteratorMode::Start) {
             let (key, _) = row.map_err(failed)?;
             let fingerprint =
                 table::fingerprint(&key).ok_or_else(|| OpenError::corrupt(dir, "a key of no fingerprint"))?;
-            filter.insert(fingerprint);
+            bucket.filter.insert(fingerprint);
         }
-        buckets.insert(index, Bucket { name, filter });
+        match progress.places.iter().find(|(known, _)| *known == place) {
+            Some((_, facts)) => bucket.facts = *facts,
+            // Its entries are ahead of what is contained, and come again.
+            None => bucket.facts.oldest = progress.applied.as_ref().map_or(0, |applied| applied.next_offset),
+        }
+        buckets.insert(place, bucket);
     }
     Ok(buckets)
 }
@@ -149,6 +170,10 @@ pub(super) fn read<T: for<'a> Deserialize<'a>>(dir: &Path, db: &DB, key: &[u8]) 
 pub(super) fn write(db: &DB, key: &[u8], value: &[u8]) -> Result<(), rocksdb::Error> {
     let mut batch = WriteBatch::default();
     batch.put(key, value);
+    write_batch(db, batch)
+}
+
+pub(super) fn write_batch(db: &DB, batch: WriteBatch) -> Result<(), rocksdb::Error> {
     let mut options = WriteOptions::default();
     options.disable_wal(true);
     db.write_opt(batch, &options)?;

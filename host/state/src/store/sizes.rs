@@ -4,9 +4,10 @@ use engine::record::{Millis, Offset};
 use rocksdb::properties;
 use rocksdb::statistics::Ticker;
 
+use super::PartitionStore;
 use super::histories::HISTORIES;
 use super::kept::Kept;
-use super::{Bucket, PartitionStore};
+use super::places::{Bucket, Sort};
 
 /// How large a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +20,13 @@ pub struct StoreSizes {
     pub bytes_on_disk: u64,
     /// Buckets that have tables.
     pub buckets: usize,
-    /// Start of the oldest of them.
+    /// Start of the oldest of them that is of a time.
     pub oldest_bucket_start: Option<Millis>,
     /// How long a key is remembered as things stand, in milliseconds of event time: the retention, or less where the
-    /// capacity made buckets go early. `None` is for ever.
+    /// capacity made buckets go early. `None` is for ever, as far as time says.
     pub effective_window_ms: Option<i64>,
+    /// The latest so many offsets are remembered whatever their time; `None`: nothing went early.
+    pub effective_window_offsets: Option<Offset>,
     /// Buckets that went early since the store was made.
     pub buckets_dropped_early: u64,
     /// Memory of filters and indexes, the front's own not counted.
@@ -94,7 +97,8 @@ impl PartitionStore {
             buckets: self.buckets.len(),
             oldest_bucket_start: self.oldest_bucket_start(),
             effective_window_ms: self.effective_window_ms(),
-            buckets_dropped_early: self.progress.buckets_dropped_early,
+            effective_window_offsets: self.effective_window_offsets(),
+            buckets_dropped_early: self.progress.forgotten.early,
             filter_bytes: readers + filters as u64,
             originals_bytes: kept.map_or(0, Kept::table_bytes),
             originals_tables: kept.map_or(0, |kept| kept.tables.len()),
@@ -109,17 +113,23 @@ impl PartitionStore {
     }
 
     fn oldest_bucket_start(&self) -> Option<Millis> {
-        self.buckets.range(..super::FAR_FIRST).next().map(|(index, _)| index.saturating_mul(self.options.bucket_ms))
+        let first = self.buckets.keys().find(|place| place.sort() == Sort::Timed)?;
+        Some(first.start_ms(self.options.bucket_ms))
     }
 
     fn effective_window_ms(&self) -> Option<i64> {
-        let retention = self.options.retention_ms?;
-        let remembered =
-            self.watermark().zip(self.oldest_bucket_start()).map(|(now, start)| now.saturating_sub(start).max(0));
-        match remembered {
-            Some(remembered) if self.progress.buckets_dropped_early > 0 => Some(remembered.min(retention)),
-            Some(_) | None => Some(retention),
+        let remembered = self.watermark().zip(self.progress.forgotten.early_until);
+        let remembered = remembered.map(|(now, until)| now.saturating_sub(until).max(0));
+        match (self.options.retention_ms, remembered) {
+            (Some(retention), Some(remembered)) => Some(remembered.min(retention)),
+            (retention, remembered) => retention.or(remembered),
         }
+    }
+
+    fn effective_window_offsets(&self) -> Option<Offset> {
+        let forgotten = self.progress.forgotten;
+        let next_offset = self.applied().map_or(0, |applied| applied.next_offset);
+        (forgotten.early > 0).then_some(next_offset.saturating_sub(forgotten.early_below).max(0))
     }
 
     /// How well the filters of tables work.

@@ -17,7 +17,7 @@ pub(crate) fn identity() -> StoreIdentity {
         key_version: 1,
         window_ms: Some(80_000),
         allowed_lateness_ms: 0,
-        json_in: Vec::new(),
+        ..StoreIdentity::default()
     }
 }
 
@@ -111,7 +111,9 @@ pub(crate) fn write(n: u64, offset: i64, time: i64) -> Write {
 }
 
 pub(crate) fn applied(next_offset: i64, watermark: Option<i64>) -> Applied {
-    Applied { next_offset, clock: vec![1, 2], watermark, extra: vec![3] }
+    // As many records as make a clock forget, with each offset: only tests of far times care.
+    let clock_records = next_offset.unsigned_abs() * engine::time::CLOCK_RECORDS as u64;
+    Applied { next_offset, clock: vec![1, 2], watermark, clock_records, clock_is_ahead: false, extra: vec![3] }
 }
 
 pub(crate) fn lookup(store: &mut PartitionStore, keys: &[u64], before_offset: i64) -> Vec<(u32, i64, i64)> {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::common::{applied, fill, identity, key, lookup, open, options, write};
+use crate::common::{applied, fill, identity, keeping, key, lookup, open, options, write};
+use engine::decide::Gone;
+use engine::entry::UNTIMED;
+use engine::history::History;
 use state::{OpenError, PartitionStore, StateError, StoreOptions};
 
 #[test]
@@ -209,8 +212,9 @@ fn keys_far_ahead_outlive_the_jump_of_time_that_makes_them_plausible_and_wrong_o
         store.persist().unwrap();
         assert_eq!(lookup(&mut store, &(10..20).collect::<Vec<_>>(), 30).len(), 10, "at {watermark}");
     }
-    for turn in 1..4 {
-        store.commit(applied(21, Some(night + turn * 100_000)));
+    // By turns: the clock forgets what came before, and a retention later the next but one is emptied.
+    for turn in 1..8 {
+        store.commit(applied(21 + turn, Some(night + turn * 100_000)));
         store.persist().unwrap();
     }
     assert_eq!(lookup(&mut store, &[5, 15, 99], 30), []);
@@ -237,13 +241,211 @@ fn beyond_the_capacity_the_oldest_buckets_go_early_and_the_window_says_so() {
     assert_eq!(store.sizes().effective_window_ms, Some(80_000));
     fill(&mut store, 20_000..40_000, 10_000);
     let sizes = store.sizes();
-    assert_eq!((sizes.buckets, sizes.buckets_dropped_early), (1, 1));
+    assert!(sizes.bytes_on_disk <= 1_000_000 && sizes.buckets_dropped_early > 0, "{sizes:?}");
     fill(&mut store, 40_000..40_001, 15_000);
-    assert_eq!(store.sizes().effective_window_ms, Some(5_000));
-    assert_eq!(lookup(&mut store, &[1, 20_001], i64::MAX), [(1, 20_001, 10_000)]);
+    assert_eq!(store.sizes().effective_window_ms, Some(14_999), "what is gone is of time 0");
+    assert_eq!(lookup(&mut store, &[1, 39_999], i64::MAX), [(1, 39_999, 10_000)]);
+    assert_eq!(store.gone(), Gone { until: Some(1), untimed: false });
+    let (gone, dropped) = (store.gone(), store.sizes().buckets_dropped_early);
     drop(store);
     let store = PartitionStore::open(dir.path(), &identity(), limited).unwrap();
-    assert_eq!(store.sizes().buckets_dropped_early, 1);
+    assert_eq!((store.gone(), store.sizes().buckets_dropped_early), (gone, dropped));
+}
+
+/// Bytes of all files of a store.
+fn bytes_on_disk(dir: &Path) -> u64 {
+    // RocksDB deletes files in the background.
+    let files = std::fs::read_dir(dir).unwrap().filter_map(|file| file.ok()?.metadata().ok());
+    files.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
+/// What RocksDB writes for itself: its log, its manifest, its options.
+const SLACK_BYTES: u64 = 2 << 20;
+
+/// Times of the nth of many events, by which a capacity may be hard to keep.
+type TimeOf = fn(i64) -> i64;
+
+const HARD_TIMES: [(&str, Option<i64>, TimeOf); 6] = [
+    ("no window", None, |n| 1_767_268_800_000 + n),
+    ("no window and no times", None, |_| UNTIMED),
+    ("no times", Some(80_000), |_| UNTIMED),
+    ("far ahead", Some(80_000), |n| 1_767_268_800_000 + n * 10_000_000),
+    ("one bucket", Some(80_000), |n| 1 + n % 100),
+    ("anything", Some(80_000), |n| if n % 3 == 0 { UNTIMED } else { n % 7 * 10_000 * (n % 5) * (n % 1_000) }),
+];
+
+#[test]
+fn the_capacity_holds_whatever_the_times_are() {
+    for (name, window, time_of) in HARD_TIMES {
+        let dir = tempfile::tempdir().unwrap();
+        let capacity = 2 << 20;
+        let limited = StoreOptions { capacity_bytes_max: Some(capacity), ..StoreOptions::for_window(window, 0) };
+        let mut store = PartitionStore::open(dir.path(), &identity(), limited).unwrap();
+        let (mut n, total) = (0_i64, 400_000_i64);
+        while n < total {
+            store.stage(&(n..n + 1_000).map(|n| write(n.unsigned_abs(), n, time_of(n))).collect::<Vec<_>>());
+            n += 1_000;
+            store.commit(applied(n, window.map(|_| 50)));
+            if store.should_persist() || n == total {
+                store.persist().unwrap();
+                assert!(store.sizes().bytes_on_disk <= capacity, "{name}: {:?}", store.sizes());
+                let bytes = bytes_on_disk(dir.path());
+                assert!(bytes <= capacity + SLACK_BYTES, "{name}: {bytes} bytes after {n} entries");
+            }
+        }
+        let sizes = store.sizes();
+        assert!(sizes.buckets < 40, "{name}: {sizes:?}");
+        assert!(store.gone().untimed || store.gone().until.is_some(), "{name}");
+        // Where times and offsets disagree, what is old by time goes first, however late it came.
+        if name == "anything" {
+            continue;
+        }
+        let window = sizes.effective_window_offsets.unwrap_or_else(|| panic!("{name}: nothing went"));
+        assert!(window > 20_000 && window < total, "{name}: the latest {window} are remembered");
+        let latest: Vec<u64> = (total - window..total).map(i64::unsigned_abs).collect();
+        assert_eq!(lookup(&mut store, &latest, i64::MAX).len(), latest.len(), "{name}: none of them is missing");
+        assert_eq!(lookup(&mut store, &[0, 1, 2], i64::MAX), [], "{name}: the oldest are gone");
+    }
+}
+
+#[test]
+fn histories_do_not_outgrow_the_capacity() {
+    let dir = tempfile::tempdir().unwrap();
+    let capacity = 1 << 20;
+    let limited = StoreOptions {
+        capacity_bytes_max: Some(capacity),
+        originals: keeping(1 << 20, 1 << 20).originals,
+        ..StoreOptions::for_window(None, 0)
+    };
+    let mut store = PartitionStore::open(dir.path(), &identity(), limited).unwrap();
+    for part in 0..40_i64 {
+        let offsets = part * 2_000..(part + 1) * 2_000;
+        store.stage(&offsets.clone().map(|n| write(n.unsigned_abs(), n, UNTIMED)).collect::<Vec<_>>());
+        for n in offsets.clone() {
+            let history = store.history(n, || History::of(Some(Some(7)))).unwrap().unwrap();
+            for uuid in 0..10 {
+                history.count(n + 100_000_000 + uuid, Some(key(uuid.unsigned_abs()).0 as u64));
+            }
+        }
+        store.commit(applied(offsets.end, None));
+        store.persist().unwrap();
+    }
+    let sizes = store.sizes();
+    assert!(sizes.bytes_on_disk + sizes.histories_bytes <= capacity, "{sizes:?}");
+    let bytes = bytes_on_disk(dir.path());
+    assert!(bytes <= capacity + SLACK_BYTES, "{bytes} bytes");
+}
+
+#[test]
+fn a_clock_that_was_wrong_leaves_nothing_behind_once_it_is_right_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let wrong = 315_360_000_000;
+    fill(&mut store, 0..10, 0);
+    // Most records are ten years ahead for a while: what is honest expires.
+    fill(&mut store, 10..20, wrong);
+    assert_eq!(lookup(&mut store, &[5], 30), []);
+    // Honest records again: what they leave is kept, and expires in its time.
+    fill(&mut store, 20..30, 30_000);
+    fill(&mut store, 30..40, 60_000);
+    assert_eq!(lookup(&mut store, &[25, 35], 50).len(), 2);
+    assert!(store.gone().until.is_some_and(|until| until < 1_000_000), "{:?}", store.gone());
+    fill(&mut store, 40..50, 30_000 + 80_000);
+    assert_eq!(lookup(&mut store, &[25, 35, 45], 60).len(), 3, "kept for as long as they are to be");
+    for turn in 1..=4 {
+        fill(&mut store, 50 + turn..51 + turn, 120_000 + turn.cast_signed() * 90_000);
+    }
+    assert_eq!(lookup(&mut store, &[15, 25, 35, 45], 60), [], "and what is ten years ahead went with them");
+    assert!(store.sizes().buckets <= 2, "{:?}", store.sizes());
+}
+
+#[test]
+fn entries_ahead_of_a_slow_clock_are_kept_for_their_window_however_it_leaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let few_records = |next_offset, watermark, clock_records| state::Applied {
+        clock_records,
+        ..applied(next_offset, Some(watermark))
+    };
+    // The clock stands ten hours behind, as there are few records. Then many come at once, and it leaps after them.
+    let now = 36_000_000;
+    store.stage(&[write(1, 5_000, now)]);
+    store.commit(few_records(5_001, 0, 5_000));
+    store.persist().unwrap();
+    for n in 1..40_i64 {
+        store.commit(few_records(5_001 + n, n * 900_000, 5_000 + n.unsigned_abs() * 50));
+        store.persist().unwrap();
+        assert_eq!(lookup(&mut store, &[1], 10_000).len(), 1, "at {} of {now}", n * 900_000);
+    }
+}
+
+#[test]
+fn reading_that_is_set_back_goes_on_with_the_clock_of_that_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let with_clock = |next_offset: i64| state::Applied {
+        clock: next_offset.to_le_bytes().to_vec(),
+        ..applied(next_offset, Some(0))
+    };
+    for part in 1..=300 {
+        store.commit(with_clock(part * 5_000));
+        store.persist().unwrap();
+    }
+    drop(store);
+    let mut store = open(dir.path());
+    assert_eq!(store.rewind_to(4_000, 0).unwrap(), None, "before the first note");
+    let near = store.rewind_to(1_480_000, 0).unwrap().unwrap().next_offset;
+    assert!((1_450_000..=1_480_000).contains(&near), "{near}");
+    let noted = store.rewind_to(1_000_000, 0).unwrap().unwrap().clone();
+    assert!((900_000..=1_000_000).contains(&noted.next_offset), "{}", noted.next_offset);
+    assert_eq!(noted.clock, noted.next_offset.to_le_bytes());
+    assert_eq!(store.rewind_to(noted.next_offset + 1, noted.next_offset + 1).unwrap(), None, "the log has it no more");
+    assert_eq!(store.applied().map(|applied| applied.next_offset), Some(noted.next_offset));
+    store.persist().unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).applied().map(|applied| applied.next_offset), Some(noted.next_offset));
+}
+
+#[test]
+fn a_clock_that_is_ahead_of_what_is_read_is_not_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(state::Applied { clock_is_ahead: true, ..applied(5_000, Some(0)) });
+    store.persist().unwrap();
+    assert_eq!(store.rewind_to(5_000, 0).unwrap(), None);
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_with_the_ways_out() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let families = rocksdb::DB::list_cf(&rocksdb::Options::default(), dir.path()).unwrap();
+    let database = rocksdb::DB::open_cf(&rocksdb::Options::default(), dir.path(), families).unwrap();
+    database
+        .put(b"description", br#"{"format_version":1,"identity":{"topic":"events"},"bucket_ms":10000,"seed":[1]}"#)
+        .unwrap();
+    drop(database);
+    let error = PartitionStore::open(dir.path(), &identity(), options()).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, OpenError::Format { stored: 1, .. }), "{text}");
+    for part in ["format 1", "format 2", "--store-path", "read together again from the topic"] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_setting_that_gives_entries_another_meaning_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |name: &str, value: &str| {
+        let mut identity = identity();
+        identity.settings.insert(name.into(), value.into());
+        identity
+    };
+    drop(PartitionStore::open(dir.path(), &with("--event-time", "/at"), options()).unwrap());
+    let error = PartitionStore::open(dir.path(), &with("--event-time", "/time"), options()).unwrap_err().to_string();
+    for part in ["--event-time: stored /at, wanted /time", "ways out", "--store-path"] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
 }
 
 #[test]
@@ -257,7 +459,7 @@ fn a_store_of_something_else_is_refused_and_the_difference_named() {
     let text = error.to_string();
     let OpenError::Identity { differences, .. } = error else { panic!("{text}") };
     assert_eq!(differences.len(), 3, "{text}");
-    for part in ["another plugin", "window_ms: stored 80000", "bucket_ms", "--store-path"] {
+    for part in ["another plugin", "--window in ms: stored 80000", "span of a bucket", "--store-path"] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
 }

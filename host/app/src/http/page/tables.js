@@ -25,7 +25,7 @@ const PARTITIONS = [
   { label: "State", className: number, value: (row) => bytes(row.state_bytes) },
   { label: "Originals", className: number, value: (row) => bytes(row.originals_bytes) },
   { label: "Window in force", className: number, value: windowInForce },
-  { label: "Why", className: "words", value: (row) => row.reason ?? "", render: (_, reason) => literal(reason) },
+  { label: "Why", className: "words", value: why, render: (_, reason) => literal(reason) },
 ];
 
 const PROPERTIES = [
@@ -66,7 +66,21 @@ const PLUGINS = [
 
 /** Absent: not known. Null: for ever. */
 function windowInForce(row) {
+  if (row.window_seconds === null && known(row.window_offsets)) {
+    return `${count(row.window_offsets)} offsets`;
+  }
   return row.window_seconds === null ? "unlimited" : duration(row.window_seconds);
+}
+
+/** Why a partition is where it is, and what is wrong with the times of its events. */
+function why(row) {
+  const times = Object.entries(row.event_times_unusable ?? {}).map(([reason, events]) => `${count(events)} ${reason.replaceAll("_", " ")}`);
+  return [
+    row.reason,
+    times.length > 0 ? `event times of no use: ${times.join(", ")}` : "",
+    row.decided_without_memory > 0 ? `${count(row.decided_without_memory)} decided without memory` : "",
+    row.clock_went_back > 0 ? `the clock went back ${several(row.clock_went_back, "time")}` : "",
+  ].filter((part) => part).join("; ");
 }
 
 function parts(row) {

@@ -161,6 +161,12 @@ fn rust(role: NewRole) -> Vec<File> {
         "testing/golden.rs",
         "testing/rows.rs",
         "tuple.rs",
+        "written/civil.rs",
+        "written/iso.rs",
+        "written/mod.rs",
+        "written/named.rs",
+        "written/text.rs",
+        "written/zone.rs",
     ]);
     files
 }

@@ -1,0 +1,54 @@
+//! Where a partition starts whose group was set back below what its state contains. Which events were late then is a
+//! matter of the clock of that time: the state goes back to the latest note of it, and the records between the note and
+//! the group's offset are read again with outputs off.
+
+use connectors::kafka::Assignment;
+use engine::record::{Offset, TopicPartition};
+use state::PartitionStore;
+
+use super::RunError;
+use super::start::{Start, start};
+use crate::settings::kafka::OffsetReset;
+
+/// [`start`], with the state taken back where it is ahead of the group.
+pub(super) fn start_with(
+    source: &TopicPartition,
+    store: &mut PartitionStore,
+    assignment: &Assignment,
+    reset: OffsetReset,
+) -> Result<Start, RunError> {
+    let applied = store.applied().map(|applied| applied.next_offset);
+    let found = start(assignment, applied, reset)?;
+    match (applied, assignment.committed) {
+        (Some(applied), Some(committed)) if applied > committed => {
+            rewound(source, store, assignment, (applied, committed), found)
+        }
+        _ => Ok(found),
+    }
+}
+
+fn rewound(
+    source: &TopicPartition,
+    store: &mut PartitionStore,
+    assignment: &Assignment,
+    (applied, committed): (Offset, Offset),
+    found: Start,
+) -> Result<Start, RunError> {
+    let Some(clock) = store.rewind_to(committed, assignment.log_start)? else {
+        tracing::warn!(
+            %source, applied, committed,
+            "the group's offset was set back, and of the clock of that time no note is left: until offset {applied} no event \
+             is late, so that some that were late before may come out as unique. duplicates of keys that expired since then \
+             come out as unique too"
+        );
+        return Ok(found);
+    };
+    let read_from = clock.next_offset;
+    tracing::warn!(
+        %source, applied, committed, read_from,
+        "the group's offset was set back: its events are decided again, those that were late as late. duplicates whose \
+         original lies before offset {committed} and has expired since come out as unique, and are counted as decided \
+         without memory; duplicates that were counted before are reported without a count"
+    );
+    Ok(Start { read_from, live_from: committed })
+}
