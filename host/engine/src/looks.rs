@@ -212,16 +212,17 @@ pub fn after_skippable(bytes: &[u8]) -> usize {
 
 impl fmt::Display for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Utf16 { big_endian, .. } => write!(f, "UTF-16 text ({})", endian(*big_endian)),
-            Self::Utf32 { big_endian, .. } => write!(f, "UTF-32 text ({})", endian(*big_endian)),
-            Self::SchemaRegistry { id } => write!(
-                f,
-                "a message in Confluent's wire format (magic byte 0, schema id {id}), as serializers of Avro, Protobuf and \
-                 JSON Schema write it"
-            ),
-            other => f.write_str(other.name()),
+        f.write_str(self.name())?;
+        if let Self::Utf16 { big_endian, .. } | Self::Utf32 { big_endian, .. } = self {
+            return write!(f, " ({})", endian(*big_endian));
         }
+        if let Self::SchemaRegistry { id } = self {
+            return write!(
+                f,
+                " (magic byte 0, schema id {id}), as serializers of Avro, Protobuf and JSON Schema write it"
+            );
+        }
+        Ok(())
     }
 }
 

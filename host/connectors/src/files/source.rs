@@ -334,9 +334,11 @@ impl Format {
         let cut = |format: &[u8], bytes: usize| magic.len() >= bytes && format.starts_with(magic);
         if magic.starts_with(&GZIP_MAGIC) || cut(&GZIP_MAGIC, 1) || (magic.is_empty() && named("gz")) {
             Self::Gzip
-        } else if magic == ZSTD_MAGIC || cut(&ZSTD_MAGIC, 2) || (ZSTD_MAGIC.starts_with(magic) && named("zst")) {
-            Self::Zstd
-        } else if skippable(magic) && Looks::of(magic) != Some(Looks::Lz4) {
+        } else if magic == ZSTD_MAGIC
+            || cut(&ZSTD_MAGIC, 2)
+            || (ZSTD_MAGIC.starts_with(magic) && named("zst"))
+            || (skippable(magic) && Looks::of(magic) != Some(Looks::Lz4))
+        {
             Self::Zstd
         } else {
             Self::Plain
