@@ -119,11 +119,13 @@ impl Refused {
 
 /// What is said of a string is not said of the event.
 fn inside(cause: &DecodeError) -> String {
-    match cause {
-        DecodeError::Empty => "not JSON: it is empty".to_owned(),
-        DecodeError::Syntax { at, expected: Expected::End } => format!("not JSON at byte {at}: expected its end"),
-        other => other.to_string(),
+    if *cause == DecodeError::Empty {
+        return "not JSON: it is empty".to_owned();
     }
+    if let DecodeError::Syntax { at, expected: Expected::End } = cause {
+        return format!("not JSON at byte {at}: expected its end");
+    }
+    cause.to_string()
 }
 
 /// What the grammar asks for where the text broke it.
