@@ -159,8 +159,14 @@ impl Tuple {
     }
 }
 
-/// A time as whole units since the Unix epoch; `None` where the value is no time.
+/// A time as whole units since the Unix epoch; `None` where the value is no time. A number is one where it is written
+/// whole: whether `1.0` is `1` is for the host to say (`--numbers`), here as in every part of a key.
 fn units(value: Value<'_>, resolution: Resolution) -> Option<Nanos> {
+    let digits = value.bytes.strip_prefix(b"-").unwrap_or(value.bytes);
+    let is_whole = digits.iter().all(u8::is_ascii_digit) && value.bytes != b"-0";
+    if value.kind == Kind::Number && !is_whole {
+        return None;
+    }
     instant(value).map(|nanos| nanos.div_euclid(resolution.nanos()))
 }
 
