@@ -281,7 +281,7 @@ fn the_capacity_holds_whatever_the_times_are() {
         let capacity = 2 << 20;
         let limited = StoreOptions { capacity_bytes_max: Some(capacity), ..StoreOptions::for_window(window, 0) };
         let mut store = PartitionStore::open(dir.path(), &identity(), limited).unwrap();
-        let (mut n, total) = (0_i64, 400_000_i64);
+        let (mut n, total) = (0_i64, 200_000_i64);
         while n < total {
             store.stage(&(n..n + 1_000).map(|n| write(n.unsigned_abs(), n, time_of(n))).collect::<Vec<_>>());
             n += 1_000;
