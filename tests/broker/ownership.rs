@@ -101,14 +101,11 @@ fn transaction(scene: &Scene, id: &str, offsets: &[(i32, i64)], timeout: Duratio
     producer
 }
 
-fn readiness(host: &Host) -> (u16, String) {
-    get(host.port, "/_readiness").expect("it answers")
-}
-
 fn wait_readiness(host: &mut Host, words: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let (_, body) = readiness(host);
+        // It may not listen yet.
+        let (_, body) = get(host.port, "/_readiness").unwrap_or_default();
         if body.contains(words) {
             return body;
         }

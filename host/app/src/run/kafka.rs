@@ -79,27 +79,19 @@ pub(super) fn run(
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
     let assigner = Arc::new(Assigner::new(inboxes.clone(), stop.clone(), config.shutdown_timeout, observed.clone()));
     let inquiry = Arc::new(Inquiry::new(&settings)?);
-    let ground = KafkaGround {
-        inquiry: Arc::clone(&inquiry),
-        topic: settings.topic.clone(),
-        group: settings.group.clone(),
-        offset_reset: kafka.offset_reset,
-        store_path: config.state.path.clone(),
-        parts,
-        observed: observed.clone(),
-        assigner: Arc::downgrade(&assigner),
-    };
+    let ground = ground(config, kafka, parts, &inquiry, &assigner, observed);
     assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
     let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
     let assignments = Arc::clone(&assigner) as Arc<dyn kafka::Assignments>;
     let source = KafkaSource::connect(&settings, assignments, inquiry)?;
     let (reading, readings) = mpsc::channel();
-    let mut threads = Vec::new();
-    for (index, ((setup, producer), inbox)) in setups.into_iter().zip(producers).zip(receivers).enumerate() {
+    let ready = setups.into_iter().zip(producers).zip(receivers);
+    let threads = ready.enumerate().map(|(index, ((setup, producer), inbox))| {
         let worker = Worker::new(setup, producer, source.group(), Arc::clone(&assigner), reading.clone());
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run(&inbox));
-        threads.push(thread.map_err(no_thread)?);
-    }
+        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+        thread.spawn(move || worker.run(&inbox)).map_err(no_thread)
+    });
+    let threads = threads.collect::<Result<_, _>>()?;
     let mut poller = Poller {
         source,
         topic: settings.topic,
@@ -116,6 +108,26 @@ pub(super) fn run(
     };
     let polled = poller.go(stop);
     poller.end(threads, config.shutdown_timeout, polled)
+}
+
+fn ground(
+    config: &Config,
+    kafka: &KafkaConfig,
+    parts: Arc<Parts>,
+    inquiry: &Arc<Inquiry>,
+    assigner: &Arc<Assigner>,
+    observed: &Observed,
+) -> KafkaGround {
+    KafkaGround {
+        inquiry: Arc::clone(inquiry),
+        topic: kafka.topics.input.clone(),
+        group: kafka.group.clone(),
+        offset_reset: kafka.offset_reset,
+        store_path: config.state.path.clone(),
+        parts,
+        observed: observed.clone(),
+        assigner: Arc::downgrade(assigner),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
