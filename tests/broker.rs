@@ -21,6 +21,8 @@ mod plugins;
 mod refusals;
 #[path = "broker/runs.rs"]
 mod runs;
+#[path = "broker/starts.rs"]
+mod starts;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         operation::TESTS,
         plugins::TESTS,
         ownership::TESTS,
+        starts::TESTS,
     ]
     .concat();
     let plain = Group { tests, needs: Vec::new() };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -115,6 +115,13 @@ impl Broker {
         let created = block_on(self.admin.create_topics([&topic], &AdminOptions::new())).expect("an answer");
         assert!(created.iter().all(Result::is_ok), "topic {name}: {created:?}");
         name
+    }
+
+    /// Gives a topic more partitions, `partitions` in all.
+    pub fn add_partitions(&self, name: &str, partitions: usize) {
+        let more = [NewPartitions::new(name, partitions)];
+        let added = block_on(self.admin.create_partitions(&more, &AdminOptions::new())).expect("an answer");
+        assert!(added.iter().all(Result::is_ok), "topic {name}: {added:?}");
     }
 
     /// Deletes a topic.

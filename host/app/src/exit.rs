@@ -25,13 +25,15 @@ pub enum ExitCode {
     Address = 8,
     /// An earlier run was interrupted: it must be resumed, or its outputs removed.
     Interrupted = 9,
+    /// Another host uses the same transactional id, and the two end each other's transactions.
+    Fenced = 10,
     /// A second interrupt ended the process before it had drained (128 + SIGINT).
     Killed = 130,
 }
 
 impl ExitCode {
     /// All codes, for documentation and tests.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::Internal,
         Self::Usage,
@@ -42,6 +44,7 @@ impl ExitCode {
         Self::PluginFailure,
         Self::Address,
         Self::Interrupted,
+        Self::Fenced,
         Self::Killed,
     ];
 
@@ -65,6 +68,7 @@ impl ExitCode {
             Self::PluginFailure => "plugin failed on a record, and the policy is stop",
             Self::Address => "HTTP address in use",
             Self::Interrupted => "an interrupted run must be resumed first",
+            Self::Fenced => "another host uses the same transactional id",
             Self::Killed => "second interrupt, not drained",
         }
     }
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_code_is_listed_once_and_stays_what_it_was() {
-        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
         assert_eq!(ConformanceExit::ALL.map(ConformanceExit::code), [0, 1, 2, 3]);
     }
 }

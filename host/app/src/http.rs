@@ -240,9 +240,10 @@ async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Response {
 }
 
 async fn readiness(State(shared): State<Shared>) -> Response {
-    let Snapshot { ready, reasons, partitions, .. } = shared.status.snapshot();
+    let Snapshot { ready, reasons, notes, partitions, .. } = shared.status.snapshot();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": ready, "reasons": reasons, "partitions": partitions }))).into_response()
+    (code, Json(json!({ "ready": ready, "reasons": reasons, "notes": notes, "partitions": partitions })))
+        .into_response()
 }
 
 async fn liveness(State(shared): State<Shared>) -> Response {
@@ -338,6 +339,7 @@ fn plain(snapshot: &Snapshot) -> String {
     let plugin = |plugin: &crate::status::PluginStatus| {
         format!("plugin {} {} sha256:{}", plugin.name, plugin.version, plugin.digest)
     };
+    lines.extend(snapshot.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(snapshot.plugins.iter().map(plugin));
     lines.extend(last_swap(snapshot));
     for row in rows(snapshot) {

@@ -14,7 +14,7 @@ use engine::fields::{Extraction, FieldBatch, KeyStatus, Kind};
 use engine::fingerprint::{Fingerprint, Fingerprinter};
 use engine::projection::{JsonIn, Numbers, PointerError, Projection};
 use engine::properties::TooManyRoots;
-use engine::record::{Offset, Record, RecordBatch, TopicPartition};
+use engine::record::{Millis, Offset, Record, RecordBatch, TopicPartition};
 use engine::time::{Clock, Unusable, event_time, record_time};
 use plugin::{Calls, Extractor, Input, PluginFailure, Role};
 use state::{Applied, PartitionStore, StateError};
@@ -53,6 +53,15 @@ pub struct Rules {
     pub dumps: Option<Arc<Dumps>>,
     /// How duplicates are explained.
     pub explain: ExplanationConfig,
+}
+
+impl Rules {
+    /// How long before an event the keys may be that its decision needs; `None`: every key there ever was.
+    #[must_use]
+    pub fn memory(&self) -> Option<Millis> {
+        let Window { length, allowed_lateness, clock } = &self.window;
+        length.map(|length| length.saturating_add(*allowed_lateness).saturating_add(clock.out_of_orderness_max))
+    }
 }
 
 /// Why a line cannot go on. Bad records are never the reason, unless the operator wants to stop at them.
@@ -630,7 +639,7 @@ fn offset_of(batch: &RecordBatch, decoded: &[u32], event: u32) -> Offset {
     record.map_or(-1, |record| record.offset())
 }
 
-fn kind_of(number: u8) -> Kind {
+pub(crate) fn kind_of(number: u8) -> Kind {
     let kinds = [Kind::Null, Kind::Bool, Kind::Number, Kind::String, Kind::Json, Kind::Bytes];
     kinds.into_iter().find(|kind| *kind as u8 == number).unwrap_or(Kind::Absent)
 }

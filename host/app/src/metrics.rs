@@ -97,6 +97,12 @@ pub mod names {
     pub const REPLAYED: &str = "dedup_host_replayed_total";
     /// Times a partition was paused because a bound was reached.
     pub const PAUSES: &str = "dedup_host_backpressure_pauses_total";
+    /// Partitions of the input topic, when the group first started and now.
+    pub const INPUT_PARTITIONS: &str = "dedup_host_input_partitions";
+    /// Offsets that the log no longer had when they were needed, and that `--on-log-gap skip` did without.
+    pub const LOG_GAP_OFFSETS: &str = "dedup_host_log_gap_offsets_total";
+    /// Times that another producer took a worker's transactional id.
+    pub const FENCED: &str = "dedup_host_fenced_total";
     /// HTTP requests.
     pub const HTTP_REQUESTS: &str = "dedup_host_http_requests_total";
     /// Duplicates by how they stand to their original.
@@ -248,6 +254,16 @@ labels! {
 }
 
 labels! {
+    /// What the log no longer had.
+    LogGap {
+        /// Records that were never read: they are lost.
+        Unread = "unread",
+        /// Records whose keys could not be learned again: their duplicates pass.
+        Unlearned = "unlearned",
+    }
+}
+
+labels! {
     /// What became of an attempt to swap plugins.
     SwapResult {
         /// Others are in force.
@@ -281,6 +297,10 @@ pub struct Metrics {
     pub opening_seconds: Gauge,
     /// Times the group had less than it had before.
     pub group_offset_went_back: IntCounter,
+    input_partitions: IntGaugeVec,
+    log_gap_offsets: IntCounterVec,
+    /// Times that another producer took a worker's transactional id.
+    pub fenced: IntCounter,
     /// The number of the plugins in force.
     pub plugin_generation: IntGauge,
     /// Records a batch.
@@ -461,6 +481,17 @@ impl Metrics {
             opening_seconds: new.gauge(names::OPENING_SECONDS, "how long the oldest of them waits; 0 without any")?,
             group_offset_went_back: new
                 .counter(names::GROUP_OFFSET_WENT_BACK, "times the group had less than it had before")?,
+            input_partitions: new.int_gauges(
+                names::INPUT_PARTITIONS,
+                "partitions of the input topic, when the group first started and now",
+                &["topic", "when"],
+            )?,
+            log_gap_offsets: new.counters(
+                names::LOG_GAP_OFFSETS,
+                "offsets that the log no longer had when a partition started, and that were done without",
+                &["kind"],
+            )?,
+            fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
             batch_records: new.histogram(
                 names::BATCH_RECORDS,
@@ -503,6 +534,9 @@ impl Metrics {
         }
         for result in SwapResult::ALL {
             self.plugin_swaps.with_label_values(&[result.as_str()]).inc_by(0);
+        }
+        for gap in LogGap::ALL {
+            self.log_gap(*gap, 0);
         }
         for kind in Rebalance::ALL {
             self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
@@ -575,6 +609,18 @@ impl Metrics {
     /// So many partitions are assigned and not read yet for this reason.
     pub fn opening(&self, reason: OpeningReason, partitions: usize) {
         self.opening_partitions.with_label_values(&[reason.as_str()]).set(signed(partitions as u64));
+    }
+
+    /// The topic has this many partitions, and had `first` when the group first started.
+    pub fn input_partitions(&self, topic: &str, first: i32, now: i32) {
+        for (when, partitions) in [("first_start", first), ("now", now)] {
+            self.input_partitions.with_label_values(&[topic, when]).set(partitions.into());
+        }
+    }
+
+    /// Offsets were missing from the log at a start.
+    pub fn log_gap(&self, gap: LogGap, offsets: u64) {
+        self.log_gap_offsets.with_label_values(&[gap.as_str()]).inc_by(offsets);
     }
 
     /// A request was answered; `path` comes from the closed set of routes.
@@ -828,6 +874,7 @@ mod tests {
         metrics.plugins_swapped(SwapResult::Refused);
         metrics.stage(Stage::Decode).observe(0.1);
         metrics.http_request("/metrics", 200);
+        metrics.input_partitions("events", 2, 3);
         metrics.transaction(TransactionResult::Committed);
         let text = metrics.render().unwrap();
         let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect::<Vec<_>>();

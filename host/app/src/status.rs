@@ -214,6 +214,7 @@ pub struct Status {
     plugins: Mutex<Vec<PluginStatus>>,
     generation: AtomicU64,
     last_swap: Mutex<Option<SwapStatus>>,
+    notes: Mutex<Vec<String>>,
 }
 
 /// A copy of the status at one moment, as it is sent.
@@ -231,6 +232,8 @@ pub struct Snapshot {
     pub ready: bool,
     /// Why it is not ready; empty when it is.
     pub reasons: Vec<String>,
+    /// What operators should know although the host works as it should.
+    pub notes: Vec<String>,
     /// Loaded components.
     pub plugins: Vec<PluginStatus>,
     /// The number of the plugins in force, from 1; each swap makes it one more. 0 before there are any.
@@ -275,6 +278,7 @@ impl Status {
             plugins: Mutex::default(),
             generation: AtomicU64::new(0),
             last_swap: Mutex::default(),
+            notes: Mutex::default(),
         }
     }
 
@@ -314,6 +318,11 @@ impl Status {
     /// It was tried to swap plugins.
     pub fn set_last_swap(&self, swap: SwapStatus) {
         *lock(&self.last_swap) = Some(swap);
+    }
+
+    /// What operators should know, in place of what was said before.
+    pub fn set_notes(&self, notes: Vec<String>) {
+        *lock(&self.notes) = notes;
     }
 
     /// The component of this digest was used.
@@ -370,6 +379,7 @@ impl Status {
             heartbeat_age_ms: u64::try_from(self.heartbeat_age().as_millis()).unwrap_or(u64::MAX),
             ready: reasons.is_empty(),
             reasons,
+            notes: lock(&self.notes).clone(),
             plugins: lock(&self.plugins).clone(),
             plugin_generation: self.generation.load(Ordering::Relaxed),
             last_swap: lock(&self.last_swap).clone(),

@@ -5,19 +5,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, NoAnswer};
+use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer};
 use engine::record::{Offset, TopicPartition};
 use state::{OpenError, PartitionStore};
 
 use super::assignments::Assigner;
 use super::dispatch::{Flow, Opened, Work};
+use super::log_times::log_times;
 use super::observe::Observed;
 use super::opening::{Ground, WaitingFor};
 use super::rewind::start_with;
-use super::start::Start;
+use super::start::{Start, StartRules};
+use super::watch::Topic;
 use super::{Parts, RunError};
-use crate::metrics::OpeningReason;
-use crate::settings::kafka::OffsetReset;
+use crate::metrics::{LogGap, OpeningReason};
+use crate::settings::kafka::OnLogGap;
 use crate::status::OpeningStatus;
 
 /// A broker that does not answer a question within this time is asked anew.
@@ -26,9 +28,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// See the module.
 pub(super) struct KafkaGround {
     pub(super) inquiry: Arc<Inquiry>,
-    pub(super) topic: String,
-    pub(super) group: String,
-    pub(super) offset_reset: OffsetReset,
+    pub(super) settings: KafkaSettings,
+    /// What the topic was like when the group first started.
+    pub(super) known: Arc<Topic>,
+    pub(super) on_log_gap: OnLogGap,
     pub(super) store_path: PathBuf,
     pub(super) parts: Arc<Parts>,
     pub(super) observed: Observed,
@@ -38,7 +41,7 @@ pub(super) struct KafkaGround {
 
 impl KafkaGround {
     fn source(&self, partition: i32) -> TopicPartition {
-        TopicPartition { topic: self.topic.clone(), partition }
+        TopicPartition { topic: self.settings.topic.clone(), partition }
     }
 
     /// A refusal ends the run; no answer does not.
@@ -46,7 +49,7 @@ impl KafkaGround {
         if let Err(failure) = &answer
             && failure.hopeless
         {
-            self.failed(failure.clone().into_failure(&self.group).into());
+            self.failed(failure.clone().into_failure(&self.settings.group).into());
         }
         answer
     }
@@ -70,8 +73,17 @@ impl Ground for KafkaGround {
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut store: PartitionStore) -> Result<(), RunError> {
         let applied = store.applied().map(|applied| applied.next_offset);
         let source = self.source(assignment.partition);
-        let start = start_with(&source, &mut store, &assignment, self.offset_reset)?;
+        let rules = StartRules {
+            latest_from: self.known.latest_from(assignment.partition),
+            on_log_gap: self.on_log_gap,
+            memory: self.parts.rules.memory(),
+        };
+        let times = || log_times(&self.settings, &assignment, &self.parts.rules);
+        let start = start_with(&source, &mut store, &assignment, &rules, times)?;
         log_start(&source, &assignment, applied, start);
+        for (kind, offsets) in [(LogGap::Unread, start.gap.unread), (LogGap::Unlearned, start.gap.unlearned)] {
+            self.observed.metrics.log_gap(kind, offsets.unsigned_abs());
+        }
         let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
         assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start })))
     }
@@ -100,6 +112,14 @@ impl Ground for KafkaGround {
 fn log_start(source: &TopicPartition, assignment: &Assignment, applied: Option<Offset>, start: Start) {
     let replay = start.live_from - start.read_from;
     let Assignment { committed, log_start, log_end, stable_end, .. } = *assignment;
+    let Gap { unread, unlearned } = start.gap;
+    if unread > 0 || unlearned > 0 {
+        tracing::warn!(
+            %source, ?applied, ?committed, log_start, unread, unlearned,
+            "the log no longer has these offsets, and --on-log-gap is skip: unread ones are lost, duplicates of unlearned \
+             ones pass as unique"
+        );
+    }
     if applied.is_none() && replay > 0 {
         tracing::warn!(%source, ?committed, log_start, replay, "no state here: rebuilding it from the log, outputs off");
     } else {

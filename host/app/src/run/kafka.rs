@@ -14,15 +14,16 @@ use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, InFlight, Reading, Rewind, Work};
 use super::ends::Ends;
 use super::ground::KafkaGround;
-use super::kafka_settings::{delivery, kafka_settings, topics};
+use super::kafka_settings::{delivery, kafka_settings, prefix, topics};
 use super::observe::Observed;
 use super::opening::Openings;
+use super::watch::{self, Topic};
 use super::worker::{Worker, WorkerSetup};
 use super::{Parts, RunError, Stop};
 use crate::exit::ExitCode;
 use crate::metrics::PartitionMetrics;
 use crate::settings::config::{Config, LimitsConfig};
-use crate::settings::kafka::KafkaConfig;
+use crate::settings::kafka::{KafkaConfig, POLL_WAIT_MAX};
 
 /// A batch goes to its worker when it has this many records: the cost of a call into the plugin is spread by then.
 const BATCH_RECORDS: usize = 1_024;
@@ -61,11 +62,19 @@ pub(super) fn run(
     parts.share_front(check.partitions);
     settings.share_fetch_queues(check.partitions);
     let workers = config.limits.worker_threads.min(check.partitions).max(1);
-    tracing::info!(topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, "starting");
+    let memory = parts.rules.memory();
+    let topic = Arc::new(Topic::at_start(&settings, &check, &config.state.path, kafka.offset_reset, memory, observed)?);
+    // Held until the end, so that no other host takes the same id.
+    let prefix = prefix(kafka, &config.state.path)?;
+    let transactional_ids = prefix.as_ref().map(|prefix| prefix.text.as_str());
+    tracing::info!(
+        topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, transactional_ids, "starting"
+    );
     let parts = Arc::new(parts);
     let setup = |index| WorkerSetup {
         settings: settings.clone(),
-        delivery: delivery(kafka, index),
+        delivery: delivery(prefix.as_ref(), index),
+        id_file: prefix.as_ref().and_then(|prefix| prefix.file.clone()),
         topics: topics.clone(),
         commit_interval: kafka.commit_interval,
         producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
@@ -79,7 +88,16 @@ pub(super) fn run(
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
     let assigner = Arc::new(Assigner::new(inboxes.clone(), stop.clone(), config.shutdown_timeout, observed.clone()));
     let inquiry = Arc::new(Inquiry::new(&settings)?);
-    let ground = ground(config, kafka, parts, &inquiry, &assigner, observed);
+    let ground = KafkaGround {
+        inquiry: Arc::clone(&inquiry),
+        settings: settings.clone(),
+        known: Arc::clone(&topic),
+        on_log_gap: kafka.on_log_gap,
+        store_path: config.state.path.clone(),
+        parts,
+        observed: observed.clone(),
+        assigner: Arc::downgrade(&assigner),
+    };
     assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
     let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
     let assignments = Arc::clone(&assigner) as Arc<dyn kafka::Assignments>;
@@ -104,30 +122,11 @@ pub(super) fn run(
         total: Arc::default(),
         limits: config.limits,
         observed: observed.clone(),
-        poll_timeout: kafka.poll_timeout.min(Duration::from_millis(100)),
+        poll_timeout: kafka.poll_timeout.min(POLL_WAIT_MAX),
     };
-    let polled = poller.go(stop);
+    watch::spawn(Arc::clone(&topic), Arc::clone(&poller.assigner), stop.clone())?;
+    let polled = poller.go(stop).map_err(|error| topic.explain(error));
     poller.end(threads, config.shutdown_timeout, polled)
-}
-
-fn ground(
-    config: &Config,
-    kafka: &KafkaConfig,
-    parts: Arc<Parts>,
-    inquiry: &Arc<Inquiry>,
-    assigner: &Arc<Assigner>,
-    observed: &Observed,
-) -> KafkaGround {
-    KafkaGround {
-        inquiry: Arc::clone(inquiry),
-        topic: kafka.topics.input.clone(),
-        group: kafka.group.clone(),
-        offset_reset: kafka.offset_reset,
-        store_path: config.state.path.clone(),
-        parts,
-        observed: observed.clone(),
-        assigner: Arc::downgrade(assigner),
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

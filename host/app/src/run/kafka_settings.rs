@@ -1,9 +1,12 @@
 //! The operator's Kafka settings as librdkafka's properties. Defaults of the host's own are the connector's.
 
+use std::path::Path;
 use std::time::Duration;
 
 use connectors::kafka::{Delivery, KafkaSettings, Topics};
 
+use super::RunError;
+use super::transactional_id::{self, Prefix};
 use crate::settings::kafka::{self as settings, KafkaConfig, KafkaConnection, ProducerConfig, PropertyClient};
 
 pub(super) fn topics(kafka: &KafkaConfig) -> Topics {
@@ -11,12 +14,24 @@ pub(super) fn topics(kafka: &KafkaConfig) -> Topics {
     Topics { output: topics.output, duplicates: topics.duplicates, late: topics.late, dead_letter: topics.dead_letter }
 }
 
-pub(super) fn delivery(kafka: &KafkaConfig, worker: usize) -> Delivery {
+pub(super) fn delivery(prefix: Option<&Prefix>, worker: usize) -> Delivery {
+    match prefix {
+        Some(prefix) => Delivery::ExactlyOnce { transactional_id: format!("{}-{worker}", prefix.text) },
+        None => Delivery::AtLeastOnce,
+    }
+}
+
+/// The operator's prefix, else the one beside the state; `None` without transactions.
+pub(super) fn prefix(kafka: &KafkaConfig, store: &Path) -> Result<Option<Prefix>, RunError> {
     match &kafka.delivery {
-        settings::Delivery::ExactlyOnce { transactional_id_prefix, .. } => {
-            Delivery::ExactlyOnce { transactional_id: format!("{transactional_id_prefix}-{worker}") }
+        settings::Delivery::ExactlyOnce { transactional_id_prefix: Some(prefix), .. } => {
+            Ok(Some(Prefix::chosen(prefix)))
         }
-        settings::Delivery::AtLeastOnce => Delivery::AtLeastOnce,
+        settings::Delivery::ExactlyOnce { transactional_id_prefix: None, .. } => {
+            let made = || transactional_id::make(settings::host_name());
+            Prefix::kept(store, &kafka.group, made).map(Some).map_err(RunError::Kept)
+        }
+        settings::Delivery::AtLeastOnce => Ok(None),
     }
 }
 

@@ -3,19 +3,24 @@
 mod assignments;
 mod dispatch;
 mod ends;
+mod fencing;
 mod files;
 mod ground;
 mod identity;
 mod kafka;
 mod kafka_settings;
+mod log_times;
 mod observe;
 mod opening;
 mod owned;
+mod partitions;
 mod read_ahead;
 mod recovery;
 mod report;
 mod rewind;
 mod start;
+mod transactional_id;
+mod watch;
 mod worker;
 
 use std::path::Path;
@@ -74,6 +79,38 @@ pub enum RunError {
     /// The state and the topic do not agree on where to go on.
     #[error("{0}")]
     Start(#[from] start::StartError),
+    /// What has to be kept beside the state cannot be.
+    #[error("{0}")]
+    Kept(String),
+    /// The topic is not the one that the run began with.
+    #[error(
+        "topic {topic} was replaced while it was read ({change}): another topic of that name is another log, which the \
+         group's offsets and the state do not belong to. ways out: read the right topic, or reset the group's offsets and \
+         delete the topic's directory under --store-path"
+    )]
+    TopicReplaced {
+        /// The topic.
+        topic: String,
+        /// What is different.
+        change: String,
+    },
+    /// Another host uses our transactional id.
+    #[error(
+        "fenced by another host with the transactional id {transactional_id}, {times} times within {} s: two hosts with one \
+         id end each other's transactions; nothing was lost or committed twice. ways out: stop the other host, or give \
+         each its own id ({way_out})",
+        within.as_secs()
+    )]
+    Fenced {
+        /// The id that both use.
+        transactional_id: String,
+        /// How often.
+        times: usize,
+        /// Within this time.
+        within: Duration,
+        /// Where this host's id comes from.
+        way_out: String,
+    },
     /// An earlier run over files did not end.
     #[error("{0}")]
     Interrupted(String),
@@ -97,7 +134,9 @@ impl RunError {
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. })
             | Self::Output(_)
             | Self::Line(LineError::Sink(_)) => ExitCode::Output,
+            Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
+            Self::TopicReplaced { .. } | Self::Kept(_) => ExitCode::State,
             Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
             Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. }) => ExitCode::PluginFailure,
             Self::Interrupted(_) => ExitCode::Interrupted,

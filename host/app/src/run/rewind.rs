@@ -7,20 +7,20 @@ use engine::record::{Offset, TopicPartition};
 use state::PartitionStore;
 
 use super::RunError;
-use super::start::{Start, start};
-use crate::settings::kafka::OffsetReset;
+use super::start::{LogTimes, Start, StartRules, start};
 
 /// [`start`], with the state taken back where it is ahead of the group.
 pub(super) fn start_with(
     source: &TopicPartition,
     store: &mut PartitionStore,
     assignment: &Assignment,
-    reset: OffsetReset,
+    rules: &StartRules,
+    times: impl FnOnce() -> Result<LogTimes, RunError>,
 ) -> Result<Start, RunError> {
     let applied = store.applied().map(|applied| applied.next_offset);
-    let found = start(assignment, applied, reset)?;
+    let found = start(assignment, applied, rules, times)?;
     match (applied, assignment.committed) {
-        (Some(applied), Some(committed)) if applied > committed => {
+        (Some(applied), Some(committed)) if applied > committed && found.live_from == committed => {
             rewound(source, store, assignment, (applied, committed), found)
         }
         _ => Ok(found),
@@ -50,5 +50,5 @@ fn rewound(
          original lies before offset {committed} and has expired since come out as unique, and are counted as decided \
          without memory; duplicates that were counted before are reported without a count"
     );
-    Ok(Start { read_from, live_from: committed })
+    Ok(Start { read_from, ..found })
 }

@@ -13,6 +13,7 @@
 //! read again later. The other partitions go on, and what was decided before is committed as ever.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use engine::record::{Offset, TopicPartition};
 
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Opened, Reading, Rewind, Work};
+use super::fencing::{FENCED_PERIOD, Fencings};
 use super::observe::{Observed, PartitionObserver};
 use super::owned::{Owned, RETRY_PAUSE_MIN, Release, SIZES_INTERVAL};
 use super::recovery::{self, Finding, Remembered};
@@ -53,6 +55,8 @@ const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct WorkerSetup {
     pub(super) settings: KafkaSettings,
     pub(super) delivery: Delivery,
+    /// Where the transactional id is kept; `None`: the operator has chosen it.
+    pub(super) id_file: Option<PathBuf>,
     pub(super) topics: Topics,
     pub(super) commit_interval: Duration,
     pub(super) producer_timeout: Duration,
@@ -74,6 +78,7 @@ pub(super) struct Worker {
     uncommitted_since: Option<Instant>,
     uncommitted_records: usize,
     commit_failures: u32,
+    fencings: Fencings,
     /// Of the plugins that the lines have, or could not take up.
     generation: u64,
     /// When events were last kept to try new plugins with.
@@ -101,6 +106,7 @@ impl Worker {
             uncommitted_since: None,
             uncommitted_records: 0,
             commit_failures: 0,
+            fencings: Fencings::default(),
         }
     }
 
@@ -353,13 +359,18 @@ impl Worker {
         self.uncommitted_since = None;
         self.uncommitted_records = 0;
         for owned in self.owned.values_mut() {
+            // A state that is empty because nothing has come yet is told from one that was lost: it says so on disk.
+            let is_first = owned.group.is_none();
             owned.group = owned.target().or(owned.group);
-            if owned.position > owned.committed {
+            if owned.position > owned.committed || is_first {
                 let start = Instant::now();
                 owned.committed = owned.position;
                 let (tally, findings) = owned.line.commit(owned.position, Vec::new());
                 owned.observer.stage(Stage::Apply, start.elapsed());
                 owned.observer.committed(&tally, findings, owned.committed);
+            }
+            if is_first {
+                owned.persist()?;
             }
             owned.persist_if_due()?;
         }
@@ -372,6 +383,9 @@ impl Worker {
             return Err(RunError::Kafka(KafkaFailure::Refused { cause: cause.clone() }));
         }
         tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
+        if let KafkaFailure::Fenced { transactional_id, .. } = failure {
+            self.bear_fencing(transactional_id)?;
+        }
         self.commit_failures += 1;
         if self.commit_failures > COMMIT_FAILURES_MAX {
             return Err(RunError::Kafka(KafkaFailure::Write {
@@ -422,6 +436,17 @@ impl Worker {
             findings.push((remembered, finding));
         }
         Ok(findings)
+    }
+
+    /// Once is a takeover; again and again is another host with the same id, and neither gets anything done.
+    fn bear_fencing(&mut self, transactional_id: &str) -> Result<(), RunError> {
+        self.setup.observed.metrics.fenced.inc();
+        let Some(times) = self.fencings.note(Instant::now()) else { return Ok(()) };
+        let way_out = match &self.setup.id_file {
+            Some(file) => format!("its --store-path was copied: delete {} in one of them", file.display()),
+            None => "--transactional-id-prefix".to_owned(),
+        };
+        Err(RunError::Fenced { transactional_id: transactional_id.to_owned(), times, within: FENCED_PERIOD, way_out })
     }
 
     /// The new producer fences the old one, which may still try to deliver, before anything is asked. Waits as long as it
@@ -514,7 +539,8 @@ pub(super) fn pending(partition: i32) -> String {
     format!(
         "the offset of partition {partition} is not stable: a transaction of another transactional id that commits it is \
          open. it ends by itself within its transaction time-out plus 10 s; if it lasts longer, look for it with \
-         kafka-transactions.sh find-hanging"
+         kafka-transactions.sh find-hanging. a broker that was killed may have lost its end (Apache Kafka 4.3.1 does): then \
+         the next commit of that id for another partition of the group frees the offset"
     )
 }
 

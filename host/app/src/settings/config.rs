@@ -403,8 +403,19 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
         cache_dir: typed.need("plugin-cache-dir", cache_dir)?,
         watch: typed.need("plugin-watch", |text| units::one_of(text, &[("on", true), ("off", false)]))?,
         dump_dir: typed.get("plugin-dump-dir", path)?,
-        dump_values: typed.need("plugin-dump-values", units::switch)?,
+        dump_values: dump_values(typed)?,
     })
+}
+
+/// Values are written only where something is written.
+fn dump_values(typed: &Typed) -> Result<bool, SettingsError> {
+    let values = typed.need("plugin-dump-values", units::switch)?;
+    if values && typed.text("plugin-dump-dir").is_none() {
+        return Err(
+            typed.wrong("plugin-dump-values", "is set, and nothing is dumped: give --plugin-dump-dir DIR".into())
+        );
+    }
+    Ok(values)
 }
 
 /// Most bytes of an instance, from MiB.

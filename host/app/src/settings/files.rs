@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::SettingsError;
 use super::config::path;
-use super::table::{Group, SETTINGS};
+use super::table::{Group, SETTINGS, Setting};
 use super::typed::Typed;
 use super::units;
 
@@ -39,8 +39,12 @@ pub struct FilesConfig {
 /// Flags of Kafka have no meaning with `--input`, and silence about them would mislead. Variables and the file may
 /// name them: they are often the same for every run on a machine.
 pub(super) fn refuse_kafka(typed: &Typed) -> Result<(), SettingsError> {
-    let of_kafka = |group| matches!(group, Group::KafkaConnection | Group::KafkaInput | Group::KafkaOutput);
-    let flag = SETTINGS.iter().find(|setting| of_kafka(setting.group) && typed.on_command_line(setting.flag));
+    // What bounds queues and drains workers is Kafka's too: a run over files has neither.
+    let of_kafka = |setting: &Setting| {
+        matches!(setting.group, Group::KafkaConnection | Group::KafkaInput | Group::KafkaOutput | Group::Limits)
+            || setting.flag == "shutdown-timeout-secs"
+    };
+    let flag = SETTINGS.iter().find(|setting| of_kafka(setting) && typed.on_command_line(setting.flag));
     match flag {
         Some(setting) => {
             let reason = "has no meaning together with --input: a run reads files or Kafka, so leave one of them out";

@@ -17,8 +17,8 @@ pub struct KafkaConfig {
     pub group: String,
     /// Where to start without an offset.
     pub offset_reset: OffsetReset,
-    /// Whether the client commits by itself; never with exactly-once.
-    pub auto_commit: bool,
+    /// What becomes of records that the log no longer has.
+    pub on_log_gap: OnLogGap,
     /// Longest wait of one poll.
     pub poll_timeout: Duration,
     /// What is read and written.
@@ -128,6 +128,18 @@ pub enum OffsetReset {
     Latest,
 }
 
+/// What becomes of a start for which the log no longer has all that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLogGap {
+    /// The run ends and says what is missing.
+    Stop,
+    /// It goes on without, counted and with a warning.
+    Skip,
+}
+
+/// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
+pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
+
 /// What is read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
@@ -148,8 +160,8 @@ pub struct Topics {
 pub enum Delivery {
     /// Outputs and offsets in one transaction.
     ExactlyOnce {
-        /// Start of the transactional ids.
-        transactional_id_prefix: String,
+        /// Start of the transactional ids; `None`: the one that is kept beside the state.
+        transactional_id_prefix: Option<String>,
         /// After this the broker aborts.
         transaction_timeout: Duration,
     },
@@ -213,7 +225,17 @@ pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), S
     derive_protocol(typed)?;
     if exactly_once(typed)? {
         derive_timeouts(typed, notes)?;
-        derive_prefix(typed)?;
+        explain_prefix(typed);
+    } else {
+        let unused = ["transactional-id-prefix", "kafka-transaction-timeout-ms"].into_iter();
+        notes.extend(
+            unused
+                .filter(|flag| typed.given(flag))
+                .map(|flag| format!("{flag} has no effect with --delivery at-least-once, which has no transactions")),
+        );
+    }
+    if typed.given("poll-timeout-secs") && poll_timeout(typed)? > POLL_WAIT_MAX {
+        notes.push("poll-timeout-secs is longer than 0.1 s, the longest that a poll ever waits".into());
     }
     Ok(())
 }
@@ -260,21 +282,17 @@ fn derive_timeouts(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), Set
     Ok(())
 }
 
-fn derive_prefix(typed: &mut Typed) -> Result<(), SettingsError> {
-    if typed.text("transactional-id-prefix").is_some() {
-        return Ok(());
+/// The prefix is kept beside the state, where nothing is looked up before a run: this is what is said of it until then.
+fn explain_prefix(typed: &mut Typed) {
+    if typed.text("transactional-id-prefix").is_none() {
+        let store = typed.text("store-path").unwrap_or_default();
+        let reason = format!("the group and what {store}/transactional-id says, which the first run makes");
+        typed.explain("transactional-id-prefix", reason);
     }
-    let group = typed.need("kafka-consumer-group", units::text)?;
-    let Some(host) = host_name() else {
-        let reason = "cannot be made from the host name, which this system does not tell: give one that no other \
-                      host uses";
-        return Err(typed.wrong("transactional-id-prefix", reason.into()));
-    };
-    typed.derive("transactional-id-prefix", format!("{group}-{host}"), "group and host name".into());
-    Ok(())
 }
 
-fn host_name() -> Option<String> {
+/// The name of this machine, if the system tells it.
+pub(crate) fn host_name() -> Option<String> {
     let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let named = files.iter().find_map(|path| std::fs::read_to_string(path).ok());
     let asked = || String::from_utf8(std::process::Command::new("hostname").output().ok()?.stdout).ok();
@@ -282,13 +300,15 @@ fn host_name() -> Option<String> {
 }
 
 pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
+    refuse_auto_commit(typed)?;
     let offset_reset = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest)];
     Ok(KafkaConfig {
         connection: connection(typed)?,
         group: typed.need("kafka-consumer-group", units::text)?,
         offset_reset: typed.need("kafka-consumer-offset-reset", |text| units::one_of(text, &offset_reset))?,
-        auto_commit: auto_commit(typed)?,
-        poll_timeout: typed.need("poll-timeout-secs", units::seconds)?,
+        on_log_gap: typed
+            .need("on-log-gap", |text| units::one_of(text, &[("stop", OnLogGap::Stop), ("skip", OnLogGap::Skip)]))?,
+        poll_timeout: poll_timeout(typed)?,
         topics: topics(typed)?,
         delivery: delivery(typed)?,
         commit_interval: typed.need("commit-interval-ms", units::millis)?,
@@ -296,14 +316,26 @@ pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
     })
 }
 
-fn auto_commit(typed: &Typed) -> Result<bool, SettingsError> {
-    let auto_commit = typed.need("kafka-consumer-auto-commit", units::switch)?;
-    if auto_commit && exactly_once(typed)? {
-        let reason = "is true, and with exactly-once the offsets are part of the transaction that writes the outputs: a \
-                      commit on the side would lose or repeat events; leave it false or take --delivery at-least-once";
-        return Err(typed.wrong("kafka-consumer-auto-commit", reason.into()));
+/// Known to users of other consumers, and so accepted; but only one thing is true of this one.
+fn refuse_auto_commit(typed: &Typed) -> Result<(), SettingsError> {
+    if !typed.need("kafka-consumer-auto-commit", units::switch)? {
+        return Ok(());
     }
-    Ok(auto_commit)
+    let reason = match exactly_once(typed)? {
+        true => {
+            "is true, and with exactly-once the offsets are part of the transaction that writes the outputs: a commit on \
+             the side would lose or repeat events; leave it false"
+        }
+        false => {
+            "is true, and the host commits offsets itself, once the outputs before them are acknowledged: a client that \
+             commits on its own could lose events; leave it false (--commit-interval-ms says how often)"
+        }
+    };
+    Err(typed.wrong("kafka-consumer-auto-commit", reason.into()))
+}
+
+fn poll_timeout(typed: &Typed) -> Result<Duration, SettingsError> {
+    typed.need("poll-timeout-secs", units::seconds_or_less)
 }
 
 fn delivery(typed: &Typed) -> Result<Delivery, SettingsError> {
@@ -311,7 +343,7 @@ fn delivery(typed: &Typed) -> Result<Delivery, SettingsError> {
         return Ok(Delivery::AtLeastOnce);
     }
     Ok(Delivery::ExactlyOnce {
-        transactional_id_prefix: typed.need("transactional-id-prefix", units::text)?,
+        transactional_id_prefix: typed.get("transactional-id-prefix", units::text)?,
         transaction_timeout: typed.need("kafka-transaction-timeout-ms", units::millis)?,
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::HIDDEN;
 use super::table::{Kind, SETTINGS, Setting};
-use super::typed::Typed;
+use super::typed::{Origin, Typed};
 
 /// Words in the name of a librdkafka property whose value is not shown.
 const SECRET_WORDS: [&str; 5] = ["password", "secret", "pem", "jaas", "oauthbearer.config"];
@@ -20,7 +20,12 @@ pub(super) fn show(typed: &Typed) -> String {
             let _ = writeln!(text, "{before}# {}", setting.group.title());
         }
         let line = match typed.all(setting.flag) {
-            [] => format!("# {} is not set", setting.key()),
+            [] => match typed.origin(setting.flag) {
+                Origin::Derived(reason) => format!("# {} is not set: {reason}", setting.key()),
+                Origin::Flag | Origin::Variable(_) | Origin::File(_) | Origin::Default => {
+                    format!("# {} is not set", setting.key())
+                }
+            },
             values => format!("{} = {}  # {}", setting.key(), value(setting, values), typed.origin(setting.flag)),
         };
         let _ = writeln!(text, "{line}");

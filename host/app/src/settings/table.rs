@@ -346,17 +346,36 @@ pub const SETTINGS: &[Setting] = &[
         .env(&["KAFKA_CONSUMER_TOPIC", "INPUT_TOPIC"])
         .or("events"),
     plain(KafkaInput, "kafka-consumer-group", "GROUP", "Consumer group").or("kafka-deduplicator"),
-    plain(KafkaInput, "kafka-consumer-offset-reset", "earliest|latest", "Where to start when the group has no offset")
+    plain(KafkaInput, "kafka-consumer-offset-reset", "earliest|latest", "Where to start when the group has no offset\n\n\
+         latest is where the topic ended when the group first started. Partitions that are added later are read from their \
+         start in any case.")
         .or("earliest"),
     plain(
         KafkaInput,
         "kafka-consumer-auto-commit",
         "true|false",
-        "Refused with exactly-once delivery: the offsets belong to the transaction",
+        "Only false is accepted: the host itself commits offsets, together with or after the outputs",
     )
     .kind(Switch)
     .or("false"),
-    plain(KafkaInput, "poll-timeout-secs", "SECS", "Longest wait of one poll").or("1"),
+    plain(
+        KafkaInput,
+        "on-log-gap",
+        "stop|skip",
+        "What to do at a start when the log has lost records that are still needed\n\nThat is so when the group's offset \
+         lies before the start of the log, so that records were removed unread; and when the state is lost or behind, and \
+         the log no longer reaches back as far as keys are remembered. skip goes on with what there is, counted: unread \
+         records are lost, and duplicates of records that cannot be learned again pass.",
+    )
+    .or("stop"),
+    plain(
+        KafkaInput,
+        "poll-timeout-secs",
+        "SECS",
+        "Longest wait of one poll; may have a fraction, such as 0.05\n\nNo poll waits longer than 0.1 s, whatever is said \
+         here: workers and a stop must be heard meanwhile.",
+    )
+    .or("1"),
     plain(KafkaOutput, "output-topic", "TOPIC", "Topic of the unique events; unset: nothing is forwarded, metrics only"),
     plain(KafkaOutput, "duplicates-topic", "TOPIC", "Topic of the explained duplicates"),
     plain(KafkaOutput, "late-topic", "TOPIC", "Topic of late events; setting it means --late topic"),
@@ -372,8 +391,9 @@ pub const SETTINGS: &[Setting] = &[
         KafkaOutput,
         "transactional-id-prefix",
         "TEXT",
-        "Start of the transactional ids; unset: group and host name\n\nIt must stay the same over restarts, so that a new \
-         process shuts out the one before it, and differ between hosts that run at the same time.",
+        "Start of the transactional ids; unset: the group and a text kept in --store-path\n\nIt must stay the same over \
+         restarts, so that a new process shuts out the one before it, and differ between hosts that run at the same time. \
+         The text is made at the first run, in the file transactional-id.",
     ),
     plain(
         KafkaOutput,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure};
 use super::files::{FilesConfig, Stream};
 use super::generate::GenerateTarget;
-use super::kafka::{Delivery, KafkaConfig, PropertyClient, SecurityProtocol};
+use super::kafka::{Delivery, KafkaConfig, OnLogGap, PropertyClient, SecurityProtocol};
 use super::table::SETTINGS;
 use super::*;
 use ::plugin::Wasi;
@@ -143,7 +143,7 @@ fn defaults_make_a_run_that_needs_only_a_plugin() {
     assert_eq!(config.log.format, LogFormat::Auto);
     let kafka = kafka(config);
     assert_eq!((kafka.topics.input.as_str(), kafka.topics.output), ("events", None));
-    assert_eq!((kafka.connection.protocol, kafka.auto_commit), (SecurityProtocol::Plaintext, false));
+    assert_eq!(kafka.connection.protocol, SecurityProtocol::Plaintext);
     let error = invoke("", &[]).unwrap_err();
     assert!(error.to_string().contains("no plugin") && error.report() == ExitCode::Usage, "{error}");
 }
@@ -266,14 +266,55 @@ fn a_message_never_waits_longer_than_its_transaction() {
 }
 
 #[test]
-fn auto_commit_is_refused_with_exactly_once_and_taken_without() {
+fn auto_commit_is_refused_with_the_reason_for_each_delivery() {
     let variables = [("KAFKA_CONSUMER_AUTO_COMMIT", "true")];
-    refused_with(
-        "",
-        &variables,
-        &["KAFKA_CONSUMER_AUTO_COMMIT", "part of the transaction", "--delivery at-least-once"],
-    );
-    assert!(kafka(run_with("--delivery at-least-once", &variables)).auto_commit);
+    refused_with("", &variables, &["KAFKA_CONSUMER_AUTO_COMMIT", "part of the transaction", "leave it false"]);
+    refused_with("--delivery at-least-once", &variables, &["acknowledged", "leave it false", "--commit-interval-ms"]);
+    let _accepted = run_with("", &[("KAFKA_CONSUMER_AUTO_COMMIT", "false")]);
+}
+
+#[test]
+fn a_poll_timeout_may_be_short_and_a_long_one_is_told_from_what_is_done() {
+    let config = run("--poll-timeout-secs 0.05");
+    assert!(!config.notes.join("\n").contains("poll-timeout-secs"), "{:?}", config.notes);
+    assert_eq!(kafka(config).poll_timeout, Duration::from_millis(50));
+    let config = run_with("", &[("POLL_TIMEOUT_SECS", "2")]);
+    assert!(config.notes.join("\n").contains("poll-timeout-secs is longer than 0.1 s"), "{:?}", config.notes);
+    refused("--poll-timeout-secs 0", &["--poll-timeout-secs", "0.001 to 86400"]);
+    refused("--poll-timeout-secs 5s", &["--poll-timeout-secs"]);
+}
+
+#[test]
+fn settings_that_would_do_nothing_are_refused_or_said() {
+    refused("--plugin-dump-values", &["--plugin-dump-values", "give --plugin-dump-dir"]);
+    for flag in ["worker-threads", "max-in-flight-messages", "max-memory-bytes", "shutdown-timeout-secs"] {
+        refused(&format!("--input a --{flag} 5"), &[&format!("--{flag} (command line)"), "together with --input"]);
+    }
+    let line = "--delivery at-least-once --transactional-id-prefix p --kafka-transaction-timeout-ms 20000";
+    let notes = run(line).notes.join("\n");
+    for flag in ["transactional-id-prefix", "kafka-transaction-timeout-ms"] {
+        assert!(notes.contains(&format!("{flag} has no effect with --delivery at-least-once")), "{notes}");
+    }
+}
+
+#[test]
+fn the_transactional_id_nobody_chose_is_kept_beside_the_state() {
+    let prefix = |line: &str| match kafka(run(line)).delivery {
+        Delivery::ExactlyOnce { transactional_id_prefix, .. } => transactional_id_prefix,
+        Delivery::AtLeastOnce => panic!("transactions are the default"),
+    };
+    assert_eq!((prefix(""), prefix("--transactional-id-prefix mine").as_deref()), (None, Some("mine")));
+    let text = shown("--store-path /var/lib/dedup", &[]);
+    let line = "# transactional_id_prefix is not set: the group and what /var/lib/dedup/transactional-id says, which the \
+                first run makes";
+    assert!(text.lines().any(|is| is == line), "{text}");
+}
+
+#[test]
+fn a_gap_in_the_log_stops_the_run_unless_told_otherwise() {
+    assert_eq!(kafka(run("")).on_log_gap, OnLogGap::Stop);
+    assert_eq!(kafka(run("--on-log-gap skip")).on_log_gap, OnLogGap::Skip);
+    refused("--on-log-gap pass", &["--on-log-gap", "stop, skip"]);
 }
 
 #[test]

@@ -176,6 +176,11 @@ impl Typed {
         self.texts.insert(flag, Text { values: vec![value], origin: Origin::Derived(reason) });
     }
 
+    /// Says what takes the place of what nobody said, where that is not known before a run.
+    pub fn explain(&mut self, flag: &'static str, reason: String) {
+        self.texts.insert(flag, Text { values: Vec::new(), origin: Origin::Derived(reason) });
+    }
+
     /// The value of a setting that may be absent.
     ///
     /// # Errors

@@ -111,6 +111,16 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(small(text)?.into()))
 }
 
+/// Seconds as a bare number that may have a fraction, such as 0.05: a millisecond to a day.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn seconds_or_less(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    let seconds = seconds.ok_or_else(|| format!("`{text}` is not a number of seconds from 0.001 to 86400"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 /// A TCP port; 0 asks the system for a free one.
 ///
 /// # Errors
@@ -193,6 +203,15 @@ mod tests {
         }
         assert!(duration("9999999999d").unwrap_err().contains("longer than a hundred years"));
         assert_eq!((bound("none"), bound("unlimited")), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        assert_eq!(seconds_or_less("0.05"), Ok(Duration::from_millis(50)));
+        assert_eq!(seconds_or_less("9"), Ok(Duration::from_secs(9)));
+        for wrong in ["", "0", "-1", "NaN", "inf", "1s", "86401"] {
+            assert!(seconds_or_less(wrong).unwrap_err().contains("0.001 to 86400"), "{wrong}");
+        }
     }
 
     #[test]

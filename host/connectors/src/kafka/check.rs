@@ -37,10 +37,18 @@ pub fn check_topics(settings: &KafkaSettings, outputs: &[&str]) -> Result<TopicC
     for topic in outputs {
         partitions(&client, settings, topic)?;
     }
-    if let Some(policy) = cleanup_policy(&client, &settings.topic)
-        && policy.contains("compact")
-    {
-        return Err(KafkaFailure::Compacted { topic: settings.topic.clone(), policy });
+    match cleanup_policy(&client, &settings.topic) {
+        Ok(policy) if policy.contains("compact") => {
+            return Err(KafkaFailure::Compacted { topic: settings.topic.clone(), policy });
+        }
+        Ok(_) => {}
+        Err(cause) => tracing::warn!(
+            topic = settings.topic,
+            cause,
+            "cannot tell whether the input topic is compacted: a compacted topic cannot be replayed, and lost state \
+             would be rebuilt without the keys that are gone. Make sure that its cleanup.policy is delete, and allow \
+             DescribeConfigs on it to have this checked"
+        ),
     }
     let topic_id = topic_id(client.inner(), &settings.topic, ANSWER_TIMEOUT);
     Ok(TopicCheck { partitions: input, topic_id })
@@ -101,10 +109,33 @@ impl ProducerContext for Complaint {
     fn delivery(&self, _result: &rdkafka::message::DeliveryResult<'_>, (): ()) {}
 }
 
-/// `None` where the broker does not say, for instance because we may not ask.
-fn cleanup_policy(client: &AdminClient<DefaultClientContext>, topic: &str) -> Option<String> {
+/// The topic's `cleanup.policy`, or why it is not known: we may not ask, or the broker does not say.
+fn cleanup_policy(client: &AdminClient<DefaultClientContext>, topic: &str) -> Result<String, String> {
     let options = AdminOptions::new().request_timeout(Some(ANSWER_TIMEOUT));
     let answer = pollster::block_on(client.describe_configs([&ResourceSpecifier::Topic(topic)], &options));
-    let resource = answer.ok()?.into_iter().next()?.ok()?;
-    resource.get("cleanup.policy")?.value.clone()
+    let answer = answer.map_err(|error| error.to_string())?;
+    let resource = answer.into_iter().next().ok_or_else(|| "the broker's answer is empty".to_owned())?;
+    let resource = resource.map_err(|code| code.to_string())?;
+    let policy = resource.get("cleanup.policy").and_then(|entry| entry.value.clone());
+    policy.ok_or_else(|| "the broker does not say its cleanup.policy".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    /// The mock answers no question for configurations, as a broker that does not let us ask.
+    #[test]
+    fn a_policy_that_may_not_be_asked_for_is_told_from_one_that_is_not_compact() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("events", 1, 1).unwrap();
+        let settings =
+            KafkaSettings { hosts: cluster.bootstrap_servers(), topic: "events".into(), ..Default::default() };
+        let client: AdminClient<DefaultClientContext> = settings.client().create().unwrap();
+        let cause = cleanup_policy(&client, "events").unwrap_err();
+        assert!(!cause.is_empty());
+        assert_eq!(check_topics(&settings, &[]).unwrap().partitions, 1, "said, and no reason to stop");
+    }
 }

@@ -3,15 +3,19 @@
 mod check;
 mod inquiry;
 mod membership;
+mod peek;
 mod producer;
 mod source;
 mod topic_id;
+mod watch;
 
 pub use check::{TopicCheck, check_topics};
 pub use inquiry::{Bounds, GroupAnswer, GroupOffset, Inquiry, NoAnswer};
 pub use membership::Membership;
+pub use peek::peek;
 pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
 pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
+pub use watch::{TopicLook, TopicWatch};
 
 use rdkafka::ClientConfig;
 
@@ -92,6 +96,17 @@ pub enum KafkaFailure {
         /// How many, where, and why.
         cause: String,
     },
+    /// Another producer has taken the transactional id. Whether outputs were committed is decided by the group's offset.
+    #[error(
+        "{step}: fenced by another producer with the transactional id {transactional_id}: a successor of this host, or \
+         another host with the same id"
+    )]
+    Fenced {
+        /// The id.
+        transactional_id: String,
+        /// What was being done.
+        step: &'static str,
+    },
     /// Outputs could not be written or committed. Whether they were is decided by the group's offset.
     #[error("{step}: {cause}")]
     Write {
@@ -140,7 +155,9 @@ impl KafkaSettings {
             .set("fetch.wait.max.ms", "50")
             .set("fetch.message.max.bytes", "4194304")
             .set("queued.min.messages", "100000")
-            .set("queued.max.messages.kbytes", "65536");
+            .set("queued.max.messages.kbytes", "65536")
+            // How soon partitions that were added are read: the default is five minutes.
+            .set("topic.metadata.refresh.interval.ms", "30000");
         for (name, value) in &self.consumer {
             config.set(name, value);
         }

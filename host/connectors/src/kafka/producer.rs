@@ -59,12 +59,21 @@ impl ProducerContext for Reports {
     }
 }
 
+/// A producer's transactional identity, and the broker's patience with a transaction.
+#[derive(Debug, Clone)]
+struct Transactional {
+    id: String,
+    timeout: Duration,
+}
+
 /// A producer and the transaction it may have open.
 pub struct KafkaProducer {
     producer: BaseProducer<Reports>,
     failures: Arc<Mutex<Failures>>,
-    transactional: bool,
+    transactional: Option<Transactional>,
     open: bool,
+    /// When the open transaction began.
+    opened: Instant,
     sends: u32,
     timeout: Duration,
 }
@@ -80,29 +89,41 @@ impl KafkaProducer {
             Delivery::ExactlyOnce { transactional_id } => {
                 config.set("transactional.id", transactional_id);
                 config.set("transaction.timeout.ms", settings.transaction_timeout_ms.to_string());
-                true
+                let timeout = Duration::from_millis(settings.transaction_timeout_ms);
+                Some(Transactional { id: transactional_id.clone(), timeout })
             }
-            Delivery::AtLeastOnce => false,
+            Delivery::AtLeastOnce => None,
         };
         let reports = Reports::default();
         let failures = Arc::clone(&reports.failures);
         let producer: BaseProducer<Reports> =
             config.create_with_context(reports).map_err(|error| KafkaFailure::Settings(error.to_string()))?;
-        if transactional {
-            producer.init_transactions(timeout).map_err(|error| KafkaFailure::Unreachable {
-                hosts: settings.hosts.clone(),
-                cause: error.to_string(),
+        if let Some(Transactional { id, .. }) = &transactional {
+            producer.init_transactions(timeout).map_err(|error| match is_fenced(&producer, &error) {
+                true => KafkaFailure::Fenced { transactional_id: id.clone(), step: "init transactions" },
+                false => KafkaFailure::Unreachable { hosts: settings.hosts.clone(), cause: error.to_string() },
             })?;
         }
-        Ok(Self { producer, failures, transactional, open: false, sends: 0, timeout })
+        Ok(Self { producer, failures, transactional, open: false, opened: Instant::now(), sends: 0, timeout })
     }
 
     fn open(&mut self) -> Result<(), KafkaFailure> {
-        if self.transactional && !self.open {
-            self.producer.begin_transaction().map_err(write_failure("begin transaction"))?;
+        if self.transactional.is_some() && !self.open {
+            self.producer.begin_transaction().map_err(|error| self.failure("begin transaction", &error))?;
+            self.opened = Instant::now();
         }
         self.open = true;
         Ok(())
+    }
+
+    /// What a failed call means. A producer that was fenced has that as its fatal error, whatever the call itself says.
+    fn failure(&self, step: &'static str, error: &KafkaError) -> KafkaFailure {
+        match &self.transactional {
+            Some(transactional) if is_fenced(&self.producer, error) => {
+                transactional.fenced(step, self.opened.elapsed())
+            }
+            _ => KafkaFailure::Write { step, cause: error.to_string() },
+        }
     }
 
     /// Queues one record. A full queue waits: that is the back-pressure.
@@ -130,7 +151,7 @@ impl KafkaProducer {
         while let Err((error, back)) = self.producer.send(message) {
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
             if !full || Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + self.timeout) {
-                return Err(write_failure("produce")(error));
+                return Err(self.failure("produce", &error));
             }
             self.producer.poll(Duration::from_millis(5));
             message = back;
@@ -157,11 +178,13 @@ impl KafkaProducer {
     ) -> Result<(), KafkaFailure> {
         self.open()?;
         self.flush()?;
-        if self.transactional {
+        if self.transactional.is_some() {
             self.producer
                 .send_offsets_to_transaction(&group.list(offsets)?, membership.metadata(), self.timeout)
-                .map_err(write_failure("send offsets to transaction"))?;
-            self.producer.commit_transaction(self.timeout).map_err(write_failure("commit transaction"))?;
+                .map_err(|error| self.failure("send offsets to transaction", &error))?;
+            self.producer
+                .commit_transaction(self.timeout)
+                .map_err(|error| self.failure("commit transaction", &error))?;
         } else {
             group.commit(offsets)?;
         }
@@ -184,6 +207,9 @@ impl KafkaProducer {
         }
         let failures = self.failures.lock().map(|mut failures| std::mem::take(&mut *failures)).unwrap_or_default();
         let Some((topic, error)) = failures.first else { return Ok(()) };
+        if let fenced @ KafkaFailure::Fenced { .. } = self.failure("produce", &error) {
+            return Err(fenced);
+        }
         let cause = format!("{} records, the first to topic {topic}: {error}", failures.count);
         let hopeless = matches!(
             error.rdkafka_error_code(),
@@ -200,8 +226,30 @@ impl KafkaProducer {
     }
 }
 
-fn write_failure(step: &'static str) -> impl Fn(KafkaError) -> KafkaFailure {
-    move |error| KafkaFailure::Write { step, cause: error.to_string() }
+impl Transactional {
+    /// The broker refuses this producer's epoch: another producer has taken the id, unless the broker itself ended a
+    /// transaction that was open for too long, which raises the epoch as well.
+    fn fenced(&self, step: &'static str, open_for: Duration) -> KafkaFailure {
+        if open_for < self.timeout {
+            return KafkaFailure::Fenced { transactional_id: self.id.clone(), step };
+        }
+        let cause = format!(
+            "the broker ended the transaction, which was open for {open_for:.1?}; --kafka-transaction-timeout-ms allows \
+             {:?}",
+            self.timeout
+        );
+        KafkaFailure::Write { step, cause }
+    }
+}
+
+fn is_fenced(producer: &BaseProducer<Reports>, error: &KafkaError) -> bool {
+    let fatal = producer.client().fatal_error().map(|(code, _)| code);
+    [error.rdkafka_error_code(), fatal].into_iter().flatten().any(|code| {
+        matches!(
+            code,
+            RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch
+        )
+    })
 }
 
 fn headers(record: &Outgoing<'_>) -> Option<OwnedHeaders> {
@@ -277,5 +325,20 @@ impl Sink for KafkaSink<'_> {
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
         let Some(topic) = self.topics.of(lane) else { return Ok(()) };
         Ok(self.producer.send(topic, record)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_ran_out_of_time_is_not_taken_for_another_host() {
+        let transactional = Transactional { id: "group-a-0".to_owned(), timeout: Duration::from_secs(15) };
+        let quick = transactional.fenced("produce", Duration::from_millis(14_999));
+        assert!(matches!(&quick, KafkaFailure::Fenced { transactional_id, .. } if transactional_id == "group-a-0"));
+        assert!(quick.to_string().contains("group-a-0"), "{quick}");
+        let slow = transactional.fenced("produce", Duration::from_secs(15)).to_string();
+        assert!(slow.contains("--kafka-transaction-timeout-ms") && !slow.contains("fenced"), "{slow}");
     }
 }

@@ -368,7 +368,7 @@ impl KafkaSource {
     }
 }
 
-fn append(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
+pub(super) fn append(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
     batch.push(NewRecord {
         offset: message.offset(),
         timestamp: message.timestamp().to_millis(),

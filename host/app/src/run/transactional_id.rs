@@ -1,0 +1,169 @@
+//! The prefix of the transactional ids that nobody has chosen: the group, and a text that is made once and kept beside
+//! the state. It stays the same over restarts, so that a successor fences its predecessor, and no other host has it.
+//!
+//! Hosts that share one `--store-path` take a file each: the first that no living process has locked.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Name of the first file; the others are numbered from 2.
+const FILE: &str = "transactional-id";
+
+/// Hosts that may share a directory.
+const HOSTS_MAX: u32 = 256;
+
+/// Longest text that is taken; ours are far shorter.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// A prefix, and what keeps others from taking it.
+#[derive(Debug)]
+pub(super) struct Prefix {
+    /// The text.
+    pub(super) text: String,
+    /// Where it was found; `None`: the operator's own.
+    pub(super) file: Option<PathBuf>,
+    _lock: Option<File>,
+}
+
+impl Prefix {
+    /// The operator's choice.
+    pub(super) fn chosen(text: &str) -> Self {
+        Self { text: text.to_owned(), file: None, _lock: None }
+    }
+
+    /// The one beside the state, made if there is none yet; `random` is used only then.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or holds something else under the name.
+    pub(super) fn kept(store: &Path, group: &str, made: impl Fn() -> io::Result<String>) -> Result<Self, String> {
+        fs::create_dir_all(store).map_err(|error| failed(store, &error))?;
+        for number in 1..=HOSTS_MAX {
+            let name = if number == 1 { FILE.to_owned() } else { format!("{FILE}-{number}") };
+            let path = store.join(name);
+            let mut file = open(&path).map_err(|error| failed(&path, &error))?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => continue,
+                Ok(()) => {}
+                // Some network file systems have no locks: then hosts must not share a directory, as ever.
+                Err(TryLockError::Error(error)) => tracing::debug!(path = %path.display(), %error, "no lock"),
+            }
+            let text = text(&mut file, &made).map_err(|error| failed(&path, &error))?;
+            return Ok(Self { text: format!("{group}-{text}"), file: Some(path), _lock: Some(file) });
+        }
+        Err(format!("{HOSTS_MAX} hosts use {} already: give this one its own --store-path", store.display()))
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> String {
+    format!(
+        "cannot keep a transactional id in {}: {error}; make the directory writable, delete a file that is damaged, or \
+         give --transactional-id-prefix",
+        path.display()
+    )
+}
+
+/// The file, made if it is not there; never through a link that somebody else has put there.
+fn open(path: &Path) -> io::Result<File> {
+    let new = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    match new {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !fs::symlink_metadata(path)?.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
+            }
+            OpenOptions::new().read(true).write(true).open(path)
+        }
+        new => new,
+    }
+}
+
+/// What the file says; an empty one was made just now, or by a process that died at once.
+fn text(file: &mut File, made: impl Fn() -> io::Result<String>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    Read::by_ref(file).take(TEXT_BYTES_MAX as u64 + 2).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    if text.is_empty() {
+        let text = made()?;
+        file.write_all(format!("{text}\n").as_bytes())?;
+        file.sync_all()?;
+        return Ok(text);
+    }
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.len() > TEXT_BYTES_MAX || !text.chars().all(legal) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "what it holds is not an id"));
+    }
+    Ok(text)
+}
+
+/// A text for this host: its name, for people, and 64 random bits.
+///
+/// # Errors
+/// The system has no random numbers.
+pub(super) fn make(host: Option<String>) -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let random = format!("{:016x}", u64::from_le_bytes(random));
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let host: String = host.unwrap_or_default().chars().filter(|c| legal(*c)).take(64).collect();
+    Ok(if host.is_empty() { random } else { format!("{host}-{random}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn kept(store: &Path) -> Result<Prefix, String> {
+        Prefix::kept(store, "group", || make(Some("box 1".to_owned())))
+    }
+
+    #[test]
+    fn a_restart_keeps_the_id_and_another_store_has_another() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = one.path().join("not/there/yet");
+        let first = kept(&store).unwrap().text;
+        assert!(first.starts_with("group-box1-") && first.len() == "group-box1-".len() + 16, "{first}");
+        assert_eq!(kept(&store).unwrap().text, first);
+        assert_ne!(kept(other.path()).unwrap().text, first);
+        let mode = fs::metadata(store.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn hosts_that_share_a_directory_have_an_id_each() {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, second) = (kept(directory.path()).unwrap(), kept(directory.path()).unwrap());
+        assert_ne!(first.text, second.text);
+        let text = first.text.clone();
+        drop(first);
+        assert_eq!(kept(directory.path()).unwrap().text, text, "its successor");
+        drop(second);
+    }
+
+    #[test]
+    fn a_file_that_was_made_and_never_written_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), "").unwrap();
+        let text = kept(directory.path()).unwrap().text;
+        assert_eq!(kept(directory.path()).unwrap().text, text);
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused_by_name_and_no_link_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        for nonsense in ["a b", "\u{e9}", &"x".repeat(300)] {
+            fs::write(&path, nonsense).unwrap();
+            let error = kept(directory.path()).unwrap_err();
+            assert!(error.contains("transactional-id") && error.contains("--transactional-id-prefix"), "{error}");
+        }
+        fs::remove_file(&path).unwrap();
+        let target = directory.path().join("target");
+        fs::write(&target, "").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(kept(directory.path()).unwrap_err().contains("not a file"));
+        assert_eq!(fs::read(&target).unwrap(), b"");
+    }
+}

@@ -1,0 +1,167 @@
+//! Looks at the topic now and then, on a thread of its own: are there more partitions, is it still the same topic? And
+//! the same look before anything is read. What follows from it is decided in `partitions`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use connectors::kafka::{KafkaFailure, KafkaSettings, TopicCheck, TopicLook, TopicWatch};
+use engine::record::{Millis, Offset};
+
+use super::assignments::Assigner;
+use super::observe::Observed;
+use super::partitions::{self, Found, Partitions};
+use super::{RunError, Stop};
+use crate::settings::kafka::OffsetReset;
+
+/// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How soon a stop is noticed.
+const STOP_LOOK: Duration = Duration::from_millis(200);
+
+/// What is known of the topic, for those who open partitions.
+pub(super) struct Topic {
+    watch: TopicWatch,
+    name: String,
+    path: PathBuf,
+    known: Mutex<Partitions>,
+    /// How long keys are remembered; `None`: for ever.
+    memory: Option<Millis>,
+    observed: Observed,
+}
+
+impl Topic {
+    /// Looks at the topic and the group before anything is read, and leaves a record beside the store.
+    ///
+    /// # Errors
+    /// The broker does not answer, or the record cannot be written.
+    pub(super) fn at_start(
+        settings: &KafkaSettings,
+        check: &TopicCheck,
+        store: &Path,
+        reset: OffsetReset,
+        memory: Option<Millis>,
+        observed: &Observed,
+    ) -> Result<Self, RunError> {
+        let watch = TopicWatch::connect(settings)?;
+        let path = partitions::path(store, &settings.topic);
+        let known = partitions::read(&path);
+        let count = i32::try_from(check.partitions).unwrap_or(i32::MAX);
+        let committed = watch.committed(count)?;
+        let found = Found {
+            group: &settings.group,
+            topic_id: check.topic_id.as_deref(),
+            partitions: count,
+            committed: &committed,
+            now: now(),
+        };
+        let ends = match Partitions::wants_ends(known.as_ref(), &found, reset) {
+            true => Some(watch.stable_ends(count)?.into_iter().collect()),
+            false => None,
+        };
+        let (known, added) = Partitions::at_start(known, &found, ends);
+        let name = settings.topic.clone();
+        let topic = Self { watch, name, path, known: Mutex::new(known.clone()), memory, observed: observed.clone() };
+        topic.write(&known).map_err(|error| {
+            RunError::Kept(format!("cannot write {}: {error}; make --store-path writable", topic.path.display()))
+        })?;
+        topic.tell_growth(&known, added);
+        topic.show(&known);
+        Ok(topic)
+    }
+
+    /// Where a partition starts that the group has no offset for, if not at the start of its log.
+    pub(super) fn latest_from(&self, partition: i32) -> Option<Offset> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).latest_from(partition)
+    }
+
+    fn write(&self, known: &Partitions) -> std::io::Result<()> {
+        partitions::write(&self.path, known)
+    }
+
+    /// Looks until the run ends.
+    pub(super) fn watch(&self, assigner: &Assigner, stop: &Stop) {
+        let mut looked = Instant::now();
+        while !stop.is_requested() {
+            std::thread::sleep(STOP_LOOK);
+            if looked.elapsed() < LOOK_INTERVAL {
+                continue;
+            }
+            match self.watch.look() {
+                Ok(look) => {
+                    if let Err(error) = self.compare(&look) {
+                        assigner.fail(error);
+                        return;
+                    }
+                }
+                // The broker is away, which the reading side says as well; or it does not let us ask.
+                Err(failure) => tracing::debug!(%failure, "cannot look at the topic"),
+            }
+            looked = Instant::now();
+        }
+    }
+
+    /// Reading has failed: where that is because the topic was replaced, this is what is said.
+    pub(super) fn explain(&self, error: RunError) -> RunError {
+        if !matches!(error, RunError::Kafka(KafkaFailure::Read { .. })) {
+            return error;
+        }
+        let Ok(look) = self.watch.look() else { return error };
+        let change = self.known.lock().unwrap_or_else(PoisonError::into_inner).is_replaced_by(&look);
+        change.map_or(error, |change| RunError::TopicReplaced { topic: self.name.clone(), change })
+    }
+
+    fn compare(&self, look: &TopicLook) -> Result<(), RunError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // A broker that has just come back may not know its topics yet; one that is really gone cannot be read.
+        let Some(partitions) = look.partitions else { return Ok(()) };
+        if let Some(change) = known.is_replaced_by(look) {
+            return Err(RunError::TopicReplaced { topic: self.name.clone(), change });
+        }
+        let added = known.grows_to(partitions, now());
+        let begins = !known.has_begun() && self.watch.committed(known.now).is_ok_and(|committed| !committed.is_empty());
+        if added > 0 || begins && known.begins() {
+            self.tell_growth(&known, added);
+            if let Err(error) = self.write(&known) {
+                tracing::warn!(path = %self.path.display(), %error, "cannot write what is known of the partitions");
+            }
+        }
+        self.show(&known);
+        Ok(())
+    }
+
+    fn tell_growth(&self, known: &Partitions, added: i32) {
+        if added > 0 {
+            tracing::warn!(
+                topic = self.name,
+                added,
+                partitions = known.now,
+                at_first_start = known.first,
+                "the topic has more partitions than before: keys move, so that duplicates of events from before may pass \
+                 as unique until the window is over. The new partitions are read from their start"
+            );
+        }
+    }
+
+    /// The metric and the note of the status.
+    fn show(&self, known: &Partitions) {
+        self.observed.metrics.input_partitions(&self.name, known.first, known.now);
+        self.observed.status.set_notes(known.note(&self.name, self.memory, now()).into_iter().collect());
+    }
+}
+
+/// Starts the thread; it ends with the run.
+///
+/// # Errors
+/// There is no thread to be had.
+pub(super) fn spawn(topic: Arc<Topic>, assigner: Arc<Assigner>, stop: Stop) -> Result<(), RunError> {
+    let thread = std::thread::Builder::new().name("topic".to_owned());
+    let spawned = thread.spawn(move || topic.watch(&assigner, &stop));
+    spawned.map(drop).map_err(|error| RunError::Other(format!("cannot start a thread: {error}")))
+}
+
+fn now() -> Millis {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
