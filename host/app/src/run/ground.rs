@@ -15,7 +15,7 @@ use super::log_times::log_times;
 use super::observe::Observed;
 use super::opening::{Ground, WaitingFor};
 use super::rewind::start_with;
-use super::start::{Start, StartRules};
+use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
 use super::{Parts, RunError};
 use crate::metrics::{LogGap, OpeningReason};
