@@ -19,14 +19,24 @@ mod plugins;
 mod refusals;
 #[path = "broker/runs.rs"]
 mod runs;
+#[path = "broker/undecided.rs"]
+mod undecided;
 
 use std::process::ExitCode;
 
 use dedup_host_tests::{Group, run_with_broker};
 
 fn main() -> ExitCode {
-    let tests =
-        [output::TESTS, explained::TESTS, runs::TESTS, refusals::TESTS, operation::TESTS, plugins::TESTS].concat();
+    let tests = [
+        output::TESTS,
+        explained::TESTS,
+        runs::TESTS,
+        refusals::TESTS,
+        operation::TESTS,
+        plugins::TESTS,
+        undecided::TESTS,
+    ]
+    .concat();
     let plain = Group { tests, missing: None };
     let no_tls = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
     let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), missing: no_tls };

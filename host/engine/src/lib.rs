@@ -9,6 +9,7 @@ pub mod entry;
 pub mod fields;
 pub mod fingerprint;
 pub mod history;
+pub mod progress;
 pub mod projection;
 pub mod properties;
 pub mod record;

@@ -74,7 +74,7 @@ impl Assigner {
         for assignment in assignments {
             let flow = Arc::new(Flow::new(self.least_loaded(&flows)));
             let (reply, answer) = mpsc::channel();
-            let work = Work::Open { assignment: *assignment, flow: Arc::clone(&flow), reply };
+            let work = Work::Open { assignment: assignment.clone(), flow: Arc::clone(&flow), reply };
             self.send(flow.worker, work)?;
             flows.insert(assignment.partition, Arc::clone(&flow));
             opened.push((assignment.partition, flow, answer));

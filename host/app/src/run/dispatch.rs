@@ -76,6 +76,8 @@ pub(super) struct Flow {
     records: AtomicUsize,
     /// While it is held, the next offset that it will process; else [`NOT_HELD`].
     held_at: AtomicI64,
+    /// Where the log began when it was last asked.
+    log_start: AtomicI64,
     /// Index of the worker.
     pub(super) worker: usize,
 }
@@ -84,7 +86,13 @@ const NOT_HELD: Offset = -1;
 
 impl Flow {
     pub(super) fn new(worker: usize) -> Self {
-        Self { epoch: AtomicU64::new(0), records: AtomicUsize::new(0), held_at: AtomicI64::new(NOT_HELD), worker }
+        Self {
+            epoch: AtomicU64::new(0),
+            records: AtomicUsize::new(0),
+            held_at: AtomicI64::new(NOT_HELD),
+            log_start: AtomicI64::new(0),
+            worker,
+        }
     }
 
     /// No use to poll it: what comes is stale until the worker asks for a rewind. `None`: go on.
@@ -94,6 +102,15 @@ impl Flow {
 
     pub(super) fn held_at(&self) -> Option<Offset> {
         Some(self.held_at.load(Ordering::Acquire)).filter(|at| *at != NOT_HELD)
+    }
+
+    /// The log does not go back further than this any more.
+    pub(super) fn set_log_start(&self, log_start: Offset) {
+        self.log_start.store(log_start, Ordering::Relaxed);
+    }
+
+    pub(super) fn log_start(&self) -> Offset {
+        self.log_start.load(Ordering::Relaxed)
     }
 
     pub(super) fn epoch(&self) -> u64 {

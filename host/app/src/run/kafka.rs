@@ -66,6 +66,7 @@ pub(super) fn run(
             delivery: delivery(kafka, index),
             topics: topics.clone(),
             offset_reset: kafka.offset_reset,
+            on_incomplete_progress: kafka.on_incomplete_progress,
             commit_interval: kafka.commit_interval,
             producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
             store_path: config.state.path.clone(),
@@ -298,7 +299,8 @@ impl Poller {
 
     fn ask_lag(&self) {
         for (partition, feed) in &self.feeds {
-            if let Some((_, end)) = self.source.bounds(*partition) {
+            if let Some((start, end)) = self.source.bounds(*partition) {
+                feed.flow.set_log_start(start);
                 let lag = (end - feed.flow.held_at().unwrap_or(feed.next_offset)).max(0);
                 feed.metrics.lag.set(lag);
                 let source = TopicPartition { topic: self.topic.clone(), partition: *partition };

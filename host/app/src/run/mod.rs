@@ -8,6 +8,7 @@ mod kafka_settings;
 mod observe;
 mod owned;
 mod read_ahead;
+mod recall;
 mod report;
 mod start;
 mod worker;
@@ -69,6 +70,9 @@ pub enum RunError {
     /// The state and the topic do not agree on where to go on.
     #[error("{0}")]
     Start(#[from] start::StartError),
+    /// A replay would have to guess.
+    #[error("{0}")]
+    Recall(#[from] recall::RecallError),
     /// An earlier run over files did not end.
     #[error("{0}")]
     Interrupted(String),
@@ -93,8 +97,12 @@ impl RunError {
             | Self::Output(_)
             | Self::Line(LineError::Sink(_)) => ExitCode::Output,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
-            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
-            Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. }) => ExitCode::PluginFailure,
+            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Recall(_) | Self::Line(LineError::State(_)) => {
+                ExitCode::State
+            }
+            Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. } | LineError::Replay { .. }) => {
+                ExitCode::PluginFailure
+            }
             Self::Interrupted(_) => ExitCode::Interrupted,
             Self::Http(_) => ExitCode::Address,
             Self::Other(_) => ExitCode::Internal,
@@ -113,7 +121,8 @@ impl From<LineError> for RunError {
             | LineError::Load(_)
             | LineError::Plugin(_)
             | LineError::PoisonRecord { .. }
-            | LineError::Breaker { .. }) => Self::Line(error),
+            | LineError::Breaker { .. }
+            | LineError::Replay { .. }) => Self::Line(error),
         }
     }
 }

@@ -91,7 +91,7 @@ pub enum StartError {
 
 /// The cases of a start; `applied` is `None` for a new store.
 pub(super) fn start(assignment: &Assignment, applied: Option<Offset>, reset: OffsetReset) -> Result<Start, StartError> {
-    let Assignment { partition, committed, log_start, log_end } = *assignment;
+    let Assignment { partition, committed, log_start, log_end, .. } = *assignment;
     match (committed, applied) {
         (_, Some(applied)) if applied > log_end => Err(StartError::BeyondLog { partition, applied, log_end }),
         (Some(committed), _) if committed > log_end => {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn check(committed: Option<Offset>, applied: Option<Offset>) -> Result<Start, StartError> {
-        let assignment = Assignment { partition: 3, committed, log_start: 100, log_end: 900 };
+        let assignment = Assignment { partition: 3, committed, metadata: String::new(), log_start: 100, log_end: 900 };
         start(&assignment, applied, OffsetReset::Earliest)
     }
 
@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn a_first_start_reads_what_the_operator_chose() {
         assert_eq!(check(None, None), from(100, 100));
-        let assignment = Assignment { partition: 3, committed: None, log_start: 100, log_end: 900 };
+        let assignment =
+            Assignment { partition: 3, committed: None, metadata: String::new(), log_start: 100, log_end: 900 };
         assert_eq!(start(&assignment, None, OffsetReset::Latest), from(900, 900));
     }
 

@@ -16,19 +16,24 @@ use std::time::{Duration, Instant};
 
 use connectors::SinkError;
 use connectors::kafka::{
-    Assignment, Delivery, GroupHandle, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
+    Assignment, Commit, Committed, Delivery, GroupHandle, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink,
+    Topics, read_dead_letters,
 };
+use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::{Offset, TopicPartition};
+use state::Applied;
 
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Rewind, Work};
 use super::observe::{Observed, PartitionObserver};
 use super::owned::{Owned, RETRY_PAUSE_MIN, SIZES_INTERVAL};
+use super::recall::Opening;
 use super::start::{Start, start};
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
 use crate::metrics::{Stage, TransactionResult};
-use crate::settings::kafka::OffsetReset;
+use crate::past::Past;
+use crate::settings::kafka::{OffsetReset, OnIncompleteProgress};
 use crate::status::Phase;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
@@ -49,6 +54,7 @@ pub(super) struct WorkerSetup {
     pub(super) delivery: Delivery,
     pub(super) topics: Topics,
     pub(super) offset_reset: OffsetReset,
+    pub(super) on_incomplete_progress: OnIncompleteProgress,
     pub(super) commit_interval: Duration,
     pub(super) producer_timeout: Duration,
     pub(super) store_path: PathBuf,
@@ -70,6 +76,8 @@ pub(super) struct Worker {
     uncommitted_since: Option<Instant>,
     uncommitted_records: usize,
     commit_failures: u32,
+    /// Characters that a progress record may have: fewer than usual once a broker has refused as many.
+    record_chars_max: usize,
     /// Of the plugins that the lines have, or could not take up.
     generation: u64,
     /// When events were last kept to try new plugins with.
@@ -97,6 +105,7 @@ impl Worker {
             uncommitted_since: None,
             uncommitted_records: 0,
             commit_failures: 0,
+            record_chars_max: TEXT_CHARS_MAX,
         }
     }
 
@@ -153,7 +162,7 @@ impl Worker {
 
     fn until_commit(&self) -> Duration {
         let Some(since) = self.uncommitted_since else { return SIZES_INTERVAL };
-        if self.uncommitted_records >= TRANSACTION_RECORDS_MAX {
+        if self.uncommitted_records >= TRANSACTION_RECORDS_MAX || self.owned.values().any(Owned::is_commit_due) {
             return Duration::ZERO;
         }
         self.setup.commit_interval.saturating_sub(since.elapsed())
@@ -164,6 +173,8 @@ impl Worker {
         let store = self.setup.parts.open_store(&self.setup.store_path, &source)?;
         let applied = store.applied().map(|applied| applied.next_offset);
         let start = start(assignment, applied, self.setup.offset_reset)?;
+        flow.set_log_start(assignment.log_start);
+        let past = self.recall(&source, assignment, start, store.applied())?;
         log_start(&source, assignment, applied, start);
         let parts = &self.setup.parts;
         let (generation, plugins) = parts.plugins.get();
@@ -174,6 +185,9 @@ impl Worker {
         observer.starts(&start);
         let mut owned = Owned {
             line: Line::new(source, Arc::clone(&parts.rules), &plugins, store)?,
+            record: past.ledger.settled().text(start.live_from),
+            record_chars_max: self.record_chars_max,
+            has_dead_letters: topics.dead_letter.is_some(),
             observer,
             epoch: flow.epoch(),
             flow,
@@ -185,12 +199,32 @@ impl Worker {
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
         };
+        owned.line.remember(past);
         owned.observer.sizes(&mut owned.line);
         if !owned.has_committed {
             self.uncommitted_since.get_or_insert_with(Instant::now);
         }
         self.owned.insert(assignment.partition, owned);
         Ok(start)
+    }
+
+    /// What is known of the records below the committed offset.
+    fn recall(
+        &self,
+        source: &TopicPartition,
+        assignment: &Assignment,
+        start: Start,
+        applied: Option<&Applied>,
+    ) -> Result<Past, RunError> {
+        let setup = &self.setup;
+        let applied = applied.map(|applied| (applied.next_offset, applied.extra.as_slice()));
+        let opening = Opening { assignment, start, applied, on_incomplete: setup.on_incomplete_progress };
+        opening.past(|missing| {
+            let Some(topic) = &setup.topics.dead_letter else { return Ok(None) };
+            tracing::info!(%source, topic, "reading back from the dead-letter topic which records went out undecided");
+            let (span, is_stopping) = (missing.span(start.read_from), || setup.stop.is_requested());
+            Ok(Some(read_dead_letters(&setup.settings, topic, source, span, is_stopping)?))
+        })
     }
 
     /// A batch from the queue: processed, or held.
@@ -224,13 +258,13 @@ impl Worker {
         match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
             Ok(()) => {}
             Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
-            Err(LineError::Breaker { offset, reason, .. }) => {
+            Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => {
                 owned.observer.costs(&mut owned.line);
                 if owned.hold.is_some() {
-                    tracing::debug!(partition = delivered.partition, offset, reason, "the held batch failed again");
+                    tracing::debug!(partition = delivered.partition, %error, "the held batch failed again");
                     owned.wait_longer();
                 } else {
-                    owned.observer.held(&format!("from offset {offset}: {reason}"));
+                    owned.observer.held(&why_held(&error));
                 }
                 owned.keep(delivered);
                 return Ok(());
@@ -304,7 +338,8 @@ impl Worker {
         let offsets = self.offsets();
         if !offsets.is_empty() {
             let start = Instant::now();
-            if let Err(failure) = self.producer.commit(&self.group, &offsets) {
+            let commits = self.with_records(offsets)?;
+            if let Err(failure) = self.producer.commit(&self.group, &commits) {
                 return self.recover(&failure, Outcome::Unknown);
             }
             self.commit_failures = 0;
@@ -322,6 +357,16 @@ impl Worker {
         owned.map(|(partition, owned)| (*partition, owned.position)).collect()
     }
 
+    /// The offsets with the progress record of each.
+    fn with_records(&mut self, offsets: Vec<(i32, Offset)>) -> Result<Vec<Commit>, RunError> {
+        let mut commits = Vec::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            commits.push(Commit { partition, offset, metadata: owned.write_record(offset)?.to_owned() });
+        }
+        Ok(commits)
+    }
+
     /// What was committed becomes part of the state.
     fn apply(&mut self) -> Result<(), RunError> {
         self.uncommitted_since = None;
@@ -331,7 +376,7 @@ impl Worker {
             if owned.position > owned.committed {
                 let start = Instant::now();
                 owned.committed = owned.position;
-                let (tally, findings) = owned.line.commit(owned.position, Vec::new());
+                let (tally, findings) = owned.line.commit(owned.position, owned.record.clone().into_bytes());
                 owned.observer.stage(Stage::Apply, start.elapsed());
                 owned.observer.committed(&tally, findings, owned.committed);
             }
@@ -344,6 +389,9 @@ impl Worker {
     fn recover(&mut self, failure: &KafkaFailure, outcome: Outcome) -> Result<(), RunError> {
         if let KafkaFailure::Refused { cause } = failure {
             return Err(RunError::Kafka(KafkaFailure::Refused { cause: cause.clone() }));
+        }
+        if let KafkaFailure::MetadataTooLarge { chars } = failure {
+            self.shorten_records(*chars)?;
         }
         tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
         self.commit_failures += 1;
@@ -374,6 +422,22 @@ impl Worker {
         Ok(())
     }
 
+    /// The broker takes no text as long as the one that it was given.
+    fn shorten_records(&mut self, chars: usize) -> Result<(), RunError> {
+        if self.record_chars_max <= TEXT_CHARS_MIN {
+            return Err(RunError::Kafka(KafkaFailure::MetadataTooLarge { chars }));
+        }
+        self.record_chars_max = (self.record_chars_max / 2).max(TEXT_CHARS_MIN);
+        self.owned.values_mut().for_each(|owned| owned.record_chars_max = self.record_chars_max);
+        tracing::warn!(
+            chars,
+            from_now_on = self.record_chars_max,
+            "offset.metadata.max.bytes of the brokers is low: progress records list fewer records that went out undecided, \
+             others have to be read back from the dead-letter topic when a state is lost"
+        );
+        Ok(())
+    }
+
     /// The new producer fences the old one, which may still try to deliver, before anything is asked.
     fn reconnect(&mut self) -> Result<Vec<(i32, Offset)>, RunError> {
         loop {
@@ -394,7 +458,7 @@ impl Worker {
             return Ok(Vec::new());
         }
         let committed = self.group.committed(&partitions)?;
-        Ok(committed.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect())
+        Ok(committed.into_iter().filter_map(|Committed { partition, offset, .. }| Some((partition, offset?))).collect())
     }
 
     /// Back to the last commit; the records since are read again, for every partition: a batch that failed half way is
@@ -461,6 +525,14 @@ enum Outcome {
     Aborted,
     /// The commit was asked for.
     Unknown,
+}
+
+/// Why a partition is held. The ways out of a breaker are said beside it.
+fn why_held(error: &LineError) -> String {
+    match error {
+        LineError::Breaker { offset, reason, .. } => format!("from offset {offset}: {reason}"),
+        error => error.to_string(),
+    }
 }
 
 fn log_start(source: &TopicPartition, assignment: &Assignment, applied: Option<Offset>, start: Start) {

@@ -17,6 +17,8 @@ pub struct KafkaConfig {
     pub group: String,
     /// Where to start without an offset.
     pub offset_reset: OffsetReset,
+    /// What to do where a replay would have to guess.
+    pub on_incomplete_progress: OnIncompleteProgress,
     /// Whether the client commits by itself; never with exactly-once.
     pub auto_commit: bool,
     /// Longest wait of one poll.
@@ -126,6 +128,15 @@ pub enum OffsetReset {
     Earliest,
     /// At its end.
     Latest,
+}
+
+/// What to do where a replay would have to guess which records went out undecided, or cannot decide one as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnIncompleteProgress {
+    /// Refuse to start, or wait for a plugin that works.
+    Stop,
+    /// Decide by what the plugin says now.
+    Accept,
 }
 
 /// What is read and written.
@@ -283,10 +294,12 @@ fn host_name() -> Option<String> {
 
 pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
     let offset_reset = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest)];
+    let on_incomplete = [("stop", OnIncompleteProgress::Stop), ("accept", OnIncompleteProgress::Accept)];
     Ok(KafkaConfig {
         connection: connection(typed)?,
         group: typed.need("kafka-consumer-group", units::text)?,
         offset_reset: typed.need("kafka-consumer-offset-reset", |text| units::one_of(text, &offset_reset))?,
+        on_incomplete_progress: typed.need("on-incomplete-progress", |text| units::one_of(text, &on_incomplete))?,
         auto_commit: auto_commit(typed)?,
         poll_timeout: typed.need("poll-timeout-secs", units::seconds)?,
         topics: topics(typed)?,

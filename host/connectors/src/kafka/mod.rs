@@ -1,11 +1,15 @@
 //! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
 
 mod check;
+mod dead_letters;
+mod offsets;
 mod producer;
 mod source;
 mod topic_id;
 
 pub use check::{TopicCheck, check_topics};
+pub use dead_letters::{LettersFound, OFFSET_HEADER, PARTITION_HEADER, TOPIC_HEADER, read_dead_letters};
+pub use offsets::{Commit, Committed};
 pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
 pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
 
@@ -87,6 +91,15 @@ pub enum KafkaFailure {
     Refused {
         /// How many, where, and why.
         cause: String,
+    },
+    /// The broker takes no text beside an offset that is as long as ours.
+    #[error(
+        "the broker takes no metadata of {chars} characters beside a committed offset: raise offset.metadata.max.bytes \
+         on the brokers, whose default is 4096"
+    )]
+    MetadataTooLarge {
+        /// Characters of the longest that was sent.
+        chars: usize,
     },
     /// Outputs could not be written or committed. Whether they were is decided by the group's offset.
     #[error("{step}: {cause}")]

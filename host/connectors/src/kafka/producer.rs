@@ -5,12 +5,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use engine::record::Offset;
 use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use super::offsets::{self, Commit};
 use super::{GroupHandle, KafkaFailure, KafkaSettings};
 use crate::{Lane, Outgoing, Sink, SinkError};
 
@@ -144,12 +144,11 @@ impl KafkaProducer {
         Ok(())
     }
 
-    /// Makes all that was sent visible, together with the group's new offsets: after this they are `offsets`, each the
-    /// next offset to read.
+    /// Makes all that was sent visible, together with the group's new offsets and the text beside each.
     ///
     /// # Errors
     /// Anything: the producer must then be dropped, and the group's offsets asked.
-    pub fn commit(&mut self, group: &GroupHandle, offsets: &[(i32, Offset)]) -> Result<(), KafkaFailure> {
+    pub fn commit(&mut self, group: &GroupHandle, commits: &[Commit]) -> Result<(), KafkaFailure> {
         self.open()?;
         self.flush()?;
         if self.transactional {
@@ -157,12 +156,15 @@ impl KafkaProducer {
                 step: "commit",
                 cause: "partitions were lost, or the group was left".to_owned(),
             })?;
-            self.producer
-                .send_offsets_to_transaction(&group.list(offsets)?, &metadata, self.timeout)
-                .map_err(write_failure("send offsets to transaction"))?;
+            self.producer.send_offsets_to_transaction(&group.list(commits)?, &metadata, self.timeout).map_err(
+                |error| match offsets::too_large(&error, commits) {
+                    Some(failure) => failure,
+                    None => write_failure("send offsets to transaction")(error),
+                },
+            )?;
             self.producer.commit_transaction(self.timeout).map_err(write_failure("commit transaction"))?;
         } else {
-            group.commit(offsets)?;
+            group.commit(commits)?;
         }
         self.open = false;
         Ok(())

@@ -11,18 +11,21 @@ use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
+use super::offsets::{self, Commit, Committed};
 use super::{KafkaFailure, KafkaSettings};
 
 /// A broker that does not answer within this time is taken for gone.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A partition that this member was given, and what the broker knows of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// Partition number.
     pub partition: i32,
     /// The group's committed offset, if there is one. Stable: no open transaction can still move it.
     pub committed: Option<Offset>,
+    /// The text beside the committed offset, which anybody may have written; empty where there is none.
+    pub metadata: String,
     /// First offset that the log still has.
     pub log_start: Offset,
     /// Offset after the last record.
@@ -91,11 +94,11 @@ impl Rebalances {
     ) -> Result<Vec<Assignment>, KafkaFailure> {
         let committed = committed(consumer, &self.group, list.clone())?;
         let mut partitions = Vec::with_capacity(committed.len());
-        for (partition, committed) in committed {
+        for Committed { partition, offset: committed, metadata } in committed {
             let (log_start, log_end) = consumer
                 .fetch_watermarks(&self.topic, partition, REQUEST_TIMEOUT)
                 .map_err(|error| offsets_failure(&self.group, &error))?;
-            partitions.push(Assignment { partition, committed, log_start, log_end });
+            partitions.push(Assignment { partition, committed, metadata, log_start, log_end });
         }
         Ok(partitions)
     }
@@ -120,22 +123,9 @@ fn committed(
     consumer: &BaseConsumer<Rebalances>,
     group: &str,
     list: TopicPartitionList,
-) -> Result<Vec<(i32, Option<Offset>)>, KafkaFailure> {
+) -> Result<Vec<Committed>, KafkaFailure> {
     let answer = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(|error| offsets_failure(group, &error))?;
-    let mut offsets = Vec::with_capacity(answer.count());
-    for element in answer.elements() {
-        element.error().map_err(|error| offsets_failure(group, &error))?;
-        let offset = match element.offset() {
-            KafkaOffset::Offset(offset) => Some(offset),
-            KafkaOffset::Beginning
-            | KafkaOffset::End
-            | KafkaOffset::Stored
-            | KafkaOffset::Invalid
-            | KafkaOffset::OffsetTail(_) => None,
-        };
-        offsets.push((element.partition(), offset));
-    }
-    Ok(offsets)
+    offsets::from_list(&answer).map_err(|error| offsets_failure(group, &error))
 }
 
 /// What a poll brought.
@@ -318,7 +308,7 @@ impl GroupHandle {
     ///
     /// # Errors
     /// The broker does not answer.
-    pub fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Option<Offset>)>, KafkaFailure> {
+    pub fn committed(&self, partitions: &[i32]) -> Result<Vec<Committed>, KafkaFailure> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(&self.topic, *partition);
@@ -327,9 +317,12 @@ impl GroupHandle {
     }
 
     /// Commits offsets outside of any transaction (delivery at least once), and waits.
-    pub(super) fn commit(&self, offsets: &[(i32, Offset)]) -> Result<(), KafkaFailure> {
-        let list = self.list(offsets)?;
-        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| offsets_failure(&self.group, &error))
+    pub(super) fn commit(&self, commits: &[Commit]) -> Result<(), KafkaFailure> {
+        let list = self.list(commits)?;
+        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| match offsets::too_large(&error, commits) {
+            Some(failure) => failure,
+            None => offsets_failure(&self.group, &error),
+        })
     }
 
     /// This member's generation, for the transaction that commits its offsets (KIP-447).
@@ -340,12 +333,7 @@ impl GroupHandle {
         metadata.filter(|_| !self.consumer.assignment_lost())
     }
 
-    pub(super) fn list(&self, offsets: &[(i32, Offset)]) -> Result<TopicPartitionList, KafkaFailure> {
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in offsets {
-            list.add_partition_offset(&self.topic, *partition, KafkaOffset::Offset(*offset))
-                .map_err(|error| offsets_failure(&self.group, &error))?;
-        }
-        Ok(list)
+    pub(super) fn list(&self, commits: &[Commit]) -> Result<TopicPartitionList, KafkaFailure> {
+        offsets::to_list(&self.topic, commits).map_err(|error| offsets_failure(&self.group, &error))
     }
 }
