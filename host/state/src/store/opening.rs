@@ -124,7 +124,9 @@ pub(super) fn open_buckets(
     let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
     let mut buckets = BTreeMap::new();
     for name in names {
-        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse::<i64>().ok()) else { continue };
+        let Some(index) = name.strip_prefix(BUCKET_PREFIX).and_then(|index| index.parse::<i64>().ok()) else {
+            continue;
+        };
         if progress.floor.is_some_and(|floor| index < floor) {
             db.drop_cf(&name).map_err(failed)?;
             continue;
