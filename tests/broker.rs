@@ -23,6 +23,8 @@ mod refusals;
 mod runs;
 #[path = "broker/starts.rs"]
 mod starts;
+#[path = "broker/undecided.rs"]
+mod undecided;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         plugins::TESTS,
         ownership::TESTS,
         starts::TESTS,
+        undecided::TESTS,
     ]
     .concat();
     let plain = Group { tests, needs: Vec::new() };

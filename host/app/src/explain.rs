@@ -146,6 +146,18 @@ impl Wanted {
         self.texts.get(event as usize).filter(|text| !text.is_empty())
     }
 
+    /// Keeps some events only; `keep` is asked with each event's index.
+    pub(crate) fn retain_events(&mut self, keep: impl Fn(usize) -> bool) {
+        let width = self.width;
+        let (mut span, mut event) = (0.., 0..);
+        self.spans.retain(|_| span.next().is_some_and(|span: usize| keep(span / width.max(1))));
+        let mut texts = Column::default();
+        let kept = (0..self.texts.len()).filter(|event| keep(*event));
+        kept.for_each(|event| texts.push(self.texts.get(event).unwrap_or_default()));
+        self.texts = texts;
+        self.is_json.retain(|_| event.next().is_some_and(&keep));
+    }
+
     fn is_json(&self, event: u32) -> bool {
         self.is_json.get(event as usize).copied().unwrap_or(false)
     }

@@ -13,6 +13,7 @@ mod letters;
 pub mod line;
 pub mod logging;
 pub mod metrics;
+pub mod past;
 pub mod plugin_command;
 pub mod plugins;
 pub mod reload;

@@ -6,6 +6,7 @@ mod distinct;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use connectors::kafka::{OFFSET_HEADER, PARTITION_HEADER, TOPIC_HEADER};
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
 use engine::distinct::Distinct;
@@ -23,6 +24,7 @@ use crate::breaker::{Breaker, Verdict};
 use crate::dump::{Dumper, Dumps};
 use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wanted};
 use crate::insights::Findings;
+use crate::past::Past;
 use crate::plugins::Plugins;
 use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use crate::tally::Tally;
@@ -106,6 +108,21 @@ pub enum LineError {
         /// What the plugin did.
         reason: String,
     },
+    /// A record that was decided before cannot be decided as it was. Nothing of the batch was staged: it may be tried
+    /// again.
+    #[error(
+        "{partition} offset {offset}, which was decided before the last commit, cannot be decided as it was: {reason}; \
+         ways out: mend the plugin, or put back the one that decided it; or start with --on-incomplete-progress accept, \
+         which replays it as undecided, so that a later duplicate of it may pass"
+    )]
+    Replay {
+        /// Where the record is.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: Offset,
+        /// What the plugin did.
+        reason: String,
+    },
     /// The state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -184,6 +201,17 @@ struct Scratch {
     unusable: Vec<(u32, Unusable)>,
 }
 
+impl Scratch {
+    /// Takes events out again after they were decoded.
+    fn leave_out(&mut self, is_out: impl Fn(u32) -> bool) {
+        let is_kept: Vec<bool> = self.decoded.iter().map(|record| !is_out(*record)).collect();
+        let keep = |event: usize| is_kept.get(event).copied().unwrap_or(false);
+        self.fields.iter_mut().for_each(|fields| fields.retain_events(keep));
+        self.wanted.retain_events(keep);
+        self.decoded.retain(|record| !is_out(*record));
+    }
+}
+
 /// The line of one partition.
 pub struct Line {
     source: TopicPartition,
@@ -200,6 +228,8 @@ pub struct Line {
     clock: Clock,
     committed_clock: Clock,
     store: PartitionStore,
+    /// Where there are committed offsets, and so replays.
+    past: Option<Past>,
     explainer: Explainer,
     scratch: Scratch,
     tally: Tally,
@@ -240,6 +270,7 @@ impl Line {
             committed_clock: clock.clone(),
             clock,
             store,
+            past: None,
             explainer,
             scratch: Scratch { fields, wanted, ..Scratch::default() },
             tally: Tally::default(),
@@ -275,13 +306,30 @@ impl Line {
         Fitted::new(&nowhere, rules, plugins).map(drop)
     }
 
+    /// Says what is known of the records below the committed offset; without, every record is decided anew whenever it
+    /// comes.
+    pub fn remember(&mut self, past: Past) {
+        self.past = Some(past);
+    }
+
+    /// What [`Line::remember`] was told, and what came of it since.
+    #[must_use]
+    pub fn past(&self) -> Option<&Past> {
+        self.past.as_ref()
+    }
+
+    /// As [`Line::past`], to be changed.
+    pub fn past_mut(&mut self) -> Option<&mut Past> {
+        self.past.as_mut()
+    }
+
     /// Decides a batch and sends what has to go out. The state may hold the batch on for the originals in it, see
     /// [`PartitionStore::take_released_batch`]. Records before `live_from` are replayed into the state only:
     /// their outputs were committed by an earlier run.
     ///
     /// # Errors
     /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`]. Not so after
-    /// [`LineError::Breaker`].
+    /// [`LineError::Breaker`] and [`LineError::Replay`].
     pub fn process(
         &mut self,
         batch: &Arc<RecordBatch>,
@@ -290,8 +338,9 @@ impl Line {
     ) -> Result<(), LineError> {
         let start = Instant::now();
         self.decode(batch);
+        self.pass_exceptions_by(batch, live_from);
         let decoded = Instant::now();
-        self.extract(batch)?;
+        self.extract(batch, live_from)?;
         let extracted = Instant::now();
         self.look_up(batch)?;
         let looked_up = Instant::now();
@@ -364,7 +413,38 @@ impl Line {
         }
     }
 
-    fn extract(&mut self, batch: &RecordBatch) -> Result<(), LineError> {
+    /// Replayed records that went out undecided are not put to the plugin again, and so leave no entry.
+    fn pass_exceptions_by(&mut self, batch: &RecordBatch, live_from: Offset) {
+        let ends = batch.get(0).zip(batch.len().checked_sub(1).and_then(|last| batch.get(last)));
+        let (Some(past), Some((first, last))) = (&mut self.past, ends) else { return };
+        past.ledger.decide_from(first.offset().max(live_from));
+        if !past.has_exceptions(first.offset(), live_from.min(last.offset() + 1)) {
+            return;
+        }
+        self.scratch.leave_out(|record| {
+            let offset = batch.get(record as usize).map_or(live_from, |record| record.offset());
+            offset < live_from && past.is_exception(offset)
+        });
+    }
+
+    /// What was decided before must be decided as it was: neither anew nor not at all.
+    fn refuse_new_decisions(&self, batch: &RecordBatch, live_from: Offset) -> Result<(), LineError> {
+        let Some(past) = self.past.as_ref().filter(|_| batch.get(0).is_some_and(|first| first.offset() < live_from))
+        else {
+            return Ok(());
+        };
+        for (record, status) in self.scratch.decoded.iter().zip(&self.scratch.extraction.status) {
+            let offset = batch.get(*record as usize).map_or(live_from, |record| record.offset());
+            if *status == KeyStatus::Invalid && offset < live_from && past.was_decided(offset) {
+                let reason = self.scratch.reasons.iter().find(|reason| reason.record == *record);
+                let reason = reason.map_or("the plugin calls it invalid", |reason| reason.text.as_str()).to_owned();
+                return Err(LineError::Replay { partition: self.source.clone(), offset, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn extract(&mut self, batch: &RecordBatch, live_from: Offset) -> Result<(), LineError> {
         let payloads = self.wants_payload.then(|| payloads(batch, &self.scratch.decoded));
         let scratch = &mut self.scratch;
         let Some(events) = payloads.as_ref().or_else(|| scratch.fields.first()) else { return Ok(()) };
@@ -377,6 +457,10 @@ impl Line {
             Err(failure @ PluginFailure::Malformed { .. }) => return Err(failure.into()),
             Err(failure) => {
                 self.plugin_cost.failures += 1;
+                if offset < live_from && self.past.as_ref().is_some_and(|past| past.was_decided(offset)) {
+                    let (partition, reason) = (self.source.clone(), failure.to_string());
+                    return Err(LineError::Replay { partition, offset, reason });
+                }
                 let held = may_hold && self.breaker.gave_up() == Verdict::Hold;
                 return Err(if held { hold(failure.to_string()) } else { failure.into() });
             }
@@ -408,7 +492,7 @@ impl Line {
                 candidate.status = *status;
             }
         }
-        Ok(())
+        self.refuse_new_decisions(batch, live_from)
     }
 
     fn look_up(&mut self, batch: &RecordBatch) -> Result<(), LineError> {
@@ -500,6 +584,9 @@ impl Line {
             let exit = self.exit(*outcome, told, reason, sink);
             self.tally.count(*outcome, told, exit);
             self.tally.count_time(unusable, without_memory);
+            if let Some(past) = self.past.as_mut().filter(|_| is_undecided(*outcome, decoded, exit)) {
+                past.ledger.note(record.offset());
+            }
             let way = Way { source: &self.source, record, uuid, reason };
             match exit {
                 None => {}
@@ -544,6 +631,7 @@ impl Line {
     /// What was sent since the last commit is committed, up to `next_offset`. `extra` is kept with the state.
     /// Returns the counts of what was committed, and what was found out about its duplicates.
     pub fn commit(&mut self, next_offset: Offset, extra: Vec<u8>) -> (Tally, Findings) {
+        self.past.iter_mut().for_each(|past| past.ledger.settle());
         let went_back = self.clock.went_back().saturating_sub(self.committed_clock.went_back());
         if went_back > 0 {
             self.tally.clock_went_back += went_back;
@@ -565,6 +653,7 @@ impl Line {
     pub fn rollback(&mut self) {
         self.clock.clone_from(&self.committed_clock);
         self.store.rollback();
+        self.past.iter_mut().for_each(|past| past.ledger.rollback());
         self.explainer.forget_findings();
         self.tally = Tally::default();
     }
@@ -584,6 +673,17 @@ impl Line {
     pub fn take_costs(&mut self) -> (StageTimes, [PluginCost; 2]) {
         let costs = [std::mem::take(&mut self.plugin_cost), self.explainer.take_cost()];
         (std::mem::take(&mut self.times), costs)
+    }
+}
+
+/// Whether a replay would not surely do the same: another answer of the plugin would decide the event after all. What
+/// cannot be decoded stays so. An event that passes without a key has gone out, and one that is dropped was not wanted:
+/// the plugin's key version promises that neither gets a key later.
+fn is_undecided(outcome: Outcome, decoded: bool, exit: Option<Lane>) -> bool {
+    match outcome {
+        Outcome::Unique | Outcome::Duplicate { .. } | Outcome::Late => false,
+        Outcome::Keyless => exit == Some(Lane::DeadLetter),
+        Outcome::DeadLetter => decoded,
     }
 }
 
@@ -703,9 +803,9 @@ impl Way<'_> {
                 extra_headers: &[
                     ("dedup-host-reason", text),
                     ("dedup-host-stage", kind),
-                    ("dedup-host-topic", &self.source.topic),
-                    ("dedup-host-partition", &partition),
-                    ("dedup-host-offset", &offset),
+                    (TOPIC_HEADER, &self.source.topic),
+                    (PARTITION_HEADER, &partition),
+                    (OFFSET_HEADER, &offset),
                 ],
             },
         )

@@ -1,6 +1,7 @@
 //! One partition with its real state and plugins against a simulated broker that aborts, crashes and forgets, from a
 //! seed. Whatever happens, the committed output is what a plain reading of the log gives, and so is what is said of each
-//! duplicate. Not threads, not the network.
+//! duplicate; and an event that went out as a dead letter, because the plugin of that moment failed on it, is as if it had
+//! not been there, whichever plugin reads it again. Not threads, not the network.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
@@ -9,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::{Lane, Outgoing, Sink, SinkError};
-use dedup_host::line::{Line, Rules};
+use dedup_host::line::{Line, LineError, Rules};
+use dedup_host::past::Past;
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use engine::decide::Window;
+use engine::progress::{Progress, Proof, Ranges, TEXT_CHARS_MAX};
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
@@ -58,6 +61,10 @@ enum Step {
     CrashAfterCommit,
     /// The disk is lost with the process.
     LoseDisk,
+    /// Another plugin takes over, which a commit precedes: one that fails on some events, or one that does not.
+    Mend(bool),
+    /// A crash, and an operator writes the group's offset anew, without the text beside it.
+    LoseRecord,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -70,6 +77,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Crash),
         1 => Just(Step::CrashAfterCommit),
         1 => Just(Step::LoseDisk),
+        2 => any::<bool>().prop_map(Step::Mend),
+        1 => Just(Step::LoseRecord),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -106,8 +115,8 @@ fn similarity(one: &Event, other: &Event) -> f64 {
 }
 
 /// What a plain reading forwards, first events of their window, those that are less alike to all originals than `bound`,
-/// and late ones, which pass undecided; and what it says of the others.
-fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
+/// and late ones, which pass undecided; and what it says of the others. Dead letters move the clock, and are nothing else.
+fn expected(log: &[Event], bound: f64, dead: &BTreeSet<i64>) -> (Vec<i64>, Vec<Said>) {
     // For each key the places of its originals, each with those that were there.
     let (mut keys, mut clock) = (BTreeMap::<u8, Vec<Vec<usize>>>::new(), Clock::default());
     let (mut forwarded, mut said) = ((0..WARM as i64).collect::<Vec<_>>(), Vec::new());
@@ -117,6 +126,9 @@ fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
         let oldest = clock.watermark(&WINDOW.clock).map(|watermark| watermark - WINDOW.allowed_lateness);
         let late = oldest.is_some_and(|oldest| event.time < oldest);
         clock.observe(offset as i64, Some(event.time), &WINDOW.clock);
+        if dead.contains(&(offset as i64)) {
+            continue;
+        }
         if late {
             forwarded.push(offset as i64);
             continue;
@@ -155,6 +167,7 @@ fn expected(log: &[Event], bound: f64) -> (Vec<i64>, Vec<Said>) {
 struct Transaction {
     forwarded: Vec<i64>,
     said: Vec<Said>,
+    dead: Vec<i64>,
 }
 
 impl Transaction {
@@ -165,7 +178,7 @@ impl Transaction {
 
 impl Sink for Transaction {
     fn has(&self, lane: Lane) -> bool {
-        matches!(lane, Lane::Output | Lane::Duplicates)
+        matches!(lane, Lane::Output | Lane::Duplicates | Lane::DeadLetter)
     }
 
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
@@ -182,7 +195,8 @@ impl Sink for Transaction {
                 let uuids = if exact { uuids } else { u64::MAX };
                 self.said.push((number("/duplicate/offset"), number("/original/offset"), count, uuids, outcome));
             }
-            Lane::Late | Lane::DeadLetter => panic!("nobody listens to {lane:?}"),
+            Lane::DeadLetter => self.dead.push(number("/n")),
+            Lane::Late => panic!("nobody listens to {lane:?}"),
         }
         Ok(())
     }
@@ -190,10 +204,26 @@ impl Sink for Transaction {
 
 const OUTCOMES: [&str; 4] = ["same_event", "same_uuid", "only_uuid_different", "content_differs"];
 
+/// The same keys by two builds, of which one traps on some of them.
+struct Builds {
+    honest: Plugins,
+    brittle: Plugins,
+}
+
+/// Keys that the brittle build traps on.
+const POISON: std::ops::Range<u8> = 0..9;
+
 struct World<'a> {
     log: &'a [Event],
-    plugins: &'a Plugins,
+    builds: &'a Builds,
     forward_below: Option<f64>,
+    is_brittle: bool,
+    /// Room for the progress record.
+    chars_max: usize,
+    /// What the group keeps beside its offset.
+    metadata: String,
+    /// What the next commit puts there.
+    record: String,
     dir: PathBuf,
     line: Line,
     position: usize,
@@ -206,13 +236,18 @@ struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(log: &'a [Event], plugins: &'a Plugins, forward_below: Option<f64>, dir: &Path) -> Self {
-        let line = line(plugins, forward_below, dir);
+    fn new(log: &'a [Event], builds: &'a Builds, forward_below: Option<f64>, dir: &Path, chars_max: usize) -> Self {
+        let mut line = line(&builds.honest, forward_below, dir);
+        line.remember(Past::new(Progress::starting_at(0), Ranges::default(), 0, 0));
         let (dir, transaction) = (dir.to_owned(), Transaction::default());
         Self {
             log,
-            plugins,
+            builds,
             forward_below,
+            is_brittle: false,
+            chars_max,
+            metadata: String::new(),
+            record: String::new(),
             dir,
             line,
             position: 0,
@@ -230,18 +265,34 @@ impl<'a> World<'a> {
             Step::Commit => {
                 self.broker_commits();
                 self.applied = self.position;
-                self.line.commit(self.position as i64, Vec::new());
+                self.line.commit(self.position as i64, self.record.clone().into_bytes());
             }
             Step::Abort => {
                 self.transaction.clear();
                 self.line.rollback();
                 self.position = self.applied;
             }
-            Step::Persist if self.position == self.applied => self.line.store().persist().expect("persisted"),
+            Step::Persist if self.position == self.applied => {
+                self.line.store().persist().expect("persisted");
+                self.line.past_mut().expect("told").ledger.persisted(self.applied as i64);
+            }
             Step::Persist => {}
             Step::Swap => {
                 self.step(&Step::Commit);
-                self.line.swap(self.plugins).expect("swapped");
+                self.line.swap(self.plugins()).expect("swapped");
+            }
+            // Of what an operator's reset made unknown a broken plugin would make what it likes.
+            Step::Mend(mended) if *mended || self.position >= self.live_from => {
+                self.is_brittle = !mended;
+                self.step(&Step::Swap);
+            }
+            Step::Mend(_) => {}
+            Step::LoseRecord => {
+                self.metadata.clear();
+                self.is_brittle = false;
+                // The copy in the state would do as well, but not for what came after it.
+                self.dir = self.dir.join("again");
+                self.restart();
             }
             Step::Crash => self.restart(),
             Step::CrashAfterCommit => {
@@ -260,20 +311,38 @@ impl<'a> World<'a> {
         let to = (self.position + records).max(WARM).min(self.end());
         let mut batch = RecordBatch::new();
         for offset in self.position..to.min(WARM) {
-            let payload = format!("{{\"id\":\"w{offset}\",\"n\":{offset}}}");
+            let payload = format!(
+                "{{\"timestamp\":0,\"distinct_id\":\"w{offset}\",\"token\":\"\",\"event\":\"\",\"n\":{offset}}}"
+            );
             let (timestamp, payload) = (Some(warm_time(offset)), Some(payload.as_bytes()));
             batch.push(NewRecord { offset: offset as i64, timestamp, key: None, payload });
         }
         for (offset, event) in (WARM..to).zip(self.log).skip(self.position.saturating_sub(WARM)) {
             let Event { key, time, uuid, property } = event;
             let payload = format!(
-                "{{\"id\":\"{key}\",\"n\":{offset},\"uuid\":\"{uuid}\",\"properties\":{{\"property\":{property}}}}}"
+                "{{\"timestamp\":0,\"distinct_id\":\"{}{key}\",\"token\":\"\",\"event\":\"\",\"n\":{offset},\"uuid\":\"{uuid}\",\
+                 \"properties\":{{\"property\":{property}}}}}",
+                if POISON.contains(key) { "poison" } else { "good" }
             );
             let (offset, payload) = (offset as i64, Some(payload.as_bytes()));
             batch.push(NewRecord { offset, timestamp: Some(*time), key: None, payload });
         }
-        self.line.process(&Arc::new(batch), self.live_from as i64, &mut self.transaction).expect("processed");
-        self.position = to;
+        match self.line.process(&Arc::new(batch), self.live_from as i64, &mut self.transaction) {
+            Ok(()) => self.position = to,
+            Err(LineError::Replay { offset, .. }) => self.held(offset as usize),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// What was decided before is not decided anew: the partition waits, and goes on once the plugin is mended.
+    fn held(&mut self, offset: usize) {
+        assert!(self.is_brittle && POISON.contains(&self.log[offset - WARM].key) && offset < self.live_from);
+        assert!(!self.visible.dead.contains(&(offset as i64)), "an exception is not put to the plugin");
+        self.step(&Step::Mend(true));
+    }
+
+    fn plugins(&self) -> &'a Plugins {
+        if self.is_brittle { &self.builds.brittle } else { &self.builds.honest }
     }
 
     fn end(&self) -> usize {
@@ -281,7 +350,13 @@ impl<'a> World<'a> {
     }
 
     fn broker_commits(&mut self) {
+        if self.position >= self.committed {
+            let past = self.line.past_mut().expect("told");
+            self.record = past.ledger.offer(self.position as i64, 0, self.chars_max).expect("room");
+            self.metadata.clone_from(&self.record);
+        }
         self.committed = self.committed.max(self.position);
+        self.visible.dead.append(&mut self.transaction.dead);
         self.visible.forwarded.append(&mut self.transaction.forwarded);
         self.visible.said.append(&mut self.transaction.said);
     }
@@ -290,12 +365,31 @@ impl<'a> World<'a> {
     fn restart(&mut self) {
         self.transaction.clear();
         let parked = tempfile::tempdir().expect("a directory");
-        self.line = line(self.plugins, self.forward_below, parked.path());
-        self.line = line(self.plugins, self.forward_below, &self.dir);
+        self.line = line(self.plugins(), self.forward_below, parked.path());
+        self.line = line(self.plugins(), self.forward_below, &self.dir);
         let contained = self.line.store().applied().map_or(0, |applied| applied.next_offset as usize);
         self.position = contained.min(self.committed);
         self.applied = self.position;
         self.live_from = self.committed;
+        let past = self.recall();
+        self.line.remember(past);
+    }
+
+    /// From the record, and where that had no room from the dead letters, which are proven to be all.
+    fn recall(&mut self) -> Past {
+        let (committed, read_from) = (self.committed as i64, self.position as i64);
+        let record = Progress::read(&self.metadata, committed).expect("sound");
+        let record = record.unwrap_or_else(|| Progress::starting_at(committed));
+        let missing = record.missing(read_from);
+        let letters: Ranges = self.visible.dead.iter().copied().collect();
+        assert!(missing.dropped.iter().all(|dropped| dropped.compare(&letters) == Proof::Exact), "{missing:?}");
+        let letters = if missing.is_nothing() { Ranges::default() } else { letters };
+        if missing.unknown_below.is_some() {
+            // Where nothing is known, a plugin that fails leaves no entry: a duplicate may pass, and is no news here.
+            self.is_brittle = false;
+            self.line.swap(self.plugins()).expect("swapped");
+        }
+        Past::new(record, letters, missing.unknown_below.unwrap_or(read_from), read_from)
     }
 }
 
@@ -351,14 +445,16 @@ fn simulate(forward_below: Option<f64>) {
     let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
     let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
     let runtime = Runtime::new(Limits::default()).expect("a runtime");
-    let texts = Texts { extractor: Some("/id"), scorer: Some(r#"{"ignore":["/n"]}"#) };
+    let texts = Texts { extractor: None, scorer: Some(r#"{"ignore":["/n"]}"#) };
     let load =
         |name: &str| runtime.load_with(&dir.join(name), texts).expect("run `make build` first: it leaves dist/plugins");
-    let plugins = Plugins { extractor: load("composite_key.wasm"), scorer: Some(load("property_similarity.wasm")) };
+    let with = |name| Plugins { extractor: load(name), scorer: Some(load("property_similarity.wasm")) };
+    let builds = Builds { honest: with("composite_key.wasm"), brittle: with("for-tests/brittle_key.wasm") };
     let mut runner = TestRunner::new(ProptestConfig { cases: 100, ..ProptestConfig::default() });
-    let simulated = runner.run(&(log(), steps()), |(log, steps)| {
+    let chars_max = prop_oneof![Just(TEXT_CHARS_MAX), 150_usize..400];
+    let simulated = runner.run(&(log(), steps(), chars_max), |(log, steps, chars_max)| {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut world = World::new(&log, &plugins, forward_below, &dir.path().join("store"));
+        let mut world = World::new(&log, &builds, forward_below, &dir.path().join("store"), chars_max);
         for step in &steps {
             world.step(step);
         }
@@ -367,7 +463,9 @@ fn simulate(forward_below: Option<f64>) {
             world.step(&Step::Process(33));
             world.step(&Step::Commit);
         }
-        let (forwarded, said) = expected(&log, forward_below.unwrap_or(0.0));
+        let dead: BTreeSet<i64> = world.visible.dead.iter().copied().collect();
+        prop_assert_eq!(dead.len(), world.visible.dead.len(), "a dead letter twice");
+        let (forwarded, said) = expected(&log, forward_below.unwrap_or(0.0), &dead);
         prop_assert_eq!(&world.visible.forwarded, &forwarded);
         prop_assert_eq!(&world.visible.said, &said);
         Ok(())

@@ -117,6 +117,19 @@ impl FieldBatch {
         self.values.push(value);
         self.kinds.push(kind as u8);
     }
+
+    /// Keeps the values of some events only; `keep` is asked with each event's index. It copies what it keeps.
+    pub fn retain_events(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let width = self.width.max(1) as usize;
+        let (mut values, mut kinds) = (Column::default(), Vec::new());
+        for event in (0..self.events()).filter(|event| keep(*event)) {
+            for value in event * width..(event + 1) * width {
+                values.push(self.values.get(value).unwrap_or_default());
+                kinds.extend(self.kinds.get(value));
+            }
+        }
+        (self.values, self.kinds) = (values, kinds);
+    }
 }
 
 /// What a plugin says of one event.

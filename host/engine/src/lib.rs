@@ -12,6 +12,7 @@ pub mod fingerprint;
 pub mod history;
 pub mod identity;
 pub mod looks;
+pub mod progress;
 pub mod projection;
 pub mod properties;
 pub mod record;

@@ -9,6 +9,7 @@ use engine::record::{Offset, RecordBatch};
 use state::PartitionStore;
 
 use super::start::Start;
+use crate::past::Past;
 
 /// What a worker is asked to do, in this order and no other.
 pub(super) enum Work {
@@ -28,6 +29,8 @@ pub(super) struct Opened {
     pub(super) flow: Arc<Flow>,
     pub(super) store: PartitionStore,
     pub(super) start: Start,
+    /// What is known of the records below the committed offset.
+    pub(super) past: Past,
 }
 
 /// A batch on its way to a worker. Its records count as in flight until it is dropped.
@@ -85,6 +88,8 @@ pub(super) struct Flow {
     records: AtomicUsize,
     /// While it is held, the next offset that it will process; else [`NOT_HELD`].
     held_at: AtomicI64,
+    /// Where the log began when it was last asked.
+    log_start: AtomicI64,
     /// Index of the worker.
     pub(super) worker: usize,
 }
@@ -114,6 +119,7 @@ impl Flow {
             epoch: AtomicU64::new(0),
             records: AtomicUsize::new(0),
             held_at: AtomicI64::new(NOT_HELD),
+            log_start: AtomicI64::new(0),
             worker,
         }
     }
@@ -177,6 +183,15 @@ impl Flow {
 
     pub(super) fn held_at(&self) -> Option<Offset> {
         Some(self.held_at.load(Ordering::Acquire)).filter(|at| *at != NOT_HELD)
+    }
+
+    /// The log does not go back further than this any more.
+    pub(super) fn set_log_start(&self, log_start: Offset) {
+        self.log_start.store(log_start, Ordering::Relaxed);
+    }
+
+    pub(super) fn log_start(&self) -> Offset {
+        self.log_start.load(Ordering::Relaxed)
     }
 
     pub(super) fn epoch(&self) -> u64 {

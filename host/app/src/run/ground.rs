@@ -5,21 +5,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer};
+use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
 use engine::record::{Offset, TopicPartition};
-use state::{OpenError, PartitionStore};
+use state::{Applied, OpenError, PartitionStore};
 
 use super::assignments::Assigner;
 use super::dispatch::{Flow, Opened, Work};
 use super::log_times::log_times;
 use super::observe::Observed;
 use super::opening::{Ground, WaitingFor};
+use super::recall::Opening;
 use super::rewind::start_with;
 use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
-use super::{Parts, RunError};
+use super::{Parts, RunError, Stop};
 use crate::metrics::{LogGap, OpeningReason};
-use crate::settings::kafka::OnLogGap;
+use crate::past::Past;
+use crate::settings::kafka::{OnIncompleteProgress, OnLogGap};
 use crate::status::OpeningStatus;
 
 /// A broker that does not answer a question within this time is asked anew.
@@ -32,6 +34,9 @@ pub(super) struct KafkaGround {
     /// What the topic was like when the group first started.
     pub(super) known: Arc<Topic>,
     pub(super) on_log_gap: OnLogGap,
+    pub(super) on_incomplete_progress: OnIncompleteProgress,
+    pub(super) dead_letter_topic: Option<String>,
+    pub(super) stop: Stop,
     pub(super) store_path: PathBuf,
     pub(super) parts: Arc<Parts>,
     pub(super) observed: Observed,
@@ -42,6 +47,24 @@ pub(super) struct KafkaGround {
 impl KafkaGround {
     fn source(&self, partition: i32) -> TopicPartition {
         TopicPartition { topic: self.settings.topic.clone(), partition }
+    }
+
+    /// What is known of the records below the committed offset.
+    fn recall(
+        &self,
+        source: &TopicPartition,
+        assignment: &Assignment,
+        start: Start,
+        applied: Option<&Applied>,
+    ) -> Result<Past, RunError> {
+        let applied = applied.map(|applied| (applied.next_offset, applied.extra.as_slice()));
+        let opening = Opening { assignment, start, applied, on_incomplete: self.on_incomplete_progress };
+        opening.past(|missing| {
+            let Some(topic) = &self.dead_letter_topic else { return Ok(None) };
+            tracing::info!(%source, topic, "reading back from the dead-letter topic which records went out undecided");
+            let (span, is_stopping) = (missing.span(start.read_from), || self.stop.is_requested());
+            Ok(Some(read_dead_letters(&self.settings, topic, source, span, is_stopping)?))
+        })
     }
 
     /// A refusal ends the run; no answer does not.
@@ -84,8 +107,9 @@ impl Ground for KafkaGround {
         for (kind, offsets) in [(LogGap::Unread, start.gap.unread), (LogGap::Unlearned, start.gap.unlearned)] {
             self.observed.metrics.log_gap(kind, offsets.unsigned_abs());
         }
+        let past = self.recall(&source, &assignment, start, store.applied())?;
         let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
-        assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start })))
+        assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start, past })))
     }
 
     fn waiting(&self, waiting: &[WaitingFor]) {

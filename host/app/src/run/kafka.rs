@@ -93,6 +93,9 @@ pub(super) fn run(
         settings: settings.clone(),
         known: Arc::clone(&topic),
         on_log_gap: kafka.on_log_gap,
+        on_incomplete_progress: kafka.on_incomplete_progress,
+        dead_letter_topic: topics.dead_letter.clone(),
+        stop: stop.clone(),
         store_path: config.state.path.clone(),
         parts,
         observed: observed.clone(),
@@ -361,6 +364,7 @@ impl Poller {
     fn show_lag(&self) {
         for (partition, feed) in &self.feeds {
             let Some(bounds) = self.ends.of(*partition) else { continue };
+            feed.flow.set_log_start(bounds.log_start);
             let lag = (bounds.log_end - feed.flow.held_at().unwrap_or(feed.next_offset)).max(0);
             feed.metrics.lag.set(lag);
             let source = TopicPartition { topic: self.topic.clone(), partition: *partition };

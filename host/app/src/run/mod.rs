@@ -15,6 +15,7 @@ mod opening;
 mod owned;
 mod partitions;
 mod read_ahead;
+mod recall;
 mod recovery;
 mod report;
 mod rewind;
@@ -111,6 +112,9 @@ pub enum RunError {
         /// Where this host's id comes from.
         way_out: String,
     },
+    /// A replay would have to guess.
+    #[error("{0}")]
+    Recall(#[from] recall::RecallError),
     /// An earlier run over files did not end.
     #[error("{0}")]
     Interrupted(String),
@@ -137,8 +141,12 @@ impl RunError {
             Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
             Self::TopicReplaced { .. } | Self::Kept(_) => ExitCode::State,
-            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Line(LineError::State(_)) => ExitCode::State,
-            Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. }) => ExitCode::PluginFailure,
+            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Recall(_) | Self::Line(LineError::State(_)) => {
+                ExitCode::State
+            }
+            Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. } | LineError::Replay { .. }) => {
+                ExitCode::PluginFailure
+            }
             Self::Interrupted(_) => ExitCode::Interrupted,
             Self::Http(_) => ExitCode::Address,
             Self::Other(_) => ExitCode::Internal,
@@ -157,7 +165,8 @@ impl From<LineError> for RunError {
             | LineError::Load(_)
             | LineError::Plugin(_)
             | LineError::PoisonRecord { .. }
-            | LineError::Breaker { .. }) => Self::Line(error),
+            | LineError::Breaker { .. }
+            | LineError::Replay { .. }) => Self::Line(error),
         }
     }
 }

@@ -13,10 +13,14 @@ use super::observe::PartitionObserver;
 use super::recovery::Remembered;
 use crate::line::Line;
 use crate::metrics::Stage;
+use crate::past::Past;
 use crate::status::Phase;
 
 /// State in memory is written at least this often, so that a crash replays little.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Time between two of the times that it is written only to make room in the progress record.
+const CROWDED_PERSIST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Time between two looks at the sizes of the state.
 pub(super) const SIZES_INTERVAL: Duration = Duration::from_secs(2);
@@ -30,6 +34,12 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Owned {
     pub(super) observer: PartitionObserver,
     pub(super) line: Line,
+    /// The progress record of the last commit, or of the one under way.
+    pub(super) record: String,
+    /// Characters that it may have.
+    pub(super) record_chars_max: usize,
+    /// Whether exceptions can be read back from somewhere.
+    pub(super) has_dead_letters: bool,
     pub(super) flow: Arc<Flow>,
     /// Batches of another epoch are stale.
     pub(super) epoch: u64,
@@ -132,9 +142,35 @@ impl Owned {
         self.hold.as_ref().is_some_and(|hold| hold.batch.is_some() && hold.retry_at <= Instant::now())
     }
 
+    /// The progress record for a commit up to `next`.
+    pub(super) fn write_record(&mut self, next: Offset) -> Result<&str, RunError> {
+        let (log_start, chars_max) = (self.flow.log_start(), self.record_chars_max);
+        if let Some(past) = self.line.past_mut() {
+            let record = past.ledger.offer(next, log_start, chars_max);
+            self.record =
+                record.map_err(|error| RunError::Other(format!("progress record: {error}: this is a bug")))?;
+        }
+        Ok(&self.record)
+    }
+
+    /// Whether what another batch adds to the progress record might not have room any more.
+    pub(super) fn is_commit_due(&self) -> bool {
+        self.line.past().is_some_and(|past| past.ledger.is_commit_due(self.record_chars_max))
+    }
+
+    /// Whether the record needs room for exceptions that only a state on disk lets go. Where they can be read back from
+    /// the dead-letter topic there is no hurry.
+    fn is_persist_due(&self) -> bool {
+        let pause = if self.has_dead_letters { CROWDED_PERSIST_PAUSE } else { Duration::ZERO };
+        let is_crowded = |past: &Past| past.ledger.is_persist_due(self.record_chars_max);
+        let is_live = self.position > self.live_from;
+        is_live && self.persisted_at.elapsed() >= pause && self.line.past().is_some_and(is_crowded)
+    }
+
     /// Writes the state if it is large or old enough.
     pub(super) fn persist_if_due(&mut self) -> Result<(), RunError> {
-        if self.line.store().should_persist() || self.persisted_at.elapsed() >= PERSIST_INTERVAL {
+        let is_old = self.persisted_at.elapsed() >= PERSIST_INTERVAL;
+        if self.line.store().should_persist() || is_old || self.is_persist_due() {
             self.persist()?;
         }
         if self.sized_at.elapsed() >= SIZES_INTERVAL {
@@ -147,6 +183,9 @@ impl Owned {
     pub(super) fn persist(&mut self) -> Result<(), RunError> {
         let start = Instant::now();
         self.line.store().persist()?;
+        if let Some(past) = self.line.past_mut() {
+            past.ledger.persisted(self.committed);
+        }
         self.persisted_at = Instant::now();
         self.observer.stage(Stage::Persist, start.elapsed());
         self.observer.persisted(self.committed);

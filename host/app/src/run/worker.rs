@@ -22,6 +22,7 @@ use connectors::SinkError;
 use connectors::kafka::{
     Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
 };
+use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::{Offset, TopicPartition};
 
 use super::assignments::Assigner;
@@ -79,6 +80,8 @@ pub(super) struct Worker {
     uncommitted_records: usize,
     commit_failures: u32,
     fencings: Fencings,
+    /// Characters that a progress record may have: fewer than usual once a broker has refused as many.
+    record_chars_max: usize,
     /// Of the plugins that the lines have, or could not take up.
     generation: u64,
     /// When events were last kept to try new plugins with.
@@ -107,6 +110,7 @@ impl Worker {
             uncommitted_records: 0,
             commit_failures: 0,
             fencings: Fencings::default(),
+            record_chars_max: TEXT_CHARS_MAX,
         }
     }
 
@@ -157,7 +161,7 @@ impl Worker {
 
     fn until_commit(&self) -> Duration {
         let Some(since) = self.uncommitted_since else { return SIZES_INTERVAL };
-        if self.uncommitted_records >= TRANSACTION_RECORDS_MAX {
+        if self.uncommitted_records >= TRANSACTION_RECORDS_MAX || self.owned.values().any(Owned::is_commit_due) {
             return Duration::ZERO;
         }
         self.setup.commit_interval.saturating_sub(since.elapsed())
@@ -165,7 +169,8 @@ impl Worker {
 
     /// A partition comes whose state is open.
     fn adopt(&mut self, opened: Opened) -> Result<(), RunError> {
-        let Opened { assignment, flow, store, start } = opened;
+        let Opened { assignment, flow, store, start, past } = opened;
+        flow.set_log_start(assignment.log_start);
         if !flow.adopt() {
             return Ok(());
         }
@@ -185,6 +190,9 @@ impl Worker {
         let mut owned = Owned {
             observer,
             line,
+            record: past.ledger.settled().text(start.live_from),
+            record_chars_max: self.record_chars_max,
+            has_dead_letters: topics.dead_letter.is_some(),
             epoch: flow.epoch(),
             flow: Arc::clone(&flow),
             live_from: start.live_from,
@@ -196,6 +204,7 @@ impl Worker {
             sized_at: Instant::now(),
             _release: release,
         };
+        owned.line.remember(past);
         owned.observer.sizes(&mut owned.line);
         if owned.group.is_none() {
             self.uncommitted_since.get_or_insert_with(Instant::now);
@@ -236,13 +245,13 @@ impl Worker {
         match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
             Ok(()) => {}
             Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
-            Err(LineError::Breaker { offset, reason, .. }) => {
+            Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => {
                 owned.observer.costs(&mut owned.line);
                 if owned.hold.is_some() {
-                    tracing::debug!(partition = delivered.partition, offset, reason, "the held batch failed again");
+                    tracing::debug!(partition = delivered.partition, %error, "the held batch failed again");
                     owned.wait_longer();
                 } else {
-                    owned.observer.held(&format!("from offset {offset}: {reason}"));
+                    owned.observer.held(&why_held(&error));
                 }
                 owned.keep(delivered);
                 return Ok(());
@@ -325,7 +334,7 @@ impl Worker {
         if self.has_lost_records() {
             return self.abandon();
         }
-        let offsets = self.offsets();
+        let offsets = self.offsets()?;
         if !offsets.is_empty() {
             let Some(membership) = membership else {
                 let cause = "this host is out of the group".to_owned();
@@ -343,9 +352,15 @@ impl Worker {
 
     /// The next offset of each partition that has got past what was committed before, or for which nothing ever was: a
     /// start at the log's end must not be chosen anew after a crash.
-    fn offsets(&self) -> Vec<(i32, GroupOffset)> {
-        let offset = |owned: &Owned| owned.target().map(|offset| GroupOffset { offset, metadata: String::new() });
-        self.owned.iter().filter_map(|(partition, owned)| Some((*partition, offset(owned)?))).collect()
+    /// Beside each stands its progress record.
+    fn offsets(&mut self) -> Result<Vec<(i32, GroupOffset)>, RunError> {
+        let mut offsets = Vec::new();
+        for (partition, owned) in &mut self.owned {
+            let Some(offset) = owned.target() else { continue };
+            let metadata = owned.write_record(offset)?.to_owned();
+            offsets.push((*partition, GroupOffset { offset, metadata }));
+        }
+        Ok(offsets)
     }
 
     /// Whether the open transaction has records of partitions that were lost, and so must never be committed.
@@ -365,7 +380,7 @@ impl Worker {
             if owned.position > owned.committed || is_first {
                 let start = Instant::now();
                 owned.committed = owned.position;
-                let (tally, findings) = owned.line.commit(owned.position, Vec::new());
+                let (tally, findings) = owned.line.commit(owned.position, owned.record.clone().into_bytes());
                 owned.observer.stage(Stage::Apply, start.elapsed());
                 owned.observer.committed(&tally, findings, owned.committed);
             }
@@ -381,6 +396,9 @@ impl Worker {
     fn recover(&mut self, failure: &KafkaFailure, outcome: Outcome) -> Result<(), RunError> {
         if let KafkaFailure::Refused { cause } = failure {
             return Err(RunError::Kafka(KafkaFailure::Refused { cause: cause.clone() }));
+        }
+        if let KafkaFailure::MetadataTooLarge { chars } = failure {
+            self.shorten_records(*chars)?;
         }
         tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
         if let KafkaFailure::Fenced { transactional_id, .. } = failure {
@@ -447,6 +465,22 @@ impl Worker {
             None => "--transactional-id-prefix".to_owned(),
         };
         Err(RunError::Fenced { transactional_id: transactional_id.to_owned(), times, within: FENCED_PERIOD, way_out })
+    }
+
+    /// The broker takes no text as long as the one that it was given.
+    fn shorten_records(&mut self, chars: usize) -> Result<(), RunError> {
+        if self.record_chars_max <= TEXT_CHARS_MIN {
+            return Err(RunError::Kafka(KafkaFailure::MetadataTooLarge { chars }));
+        }
+        self.record_chars_max = (self.record_chars_max / 2).max(TEXT_CHARS_MIN);
+        self.owned.values_mut().for_each(|owned| owned.record_chars_max = self.record_chars_max);
+        tracing::warn!(
+            chars,
+            from_now_on = self.record_chars_max,
+            "offset.metadata.max.bytes of the brokers is low: progress records list fewer records that went out undecided, \
+             others have to be read back from the dead-letter topic when a state is lost"
+        );
+        Ok(())
     }
 
     /// The new producer fences the old one, which may still try to deliver, before anything is asked. Waits as long as it
@@ -551,4 +585,12 @@ enum Outcome {
     Aborted,
     /// The commit was asked for.
     Unknown,
+}
+
+/// Why a partition is held. The ways out of a breaker are said beside it.
+fn why_held(error: &LineError) -> String {
+    match error {
+        LineError::Breaker { offset, reason, .. } => format!("from offset {offset}: {reason}"),
+        error => error.to_string(),
+    }
 }

@@ -19,6 +19,8 @@ pub struct KafkaConfig {
     pub offset_reset: OffsetReset,
     /// What becomes of records that the log no longer has.
     pub on_log_gap: OnLogGap,
+    /// What to do where a replay would have to guess.
+    pub on_incomplete_progress: OnIncompleteProgress,
     /// Longest wait of one poll.
     pub poll_timeout: Duration,
     /// What is read and written.
@@ -139,6 +141,15 @@ pub enum OnLogGap {
 
 /// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
 pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// What to do where a replay would have to guess which records went out undecided, or cannot decide one as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnIncompleteProgress {
+    /// Refuse to start, or wait for a plugin that works.
+    Stop,
+    /// Decide by what the plugin says now.
+    Accept,
+}
 
 /// What is read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,12 +313,14 @@ pub(crate) fn host_name() -> Option<String> {
 pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
     refuse_auto_commit(typed)?;
     let offset_reset = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest)];
+    let on_incomplete = [("stop", OnIncompleteProgress::Stop), ("accept", OnIncompleteProgress::Accept)];
     Ok(KafkaConfig {
         connection: connection(typed)?,
         group: typed.need("kafka-consumer-group", units::text)?,
         offset_reset: typed.need("kafka-consumer-offset-reset", |text| units::one_of(text, &offset_reset))?,
         on_log_gap: typed
             .need("on-log-gap", |text| units::one_of(text, &[("stop", OnLogGap::Stop), ("skip", OnLogGap::Skip)]))?,
+        on_incomplete_progress: typed.need("on-incomplete-progress", |text| units::one_of(text, &on_incomplete))?,
         poll_timeout: poll_timeout(typed)?,
         topics: topics(typed)?,
         delivery: delivery(typed)?,

@@ -352,6 +352,16 @@ pub const SETTINGS: &[Setting] = &[
         .or("earliest"),
     plain(
         KafkaInput,
+        "on-incomplete-progress",
+        "stop|accept",
+        "What to do where a replay would have to guess which records below the committed offset went out undecided\n\nstop \
+         refuses to start where they are known to exist and cannot be found, and holds a partition where the plugin fails on \
+         a record that was decided before. accept decides them by what the plugin says now: a mended copy of such a record \
+         may then be dropped as its duplicate, or a duplicate may pass.",
+    )
+    .or("stop"),
+    plain(
+        KafkaInput,
         "kafka-consumer-auto-commit",
         "true|false",
         "Only false is accepted: the host itself commits offsets, together with or after the outputs",

@@ -1,6 +1,7 @@
 //! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
 
 mod check;
+mod dead_letters;
 mod inquiry;
 mod membership;
 mod peek;
@@ -10,6 +11,7 @@ mod topic_id;
 mod watch;
 
 pub use check::{TopicCheck, check_topics};
+pub use dead_letters::{LettersFound, OFFSET_HEADER, PARTITION_HEADER, TOPIC_HEADER, read_dead_letters};
 pub use inquiry::{Bounds, GroupAnswer, GroupOffset, Inquiry, NoAnswer};
 pub use membership::Membership;
 pub use peek::peek;
@@ -106,6 +108,15 @@ pub enum KafkaFailure {
         transactional_id: String,
         /// What was being done.
         step: &'static str,
+    },
+    /// The broker takes no text beside an offset that is as long as ours.
+    #[error(
+        "the broker takes no metadata of {chars} characters beside a committed offset: raise offset.metadata.max.bytes \
+         on the brokers, whose default is 4096"
+    )]
+    MetadataTooLarge {
+        /// Characters of the longest that was sent.
+        chars: usize,
     },
     /// Outputs could not be written or committed. Whether they were is decided by the group's offset.
     #[error("{step}: {cause}")]

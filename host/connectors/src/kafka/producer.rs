@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use super::source::metadata_too_large;
 use super::{GroupHandle, GroupOffset, KafkaFailure, KafkaSettings, Membership};
 use crate::{Lane, Outgoing, Sink, SinkError};
 
@@ -181,7 +182,10 @@ impl KafkaProducer {
         if self.transactional.is_some() {
             self.producer
                 .send_offsets_to_transaction(&group.list(offsets)?, membership.metadata(), self.timeout)
-                .map_err(|error| self.failure("send offsets to transaction", &error))?;
+                .map_err(|error| {
+                    metadata_too_large(&error, offsets)
+                        .unwrap_or_else(|| self.failure("send offsets to transaction", &error))
+                })?;
             self.producer
                 .commit_transaction(self.timeout)
                 .map_err(|error| self.failure("commit transaction", &error))?;

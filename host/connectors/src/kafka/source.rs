@@ -26,7 +26,7 @@ pub struct Assignment {
     pub partition: i32,
     /// The group's committed offset, if there is one. Stable: no open transaction can still move it.
     pub committed: Option<Offset>,
-    /// The text that was committed along with it; empty where there is none.
+    /// The text beside the committed offset, which anybody may have written; empty where there is none.
     pub metadata: String,
     /// First offset that the log still has.
     pub log_start: Offset,
@@ -194,6 +194,13 @@ fn steps(held: &BTreeSet<i32>, continuous: bool, assign: bool, listed: &[i32]) -
 
 fn offsets_failure(group: &str, error: &KafkaError) -> KafkaFailure {
     KafkaFailure::Offsets { group: group.to_owned(), cause: error.to_string() }
+}
+
+/// The failure where the broker finds the text beside an offset too long.
+pub(super) fn metadata_too_large(error: &KafkaError, offsets: &[(i32, GroupOffset)]) -> Option<KafkaFailure> {
+    let chars = offsets.iter().map(|(_, offset)| offset.metadata.len()).max().unwrap_or(0);
+    let is_too_large = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OffsetMetadataTooLarge);
+    is_too_large.then_some(KafkaFailure::MetadataTooLarge { chars })
 }
 
 /// What a poll brought.
@@ -408,7 +415,9 @@ impl GroupHandle {
     /// Commits offsets outside of any transaction (delivery at least once), and waits.
     pub(super) fn commit(&self, offsets: &[(i32, GroupOffset)]) -> Result<(), KafkaFailure> {
         let list = self.list(offsets)?;
-        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| offsets_failure(&self.group, &error))
+        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| {
+            metadata_too_large(&error, offsets).unwrap_or_else(|| offsets_failure(&self.group, &error))
+        })
     }
 
     pub(super) fn list(&self, offsets: &[(i32, GroupOffset)]) -> Result<TopicPartitionList, KafkaFailure> {

@@ -128,7 +128,7 @@ impl PartitionStore {
         std::fs::create_dir_all(&incoming).map_err(|error| OpenError::io(dir, error))?;
         let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
         let mut progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
-        let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress)?;
+        let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress, options.bucket_ms)?;
         let kept = opening::open_kept(dir, &mut db, &options, &mut progress)?;
         let clocks = rewind::noted(dir, &db)?;
         let histories_below = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);

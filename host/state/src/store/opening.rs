@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rocksdb::{ColumnFamilyDescriptor, DB, IteratorMode, Options, WriteBatch, WriteOptions, properties};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, Options, WriteBatch, WriteOptions, properties};
 use serde::Deserialize;
 
 use super::histories::HISTORIES;
@@ -126,14 +126,19 @@ pub(super) fn describe(
     Ok(wanted)
 }
 
-/// Drops buckets that a crash kept from going, and fills the filters of the others.
+/// Drops buckets that a crash kept from going, removes entries ahead of what is applied, and fills the filters.
+///
+/// A crash in the middle of a persist, or a rewind, leaves entries ahead of the applied offset. Their events are decided
+/// again, and one that ends as a dead letter this time must not be the first of its key.
 pub(super) fn open_buckets(
     dir: &Path,
     db: &mut DB,
     names: Vec<String>,
     progress: &Progress,
+    bucket_ms: i64,
 ) -> Result<BTreeMap<Place, Bucket>, OpenError> {
     let failed = |error: rocksdb::Error| OpenError::rocks(dir, &error);
+    let next_offset = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);
     let mut buckets = BTreeMap::new();
     for name in names {
         let Some(place) = Place::of_name(&name) else { continue };
@@ -145,20 +150,37 @@ pub(super) fn open_buckets(
         let keys = db.property_int_value_cf(family, properties::ESTIMATE_NUM_KEYS).map_err(failed)?.unwrap_or(0);
         let mut bucket = Bucket::new(place);
         bucket.filter.reserve(usize::try_from(keys).unwrap_or(0), 0);
+        let start_ms = place.start_ms(bucket_ms);
+        let mut ahead = WriteBatch::default();
         for row in db.iterator_cf(family, IteratorMode::Start) {
-            let (key, _) = row.map_err(failed)?;
+            let (key, value) = row.map_err(failed)?;
             let fingerprint =
                 table::fingerprint(&key).ok_or_else(|| OpenError::corrupt(dir, "a key of no fingerprint"))?;
-            bucket.filter.insert(fingerprint);
+            if table::entry(&value, start_ms).is_some_and(|entry| entry.offset >= next_offset) {
+                ahead.delete_cf(family, &key);
+            } else {
+                bucket.filter.insert(fingerprint);
+            }
         }
+        remove(db, family, ahead).map_err(failed)?;
         match progress.places.iter().find(|(known, _)| *known == place) {
             Some((_, facts)) => bucket.facts = *facts,
-            // Its entries are ahead of what is contained, and come again.
-            None => bucket.facts.oldest = progress.applied.as_ref().map_or(0, |applied| applied.next_offset),
+            // Its entries were ahead of what is contained, and come again.
+            None => bucket.facts.oldest = next_offset,
         }
         buckets.insert(place, bucket);
     }
     Ok(buckets)
+}
+
+fn remove(db: &DB, family: &ColumnFamily, removed: WriteBatch) -> Result<(), rocksdb::Error> {
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    db.write_opt(removed, &options)?;
+    db.flush_cf(family)
 }
 
 pub(super) fn read<T: for<'a> Deserialize<'a>>(dir: &Path, db: &DB, key: &[u8]) -> Result<Option<T>, OpenError> {

@@ -62,6 +62,28 @@ fn a_replay_with_state_ahead_ends_with_the_smaller_offset() {
     assert_eq!(lookup(&mut open(dir.path()), &[1], 100), [(0, 100, 7_000)]);
 }
 
+/// As a crash between the keys and the applied offset leaves them, and a rewind.
+#[test]
+fn entries_ahead_of_what_is_applied_are_gone_when_the_store_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.stage(&[write(1, 99, 7_000), write(2, 100, 7_000), write(3, 500, 27_000)]);
+    store.commit(applied(501, Some(7_000)));
+    store.persist().unwrap();
+    store.commit(applied(100, Some(7_000)));
+    store.persist().unwrap();
+    for _ in 0..2 {
+        drop(store);
+        store = open(dir.path());
+        assert_eq!(lookup(&mut store, &[1, 2, 3], 600), [(0, 99, 7_000)]);
+    }
+    store.stage(&[write(2, 100, 7_000)]);
+    store.commit(applied(101, Some(7_000)));
+    store.persist().unwrap();
+    drop(store);
+    assert_eq!(lookup(&mut open(dir.path()), &[1, 2, 3], 600), [(0, 99, 7_000), (1, 100, 7_000)]);
+}
+
 #[test]
 fn a_key_that_came_again_after_its_window_has_both_entries() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,137 @@
+//! Reads back from a dead-letter topic which offsets of a partition it has letters of, by the headers that the host gave
+//! them. Not what the letters say, and not whether they are all: that is for whoever knows how many there must be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use engine::progress::Ranges;
+use engine::record::{Offset, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+
+use super::{KafkaFailure, KafkaSettings};
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a broker takes to end a transaction whose time is up.
+const TRANSACTION_END: Duration = Duration::from_secs(10);
+
+/// Headers of a dead letter that say where the record came from.
+pub const TOPIC_HEADER: &str = "dedup-host-topic";
+/// As [`TOPIC_HEADER`].
+pub const PARTITION_HEADER: &str = "dedup-host-partition";
+/// As [`TOPIC_HEADER`].
+pub const OFFSET_HEADER: &str = "dedup-host-offset";
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LettersFound {
+    /// Offsets of which there is a letter.
+    pub offsets: Ranges,
+    /// Whether the topic still has its first records: nothing was deleted from it.
+    pub is_whole: bool,
+}
+
+/// Reads the topic from its start to its end. What is committed may still be behind a transaction of somebody else that is
+/// open: it waits until none is, for as long as a transaction may take.
+///
+/// # Errors
+/// The topic cannot be read, or `is_cancelled`.
+pub fn read_dead_letters(
+    settings: &KafkaSettings,
+    topic: &str,
+    source: &TopicPartition,
+    span: Range<Offset>,
+    is_cancelled: impl Fn() -> bool,
+) -> Result<LettersFound, KafkaFailure> {
+    let failed = |cause: String| KafkaFailure::Read { topic: topic.to_owned(), cause };
+    let consumer = consumer(settings, "read_committed")?;
+    let partitions = bounds(&consumer, topic).map_err(|error| failed(error.to_string()))?;
+    wait_stable(settings, &consumer, topic, &is_cancelled)?;
+    let mut list = TopicPartitionList::new();
+    for (partition, (start, _)) in &partitions {
+        let added = list.add_partition_offset(topic, *partition, KafkaOffset::Offset(*start));
+        added.map_err(|error| failed(error.to_string()))?;
+    }
+    consumer.assign(&list).map_err(|error| failed(error.to_string()))?;
+    let is_whole = partitions.values().all(|(start, _)| *start == 0);
+    let mut found = LettersFound { offsets: Ranges::default(), is_whole };
+    let mut open: BTreeSet<i32> = partitions.into_keys().collect();
+    let mut heard = Instant::now();
+    while !open.is_empty() {
+        if is_cancelled() {
+            return Err(failed("the host is stopping".to_owned()));
+        }
+        match consumer.poll(Duration::from_millis(100)) {
+            None if heard.elapsed() > REQUEST_TIMEOUT => return Err(failed("no answer".to_owned())),
+            None => continue,
+            Some(Ok(message)) => {
+                let offset = source_offset(&message, source).filter(|offset| span.contains(offset));
+                offset.into_iter().for_each(|offset| found.offsets.insert(offset));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+            Some(Err(error)) if heard.elapsed() > REQUEST_TIMEOUT => return Err(failed(error.to_string())),
+            Some(Err(error)) => {
+                tracing::warn!(%error, topic, "reading dead letters");
+                continue;
+            }
+        }
+        heard = Instant::now();
+    }
+    Ok(found)
+}
+
+/// It joins no group and commits nothing: the group's name is there because a consumer has to have one.
+fn consumer(settings: &KafkaSettings, isolation: &str) -> Result<BaseConsumer, KafkaFailure> {
+    let mut config = settings.consumer_config();
+    config.set("enable.partition.eof", "true").set("enable.auto.commit", "false").set("isolation.level", isolation);
+    config.create().map_err(|error| KafkaFailure::Settings(error.to_string()))
+}
+
+/// First offset and end of each partition, as this consumer may read it.
+fn bounds(consumer: &BaseConsumer, topic: &str) -> Result<BTreeMap<i32, (Offset, Offset)>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+    let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let of = |partition| Ok((partition, consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?));
+    partitions.map(|partition| of(partition.id())).collect()
+}
+
+/// Waits until what is the end now can be read. A broker that loses the end of a transaction does not keep us for ever:
+/// whether a letter is missing is found out later.
+fn wait_stable(
+    settings: &KafkaSettings,
+    committed: &BaseConsumer,
+    topic: &str,
+    is_cancelled: &impl Fn() -> bool,
+) -> Result<(), KafkaFailure> {
+    let failed = |error: KafkaError| KafkaFailure::Read { topic: topic.to_owned(), cause: error.to_string() };
+    let ends = bounds(&consumer(settings, "read_uncommitted")?, topic).map_err(failed)?;
+    let deadline = Instant::now() + Duration::from_millis(settings.transaction_timeout_ms) + TRANSACTION_END;
+    loop {
+        let stable = bounds(committed, topic).map_err(failed)?;
+        let is_behind = |(partition, (_, end)): &(&i32, &(Offset, Offset))| {
+            stable.get(partition).is_none_or(|(_, stable)| stable < end)
+        };
+        let Some((partition, _)) = ends.iter().find(is_behind) else { return Ok(()) };
+        if is_cancelled() || Instant::now() > deadline {
+            tracing::warn!(topic, partition, "a transaction stays open; dead letters behind it are not read");
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The offset that a letter's record had, if it came from `source`. A record that was sent again carries the headers of
+/// each time it was a dead letter: the last ones are those of this time.
+fn source_offset(message: &BorrowedMessage<'_>, source: &TopicPartition) -> Option<Offset> {
+    let headers = message.headers()?;
+    let last = |name: &str| {
+        let of_name = headers.iter().filter(|header| header.key == name).last();
+        of_name.and_then(|header| header.value).and_then(|value| std::str::from_utf8(value).ok())
+    };
+    let is_ours = last(TOPIC_HEADER)? == source.topic && last(PARTITION_HEADER)?.parse() == Ok(source.partition);
+    last(OFFSET_HEADER)?.parse().ok().filter(|_| is_ours)
+}

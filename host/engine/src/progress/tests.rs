@@ -1,0 +1,224 @@
+use proptest::prelude::*;
+
+use super::ranges::Run;
+use super::*;
+
+fn ranges(offsets: &[Offset]) -> Ranges {
+    offsets.iter().copied().collect()
+}
+
+/// A ledger that has noted these, and the text of its commit up to `next`.
+fn offered(ledger: &mut Ledger, offsets: &[Offset], next: Offset, chars_max: usize) -> String {
+    offsets.iter().for_each(|offset| ledger.note(*offset));
+    let text = ledger.offer(next, 0, chars_max).unwrap();
+    ledger.settle();
+    text
+}
+
+fn read(text: &str, committed: Offset) -> Progress {
+    Progress::read(text, committed).unwrap().unwrap()
+}
+
+#[test]
+fn what_is_committed_comes_back() {
+    let mut ledger = Ledger::new(Progress::starting_at(100), 100);
+    let text = offered(&mut ledger, &[103, 104, 105, 900], 1_000, TEXT_CHARS_MAX);
+    let back = read(&text, 1_000);
+    assert_eq!(&back, ledger.settled());
+    assert_eq!((back.exceptions().count(), back.complete_from()), (4, 100));
+    assert!(back.missing(100).is_nothing());
+    assert_eq!(back.missing(99), Missing { dropped: Vec::new(), unknown_below: Some(100) });
+}
+
+#[test]
+fn a_batch_that_is_rolled_back_leaves_no_exception() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    ledger.note(5);
+    let _lost = ledger.offer(10, 0, TEXT_CHARS_MAX).unwrap();
+    ledger.rollback();
+    assert_eq!(offered(&mut ledger, &[], 10, TEXT_CHARS_MAX), Progress::starting_at(0).text(10));
+}
+
+#[test]
+fn five_thousand_in_a_row_take_one_run_and_five_thousand_apart_are_summed_up() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    let row: Vec<Offset> = (1_000..6_000).collect();
+    assert!(offered(&mut ledger, &row, 6_000, TEXT_CHARS_MAX).len() < 60);
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    let apart: Vec<Offset> = (0..5_000).map(|index| index * 150).collect();
+    for some in apart.chunks(100) {
+        let text = offered(&mut ledger, some, some.last().unwrap() + 1, TEXT_CHARS_MAX);
+        assert!(text.len() <= TEXT_CHARS_MAX, "{}", text.len());
+    }
+    let settled = ledger.settled();
+    let missing = settled.missing(0);
+    assert_eq!(missing.unknown_below, None);
+    let all = ranges(&apart);
+    assert!(missing.dropped.iter().all(|dropped| dropped.compare(&all) == Proof::Exact), "{missing:?}");
+    let dropped: u64 = missing.dropped.iter().map(|dropped| dropped.count).sum();
+    assert_eq!(dropped + settled.exceptions().count(), 5_000);
+    assert_eq!(missing.span(0), 0..settled.complete_from());
+}
+
+#[test]
+fn a_set_that_lacks_one_is_no_proof_and_one_too_many_is_told_apart() {
+    let mut progress = Progress { exceptions: ranges(&[3, 9, 12]), ..Progress::default() };
+    while progress.exceptions.runs() > 0 {
+        assert!(progress.shrink());
+    }
+    while progress.merge_dropped() {}
+    let [dropped] = progress.dropped.as_slice() else { panic!("{progress:?}") };
+    assert_eq!(dropped.compare(&ranges(&[3, 9, 12, 50])), Proof::Exact, "what is outside does not count");
+    assert_eq!(dropped.compare(&ranges(&[3, 9])), Proof::None);
+    assert_eq!(dropped.compare(&ranges(&[3, 8, 12])), Proof::None);
+    assert_eq!(dropped.compare(&ranges(&[3, 8, 9, 12])), Proof::More);
+}
+
+#[test]
+fn an_offset_that_an_operator_moved_forgets_what_is_decided_anew_and_knows_nothing_of_what_was_skipped() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    let text = offered(&mut ledger, &[3, 50, 51, 52], 100, TEXT_CHARS_MAX);
+    let back = read(&text, 52);
+    assert_eq!((back.exceptions(), back.missing(0)), (&ranges(&[3, 50, 51]), Missing::default()));
+    let forth = read(&text, 200);
+    assert_eq!(forth.missing(150).unknown_below, Some(200));
+    assert!(forth.exceptions().contains(50), "what is known stays known");
+    assert!(forth.missing(200).is_nothing());
+}
+
+#[test]
+fn a_rewind_into_a_sum_makes_all_below_unknown_and_one_between_sums_keeps_them() {
+    let sum = |from, to| Dropped { from, to, count: 1, digest: digest(from) };
+    let progress = Progress { dropped: vec![sum(0, 10), sum(10, 20)], complete_from: 20, ..Progress::default() };
+    let mut cut = progress.clone();
+    cut.forget_from(15);
+    assert_eq!((cut.missing(0).unknown_below, cut.dropped.len(), cut.complete_from), (Some(15), 0, 15));
+    let mut between = progress;
+    between.forget_from(10);
+    assert_eq!((between.missing(0).unknown_below, between.dropped.len(), between.complete_from), (None, 1, 10));
+}
+
+#[test]
+fn deciding_again_from_an_offset_forgets_its_exceptions() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    offered(&mut ledger, &[3, 50], 100, TEXT_CHARS_MAX);
+    ledger.decide_from(100);
+    assert_eq!(ledger.settled().exceptions().count(), 2);
+    ledger.decide_from(50);
+    assert_eq!(ledger.settled().exceptions(), &ranges(&[3]));
+}
+
+#[test]
+fn what_the_log_has_lost_needs_no_room() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    offered(&mut ledger, &[3, 50], 100, TEXT_CHARS_MAX);
+    let text = ledger.offer(100, 4, TEXT_CHARS_MAX).unwrap();
+    assert_eq!(read(&text, 100).exceptions(), &ranges(&[50]));
+}
+
+#[test]
+fn a_commit_is_due_before_another_batch_would_not_fit_and_a_persisted_state_makes_room() {
+    let mut ledger = Ledger::new(Progress::starting_at(0), 0);
+    let mut offset = 0;
+    while !ledger.is_commit_due(TEXT_CHARS_MAX) {
+        ledger.note(offset);
+        offset += 2;
+    }
+    // Another batch in which every second record is an exception, which is the worst that there is.
+    (0..512).for_each(|index| ledger.note(offset + index * 2));
+    let next = offset + 1_024;
+    let text = ledger.offer(next, 0, TEXT_CHARS_MAX).unwrap();
+    assert_eq!(read(&text, next).complete_from(), 0, "nothing had to go");
+    ledger.settle();
+    assert!(ledger.is_persist_due(TEXT_CHARS_MAX));
+    ledger.persisted(next);
+    assert!(!ledger.is_persist_due(TEXT_CHARS_MAX));
+}
+
+#[test]
+fn texts_of_others_are_none_and_those_of_later_versions_are_refused_by_name() {
+    for text in ["", "hello", "{\"host\":1}", "dedup-host", "dedup-host/1", "\u{fffd}"] {
+        assert_eq!(Progress::read(text, 5), Ok(None), "{text:?}");
+    }
+    assert_eq!(Progress::read("dedup-host/2:AAAA", 5), Err(ProgressError::Version("2".into())));
+    let text = Progress::starting_at(1).text(5);
+    for damaged in [&text[..text.len() - 2], &text.replace("dedup-host/1:A", "dedup-host/1:B"), "dedup-host/1:!"] {
+        assert!(matches!(Progress::read(damaged, 5), Err(ProgressError::Damaged(_))), "{damaged}");
+    }
+    let chars = Progress::starting_at(0).text(5).len();
+    let no_room = Ledger::new(Progress::starting_at(0), 0).offer(5, 0, 10);
+    assert_eq!(no_room, Err(ProgressError::NoRoom { chars, chars_max: 10 }));
+}
+
+#[test]
+fn unknown_sections_are_refused_where_they_are_required_and_passed_over_where_not() {
+    let progress = Progress::starting_at(1);
+    // Sections 3 and 4, with two bytes each, behind the one that every record has: next 5, 1 and 1.
+    let with = |tag: u8| super::text::seal(vec![3, 3, 5, 1, 1, tag, 2, 7, 7]);
+    assert_eq!(Progress::read(&with(3 << 1), 5), Ok(Some(progress)));
+    assert_eq!(Progress::read(&with(4 << 1 | 1), 5), Err(ProgressError::Section(4)));
+}
+
+/// Offsets a to b apart, so many.
+fn spread() -> impl Strategy<Value = Vec<Offset>> {
+    (0_i64..1 << 40, prop::collection::vec((1_i64..5_000, 1_i64..40), 0..1_500)).prop_map(|(start, steps)| {
+        let mut offset = start;
+        let mut offsets = Vec::new();
+        for (gap, run) in steps {
+            offset += gap;
+            offsets.extend(offset..offset + run % 4);
+            offset += run;
+        }
+        offsets
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_record_comes_back_within_its_bound_and_accounts_for_every_exception(
+        offsets in spread(), cuts in 1_usize..9, chars_max in TEXT_CHARS_MIN..TEXT_CHARS_MAX,
+    ) {
+        let first = offsets.first().copied().unwrap_or(0);
+        let mut ledger = Ledger::new(Progress::starting_at(first), first);
+        let mut next = first;
+        for some in offsets.chunks(offsets.len() / cuts + 1) {
+            next = some.last().copied().unwrap_or(next) + 1;
+            let text = offered(&mut ledger, some, next, chars_max);
+            prop_assert!(text.len() <= chars_max && text.is_ascii());
+            prop_assert_eq!(&read(&text, next), ledger.settled());
+        }
+        let (settled, all) = (ledger.settled(), ranges(&offsets));
+        let missing = settled.missing(first);
+        prop_assert!(missing.dropped.iter().all(|dropped| dropped.compare(&all) == Proof::Exact));
+        let dropped: u64 = missing.dropped.iter().map(|dropped| dropped.count).sum();
+        prop_assert_eq!(dropped + settled.exceptions().count(), offsets.len() as u64);
+        prop_assert!(settled.exceptions().iter_runs().all(|run| (run.first..=run.last).all(|o| all.contains(o))));
+    }
+
+    #[test]
+    fn a_set_is_what_was_put_into_it(offsets in prop::collection::vec(0_i64..200, 0..200), cut in 0_i64..200) {
+        let model: std::collections::BTreeSet<Offset> = offsets.iter().copied().collect();
+        let mut set = ranges(&offsets);
+        prop_assert!((0..200).all(|offset| set.contains(offset) == model.contains(&offset)));
+        prop_assert_eq!(set.count(), model.len() as u64);
+        let runs: Vec<Run> = set.iter_runs().collect();
+        prop_assert!(runs.windows(2).all(|pair| pair[0].last + 1 < pair[1].first));
+        prop_assert_eq!(set.count_in(cut, 200), model.range(cut..).count() as u64);
+        prop_assert_eq!(set.meets(cut, cut + 3), model.range(cut..cut + 3).next().is_some());
+        set.truncate_from(cut);
+        prop_assert_eq!(set, model.range(..cut).copied().collect::<Ranges>());
+    }
+
+    #[test]
+    fn hostile_text_never_panics_and_never_yields_an_exception_at_or_above_the_offset(
+        bytes in prop::collection::vec(any::<u8>(), 0..200), committed in 0_i64..1_000_000,
+    ) {
+        // With a right checksum, or nothing would get past it.
+        let text = super::text::seal(bytes);
+        if let Ok(Some(progress)) = Progress::read(&text, committed) {
+            prop_assert!(progress.exceptions().last().is_none_or(|last| last < committed));
+            prop_assert!(progress.complete_from() <= committed);
+            prop_assert_eq!(Progress::read(&progress.text(committed), committed), Ok(Some(progress)));
+        }
+    }
+}
