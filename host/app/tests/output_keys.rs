@@ -10,7 +10,7 @@ use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use engine::decide::Window;
-use engine::projection::Numbers;
+use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use engine::time::ClockRules;
 use plugin::{Limits, Runtime, Texts};
@@ -44,6 +44,7 @@ fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
         window: Window { length: None, allowed_lateness: 0, clock },
         uuid_field: "/id".to_owned(),
         event_time: None,
+        json_in: JsonIn::default(),
         numbers,
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
@@ -60,6 +61,7 @@ fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
         key_version: 1,
         window_ms: None,
         allowed_lateness_ms: 0,
+        ..StoreIdentity::default()
     };
     let dir = tempfile::tempdir().expect("a directory");
     let store = PartitionStore::open(dir.path(), &identity, StoreOptions::for_window(None, 0)).expect("a store");

@@ -11,7 +11,7 @@ use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
 use engine::decide::Window;
-use engine::projection::Numbers;
+use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use engine::time::ClockRules;
 use plugin::{Limits, Runtime, Texts};
@@ -74,6 +74,7 @@ fn line(plugins: &Plugins, store: PartitionStore) -> Line {
         window: WINDOW,
         uuid_field: "/uuid".to_owned(),
         event_time: None,
+        json_in: JsonIn::default(),
         numbers: Numbers::AsWritten,
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Divert,

@@ -37,7 +37,10 @@ fn a_file_that_never_ends_its_line_stops_at_the_limit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("endless");
     let mut file = BufWriter::new(File::create(&path).unwrap());
+    // Text, as far as it is looked at before it is read.
     file.write_all(b"first\n").unwrap();
+    file.write_all(&[b'x'; 64 << 10]).unwrap();
+    file.flush().unwrap();
     file.get_mut().set_len(RECORD_BYTES_MAX as u64 + 100).unwrap();
     file.flush().unwrap();
     let mut source = FileSource::open(&path, FilePosition::default()).unwrap();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::decide::{Candidate, Decisions, Outcome, Window};
+use engine::decide::{Candidate, Decisions, Gone, Outcome, Window};
 use engine::distinct::{Distinct, ORIGINALS_MAX};
 use engine::entry::{Entry, Found};
 use engine::fields::KeyStatus;
@@ -234,9 +234,9 @@ proptest! {
         let from = back % (crash + 1);
         let mut partition = Partition::new();
         let before = partition.run(&events, 0, from);
-        let (clock, memory) = (partition.clock, partition.memory.clone());
+        let (clock, memory) = (partition.clock.clone(), partition.memory.clone());
         partition.run(&events, from, crash);
-        let ahead = Partition { clock, ..partition };
+        let ahead = Partition { clock: clock.clone(), ..partition };
         let behind = Partition { clock, memory, ..Partition::new() };
         for mut partition in [behind, ahead] {
             let again = partition.run_cut(&events, from, &cuts);

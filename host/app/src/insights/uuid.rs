@@ -66,7 +66,7 @@ mod tests {
             check(uuid, spelling, 1.0);
         }
         check(uuid, "01890A5DAC96774BBCCEB302099A8058", 31.0 / 32.0);
-        check(uuid, "fedcf5a2-53f9-88b4-4331-4cfd06657fa8", 0.0);
+        check(uuid, "fedcf5a2-53f9-88b4-4331-4cfdf6657fa8", 0.0);
         check(&"a".repeat(1000), &format!("{}{}", "a".repeat(128), "b".repeat(872)), 0.5);
     }
 }
