@@ -89,6 +89,19 @@ fn events() -> i64 {
     events.map_or(1_000_000, |events| events.parse().expect("CHAOS_EVENTS: a number"))
 }
 
+fn assert_runs(host: &mut Host) {
+    assert!(host.running.is_running(), "a host has ended:\n{}", host.running.stderr());
+}
+
+/// However a test ends: who feeds as long as this is wanted would go on for ever.
+struct StopsFeeding<'a>(&'a AtomicBool);
+
+impl Drop for StopsFeeding<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// A scene with its events, and a host's view of how far it is.
 struct Chaos {
     scene: Scene,
@@ -114,8 +127,7 @@ impl Chaos {
     fn some_progress(&mut self, faults: usize, hosts: &mut [&mut Host]) {
         let share = self.events / i64::try_from(faults + 1).expect("few");
         let more = 1 + self.moments.below(share);
-        let alive =
-            || hosts.iter_mut().for_each(|host| assert!(host.running.is_running(), "{}", host.running.stderr()));
+        let alive = || hosts.iter_mut().for_each(|host| assert_runs(host));
         self.at = wait_progress(&self.scene, self.at, more, self.events, alive);
         self.moments.pause(150);
     }
@@ -179,8 +191,9 @@ fn a_zombie_wakes_after_another_took_over() {
     let first_seed = moments.below(1 << 40).unsigned_abs();
     let (mut expected, mut zombie) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| feed(&scene, &feeding, piece, first_seed));
+        let stops_feeding = StopsFeeding(&feeding);
         let zombie = stop_and_wake(&scene, &mut moments, i64::try_from(piece).expect("few"));
-        feeding.store(false, Ordering::Relaxed);
+        drop(stops_feeding);
         (feeder.join().expect("fed"), zombie)
     });
     scene.drain(&mut [&mut zombie]);
@@ -194,16 +207,16 @@ fn stop_and_wake(scene: &Scene, moments: &mut Moments, piece: i64) -> Host {
     let mut zombie = scene.start_member("zombie", LANES, SETTINGS);
     let mut at = 0;
     for round in 0..ZOMBIE_ROUNDS {
-        at = wait_progress(scene, at, 1 + moments.below(piece), i64::MAX, || assert!(zombie.running.is_running()));
+        at = wait_progress(scene, at, 1 + moments.below(piece), i64::MAX, || assert_runs(&mut zombie));
         moments.pause(300);
         zombie.running.signal("STOP");
         println!("  stopped at {at} committed records");
         let mut other = scene.start_member("other", LANES, SETTINGS);
-        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert!(other.running.is_running()));
+        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert_runs(&mut other));
         std::thread::sleep(Duration::from_secs(2 * round));
         println!("  woken after the other has committed up to {at}");
         zombie.running.signal("CONT");
-        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert!(other.running.is_running()));
+        at = wait_progress(scene, at, 2 * piece, i64::MAX, || assert_runs(&mut other));
         other.stop();
     }
     zombie

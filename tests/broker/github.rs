@@ -88,7 +88,8 @@ fn write(id: String, login: usize, kind: &'static str, created_at: String, rando
     let written = writings[random.below(writings.len())];
     let (uuid, uuid_text) = match random.below(4) {
         0 => (None, String::new()),
-        1 => (None, r#""uuid" : 17 ,"#.to_owned()),
+        // A number is the key in the digits it is written with.
+        1 => (Some("17".to_owned()), r#""uuid" : 17 ,"#.to_owned()),
         2 => (Some(String::new()), r#""uuid":"","#.to_owned()),
         _ => {
             let uuid = format!("01890000-0000-7000-8000-{:012}", random.below(1_000_000_000));

@@ -66,7 +66,8 @@ fn events_come_out_once<K: Eq + Hash>(name: &str, fields: &str, key: impl Fn(&Ma
         );
         assert_eq!(value["original"]["offset"].as_u64(), Some(original as u64), "event {index}");
         assert_eq!(value["duplicate"]["topic"].as_str(), Some(&*scene.input));
-        assert!(out.text().contains(&made[index].record.text()), "the event is in it, to the byte");
+        let event = made[index].record.text().trim().replace(['\r', '\n'], " ");
+        assert!(out.text().contains(&event), "the event is in it, to the byte but for line breaks between its tokens");
         keys.push(value["key"].as_str().expect("text").to_owned());
     }
     assert!(scene.read("dead-letter").is_empty());

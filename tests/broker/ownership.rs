@@ -14,7 +14,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use crate::made::{put, slow};
+use crate::made::{made_of, put};
 use crate::runs::QUICK_SESSION;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -32,6 +32,19 @@ const SLOW: u32 = 2_500_000;
 
 /// Events of the tests with a slow plugin; as a batch takes seconds, few batches.
 const SLOW_EVENTS: usize = 6_000;
+
+/// A plugin that counts up to this number on every event.
+fn slow(count: u32) -> Vec<u8> {
+    let text = include_str!("../../host/plugin/tests/common/evil.wat");
+    let trap = "(if (i32.eq (local.get $letter) (i32.const 84)) (then unreachable))";
+    assert!(text.contains(trap), "the text is another by now");
+    let spin = format!(
+        "(i32.store (i32.const 512) (i32.const 0)) (loop $spin \
+         (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1))) \
+         (br_if $spin (i32.lt_u (i32.load (i32.const 512)) (i32.const {count}))))"
+    );
+    made_of(&text.replace(trap, &spin), 1)
+}
 
 fn slow_scene(name: &str) -> (Scene, PathBuf) {
     let scene = Scene::new(name, 2);

@@ -16,20 +16,8 @@ pub(crate) fn brittle(key_version: u8) -> Vec<u8> {
     made_of(include_str!("../../host/plugin/tests/common/evil.wat"), key_version)
 }
 
-/// As [`brittle`], but instead of trapping it counts up to this number on every event.
-pub(crate) fn slow(count: u32) -> Vec<u8> {
-    let text = include_str!("../../host/plugin/tests/common/evil.wat");
-    let trap = "(if (i32.eq (local.get $letter) (i32.const 84)) (then unreachable))";
-    assert!(text.contains(trap), "the text is another by now");
-    let spin = format!(
-        "(i32.store (i32.const 512) (i32.const 0)) (loop $spin \
-         (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1))) \
-         (br_if $spin (i32.lt_u (i32.load (i32.const 512)) (i32.const {count}))))"
-    );
-    made_of(&text.replace(trap, &spin), 1)
-}
-
-fn made_of(text: &str, key_version: u8) -> Vec<u8> {
+/// As [`brittle`], of another text.
+pub(crate) fn made_of(text: &str, key_version: u8) -> Vec<u8> {
     let name = r#"(data (i32.const 32) "composite_key") (data (i32.const 96) "\20\00\00\00\0d"#;
     let text = text.replace(r#"(data (i32.const 96) "\10\00\00\00\04"#, name);
     let version = |number: u8| format!(r"\03\00\00\00\{number:02x}\00\00\00");

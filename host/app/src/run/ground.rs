@@ -36,6 +36,8 @@ pub(super) struct KafkaGround {
     pub(super) on_log_gap: OnLogGap,
     pub(super) on_incomplete_progress: OnIncompleteProgress,
     pub(super) dead_letter_topic: Option<String>,
+    /// In words.
+    pub(super) own_ids: String,
     pub(super) stop: Stop,
     pub(super) store_path: PathBuf,
     pub(super) parts: Arc<Parts>,
@@ -87,6 +89,10 @@ impl Ground for KafkaGround {
 
     fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
         self.noted(self.inquiry.bounds(partitions, ANSWER_TIMEOUT))
+    }
+
+    fn own_ids(&self) -> &str {
+        &self.own_ids
     }
 
     fn open(&self, partition: i32) -> Result<PartitionStore, OpenError> {

@@ -95,6 +95,7 @@ pub(super) fn run(
         on_log_gap: kafka.on_log_gap,
         on_incomplete_progress: kafka.on_incomplete_progress,
         dead_letter_topic: topics.dead_letter.clone(),
+        own_ids: own_ids(transactional_ids, workers),
         stop: stop.clone(),
         store_path: config.state.path.clone(),
         parts,
@@ -130,6 +131,15 @@ pub(super) fn run(
     watch::spawn(Arc::clone(&topic), Arc::clone(&poller.assigner), stop.clone())?;
     let polled = poller.go(stop).map_err(|error| topic.explain(error));
     poller.end(threads, config.shutdown_timeout, polled)
+}
+
+/// The transactional ids of so many workers, in words.
+fn own_ids(prefix: Option<&str>, workers: usize) -> String {
+    match (prefix, workers) {
+        (None, _) => String::new(),
+        (Some(prefix), ..=1) => format!("{prefix}-0"),
+        (Some(prefix), 2..) => format!("{prefix}-0 to {prefix}-{}", workers - 1),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -43,6 +43,9 @@ pub(super) trait Ground: Send + Sync + 'static {
     /// Where partitions begin and end; those that nobody speaks for are left out. Waits for some seconds at most.
     fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer>;
 
+    /// The transactional ids of this host's workers, in words; empty without transactions.
+    fn own_ids(&self) -> &str;
+
     /// Opens a partition's state, which may take minutes.
     fn open(&self, partition: i32) -> Result<Self::State, OpenError>;
 
@@ -231,7 +234,8 @@ impl<G: Ground> Shared<G> {
             match answer {
                 GroupAnswer::Stable(offset) => drop(stable.insert(partition, offset)),
                 GroupAnswer::Pending => {
-                    self.waits(&[partition], OpeningReason::PendingTransaction, &pending(partition))
+                    let words = pending(partition, self.ground.own_ids());
+                    self.waits(&[partition], OpeningReason::PendingTransaction, &words);
                 }
             }
         }

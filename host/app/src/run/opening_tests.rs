@@ -57,6 +57,10 @@ impl Ground for Arc<World> {
         Ok(partitions.iter().map(|partition| (*partition, bounds)).collect())
     }
 
+    fn own_ids(&self) -> &str {
+        "host-0 to host-3"
+    }
+
     fn open(&self, partition: i32) -> Result<Open, OpenError> {
         if self.in_use.lock().unwrap().contains(&partition) {
             let cause = "lock hold by current process, acquire time 1 acquiring thread 2".to_owned();
@@ -169,8 +173,7 @@ fn a_pending_transaction_holds_up_its_own_partitions_only() {
     let _flows = test.add(0..4);
     test.until("opened", |world| opened(world) == 2);
     test.until("said", |world| {
-        world.waiting.lock().unwrap().iter().filter(|waits| waits.words.contains("another transactional id")).count()
-            == 2
+        world.waiting.lock().unwrap().iter().filter(|waits| waits.words.contains("host-0 to host-3")).count() == 2
     });
     let reasons = test.reasons();
     assert_eq!((reasons[&1], reasons[&3]), (OpeningReason::PendingTransaction, OpeningReason::PendingTransaction));

@@ -509,11 +509,17 @@ impl Worker {
         self.producer = KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout)?;
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
         let group = &setup.settings.group;
+        let own_ids = match &setup.delivery {
+            Delivery::ExactlyOnce { transactional_id } => transactional_id,
+            Delivery::AtLeastOnce => "",
+        };
         let answers =
             self.group.committed(&partitions, OFFSETS_TIMEOUT).map_err(|failure| failure.into_failure(group))?;
         let stable = |(partition, answer)| match answer {
             GroupAnswer::Stable(offset) => Ok((partition, offset.map(|offset| offset.offset))),
-            GroupAnswer::Pending => Err(KafkaFailure::Offsets { group: group.clone(), cause: pending(partition) }),
+            GroupAnswer::Pending => {
+                Err(KafkaFailure::Offsets { group: group.clone(), cause: pending(partition, own_ids) })
+            }
         };
         answers.into_iter().map(stable).collect()
     }
@@ -568,13 +574,16 @@ impl Worker {
     }
 }
 
-/// Why the group's offset of a partition is not known for now.
-pub(super) fn pending(partition: i32) -> String {
+/// Why the group's offset of a partition is not known for now. `own_ids` are those of this host; empty without
+/// transactions.
+pub(super) fn pending(partition: i32, own_ids: &str) -> String {
+    let ids = if own_ids.is_empty() { String::new() } else { format!("; this host's own ids: {own_ids}") };
     format!(
-        "the offset of partition {partition} is not stable: a transaction of another transactional id that commits it is \
-         open. it ends by itself within its transaction time-out plus 10 s; if it lasts longer, look for it with \
-         kafka-transactions.sh find-hanging. a broker that was killed may have lost its end (Apache Kafka 4.3.1 does): then \
-         the next commit of that id for another partition of the group frees the offset"
+        "the offset of partition {partition} is pending: a transaction that commits it, of another transactional id or of an \
+         earlier run, has not ended. if it is open, it ends by itself within its transaction time-out plus 10 s; if it lasts \
+         longer, look for it with kafka-transactions.sh find-hanging. a broker that was killed may have lost its end \
+         (Apache Kafka 4.3.1 does): then the next commit of the same transactional id for another partition of the group \
+         frees the offset{ids}"
     )
 }
 

@@ -147,6 +147,23 @@ impl Inquiry {
     /// # Errors
     /// No answer within `timeout` for any of them, or a refusal.
     pub fn bounds(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
+        let answer = self.known_bounds(partitions, timeout);
+        let is_whole = answer.as_ref().map_or_else(|failure| failure.hopeless, |all| all.len() == partitions.len());
+        if !is_whole {
+            self.look_anew(timeout);
+        }
+        answer
+    }
+
+    /// librdkafka takes what it last heard of the topic for final: partitions that were added since, or had no leader
+    /// then, stay unknown to it for many minutes. The next question finds what this brings.
+    fn look_anew(&self, timeout: Duration) {
+        if let Err(error) = self.client.inner().fetch_metadata(Some(&self.topic), timeout) {
+            tracing::debug!(%error, topic = self.topic, "cannot ask for the topic's partitions");
+        }
+    }
+
+    fn known_bounds(&self, partitions: &[i32], timeout: Duration) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
         use rd_kafka_IsolationLevel_t::{
             RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED as COMMITTED, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED as ALL,
         };
