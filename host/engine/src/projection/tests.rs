@@ -514,7 +514,7 @@ fn agrees(json: &[u8], pointers: &[&str]) {
 }
 
 /// With a character for every half of a surrogate pair, which serde_json refuses.
-fn without_halves(json: &[u8]) -> Vec<u8> {
+pub(super) fn without_halves(json: &[u8]) -> Vec<u8> {
     let mut json = json.to_vec();
     let unit = |json: &[u8], at: usize| {
         let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;

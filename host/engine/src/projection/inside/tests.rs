@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::error::Expected;
 use super::super::index::Index;
 use super::super::simd::Level;
-use super::super::tests::{Field, Tree as Json, fields, same, spelled, tree};
+use super::super::tests::{Field, Tree as Json, fields, same, spelled, tree, without_halves};
 use super::super::{Numbers, Projection};
 use super::*;
 use crate::fields::FieldBatch;
@@ -250,12 +250,20 @@ fn text_at(value: &Value, pointer: &str) -> Option<String> {
     value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
+fn parsed(json: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(json).map_err(|error| error.to_string())
+}
+
+fn parsed_without_halves(json: &[u8]) -> Result<Value, String> {
+    parsed(&without_halves(json))
+}
+
 /// The reference: strings of members replaced by what they spell, from the outside to the inside.
-fn replaced(mut value: Value, members: &JsonIn) -> Result<Value, String> {
+fn replaced(json: &[u8], members: &JsonIn, parse: fn(&[u8]) -> Result<Value, String>) -> Result<Value, String> {
+    let mut value = parse(json)?;
     for member in members.iter() {
         if let Some(text) = text_at(&value, member) {
-            let inner: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-            *value.pointer_mut(member).unwrap() = inner;
+            *value.pointer_mut(member).unwrap() = parse(text.as_bytes())?;
         }
     }
     Ok(value)
@@ -265,8 +273,7 @@ fn replaced(mut value: Value, members: &JsonIn) -> Result<Value, String> {
 fn agrees(json: &[u8], members: &JsonIn) {
     let ours = project(json, &POINTERS, members, Numbers::Canonical);
     let shown = String::from_utf8_lossy(json);
-    let theirs = serde_json::from_slice(json).map_err(|error| error.to_string());
-    match (theirs.and_then(|value| replaced(value, members)), ours) {
+    match (replaced(json, members, parsed), ours) {
         (Ok(value), Ok(fields)) => {
             for (pointer, field) in std::iter::zip(POINTERS, fields) {
                 // A member itself stays the string that it is.
@@ -275,7 +282,12 @@ fn agrees(json: &[u8], members: &JsonIn) {
                 }
             }
         }
-        (Err(theirs), Ok(_)) => assert!(theirs.contains("number out of range"), "{theirs} {shown}"),
+        // serde_json refuses halves of characters, and numbers that it has no room for.
+        (Err(theirs), Ok(_)) => {
+            let without = replaced(json, members, parsed_without_halves);
+            let is_excused = without.err().is_none_or(|theirs| theirs.contains("number out of range"));
+            assert!(is_excused, "{theirs} {shown}");
+        }
         (Ok(_), Err(ours)) => panic!("{ours} {shown}"),
         (Err(_), Err(_)) => {}
     }
