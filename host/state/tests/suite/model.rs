@@ -40,6 +40,11 @@ struct Model {
     persisted: i64,
 }
 
+/// The offset of a commit: with the first ones some entries are ahead of it, with later ones none.
+fn next_offset(commits: i64) -> i64 {
+    commits * 20
+}
+
 impl Model {
     fn stage(&mut self, writes: &[(u64, i64, i64)]) {
         for (key, offset, time) in writes {
@@ -67,6 +72,12 @@ impl Model {
         self.persisted = self.commits;
     }
 
+    /// What was persisted, without entries ahead of the offset that was.
+    fn reopened(mut self) -> Self {
+        self.tables.retain(|_, (offset, _)| *offset < next_offset(self.persisted));
+        Self { tables: self.tables, commits: self.persisted, persisted: self.persisted, ..Self::default() }
+    }
+
     fn expected(&self, key: u64, before_offset: i64) -> BTreeSet<Entry> {
         let front: BTreeSet<Entry> = self.front.get(&key).into_iter().flatten().map(|(_, entry)| *entry).collect();
         if front.iter().any(|(offset, _)| *offset < before_offset) {
@@ -90,7 +101,7 @@ fn check(steps: Vec<Step>) {
             Step::Commit => {
                 model.committed = model.front.clone();
                 model.commits += 1;
-                store.commit(applied(model.commits, Some(0)));
+                store.commit(applied(next_offset(model.commits), Some(0)));
             }
             Step::Rollback => {
                 model.front = model.committed.clone();
@@ -106,15 +117,10 @@ fn check(steps: Vec<Step>) {
             Step::Reopen => {
                 drop(store);
                 store = open(dir.path());
-                model = Model {
-                    tables: model.tables,
-                    commits: model.persisted,
-                    persisted: model.persisted,
-                    ..Model::default()
-                };
+                model = model.reopened();
             }
         }
-        assert_eq!(store.applied().map_or(0, |applied| applied.next_offset), model.commits);
+        assert_eq!(store.applied().map_or(0, |applied| applied.next_offset), next_offset(model.commits));
         for before_offset in [0, 30, 100] {
             let keys: Vec<u64> = (0..12).collect();
             let found = lookup(&mut store, &keys, before_offset);
