@@ -165,6 +165,21 @@ impl Chunk {
         self.index.push(Slot { offset, start, body });
     }
 
+    /// Forgets the values after an offset; returns the batches that nothing is left of.
+    fn cut(&mut self, after: Offset) -> Vec<Arc<RecordBatch>> {
+        let kept = self.index.partition_point(|slot| slot.offset <= after);
+        let Some(Slot { start, .. }) = self.index.get(kept).copied() else { return Vec::new() };
+        self.bytes.truncate(start as usize);
+        self.index.truncate(kept);
+        let bodies = self.index.iter().rev().find(|slot| slot.body != COPIED).map_or(0, |slot| slot.body as usize + 1);
+        self.bodies.truncate(bodies);
+        self.shared_bytes = self.bodies.iter().map(|body| body.length as usize).sum();
+        let batches = self.bodies.last().map_or(0, |body| body.batch as usize + 1);
+        let released = self.batches.split_off(batches.min(self.batches.len()));
+        self.held_bytes -= released.iter().map(|batch| batch.memory_bytes()).sum::<usize>();
+        released
+    }
+
     /// Forgets its values and keeps its own memory; returns the batches.
     fn clear(&mut self) -> Vec<Arc<RecordBatch>> {
         self.bytes.clear();

@@ -144,6 +144,18 @@ impl Recent {
         self.settled += chunks;
     }
 
+    /// Forgets the values after an offset that are in the open chunk. Whether full ones have such values too.
+    pub(crate) fn cut(&mut self, after: Offset) -> bool {
+        let released = self.open.cut(after);
+        self.release(released);
+        self.sealed.back().is_some_and(|chunk| chunk.last() > Some(after))
+    }
+
+    /// Forgets the full chunks, which are all in tables.
+    pub(crate) fn forget_sealed(&mut self) {
+        while self.forget_oldest() {}
+    }
+
     /// Gives memory back: a batch that nobody took, or the oldest chunk, if it is in a table.
     pub(crate) fn shed(&mut self) -> bool {
         self.take_released().is_some() || self.forget_oldest()

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
 use engine::record::{Offset, RecordBatch};
-use rocksdb::{DB, Options};
+use rocksdb::{DB, Options, WriteOptions};
 
 use super::INCOMING;
 use crate::chunk::{Chunk, NewValue, Recent, Remembered};
@@ -65,6 +65,10 @@ pub(super) struct Kept {
     cancelled: Arc<AtomicBool>,
     /// The highest offset seen, or -1.
     last: Offset,
+    /// The same at the last commit.
+    committed_last: Offset,
+    /// What tables, or chunks on their way there, have after this offset was taken back.
+    taken_back_after: Option<Offset>,
     files: u64,
     too_long: u64,
     unpersisted_bytes: u64,
@@ -85,12 +89,15 @@ impl Kept {
     pub(super) fn new(options: &OriginalsOptions, store: &StoreOptions, tables: VecDeque<Table>) -> Self {
         let mut options = options.clone();
         options.chunk_bytes = options.chunk_bytes.min(CHUNK_BYTES_MAX);
+        let last = tables.back().map_or(-1, |table| table.last);
         Self {
             recent: Recent::new(options.chunk_bytes),
             options,
             histories: Histories::default(),
             histories_deleted_below: 0,
-            last: tables.back().map_or(-1, |table| table.last),
+            last,
+            committed_last: last,
+            taken_back_after: None,
             tables,
             table_options: Arc::new(rocks::originals(store)),
             writing: VecDeque::new(),
@@ -144,10 +151,46 @@ impl Kept {
         self.recent.can_hold(batch)
     }
 
+    /// What was kept stays.
+    pub(super) fn commit(&mut self) {
+        self.histories.commit();
+        self.committed_last = self.last;
+    }
+
+    /// Takes back what was kept since the last commit: read again, an event need not be an original, and one between two
+    /// that were may be. Tables are cut when the next original comes.
+    pub(super) fn rollback(&mut self) {
+        self.histories.rollback();
+        if self.last <= self.committed_last {
+            return;
+        }
+        self.last = self.committed_last;
+        let in_tables = self.tables.back().is_some_and(|table| table.last > self.last);
+        if self.recent.cut(self.last) || in_tables {
+            self.taken_back_after = Some(self.last);
+        }
+    }
+
+    /// Removes what tables have after an offset, those included that the writer is at.
+    #[cold]
+    fn cut_tables(&mut self, db: &DB, dir: &Path, after: Offset) -> Result<(), StateError> {
+        while !self.writing.is_empty() {
+            self.await_oldest(dir)?;
+        }
+        self.ingest(db, dir)?;
+        self.recent.forget_sealed();
+        self.tables = cut(db, after).map_err(|error| StateError::rocks(dir, &error))?;
+        Ok(())
+    }
+
     /// Keeps an original, unless its offset was seen before.
     pub(super) fn keep(&mut self, db: &DB, dir: &Path, offset: Offset, new: &NewValue<'_>) -> Result<(), StateError> {
         if offset <= self.last {
             return Ok(());
+        }
+        if let Some(after) = self.taken_back_after {
+            self.cut_tables(db, dir, after)?;
+            self.taken_back_after = None;
         }
         self.last = offset;
         if !self.recent.takes(new) && !self.make_room(db, dir, new)? {
@@ -268,6 +311,25 @@ impl Kept {
         self.tables = tables(db).map_err(|error| StateError::rocks(dir, &error))?;
         Ok(())
     }
+}
+
+/// Removes the originals after an offset; returns the tables that are left.
+pub(super) fn cut(db: &DB, after: Offset) -> Result<VecDeque<Table>, rocksdb::Error> {
+    let left = tables(db)?;
+    let Some(family) = db.cf_handle(ORIGINALS).filter(|_| left.back().is_some_and(|table| table.last > after)) else {
+        return Ok(left);
+    };
+    let (from, to) = (table::offset_key(after + 1), table::offset_key(Offset::MAX));
+    db.delete_file_in_range_cf(family, from, to)?;
+    let left = tables(db)?;
+    if let Some(cut) = left.iter().find(|table| table.last > after) {
+        let mut unlogged = WriteOptions::default();
+        unlogged.disable_wal(true);
+        db.delete_range_cf_opt(family, from, to, &unlogged)?;
+        // So that no table seems to reach further than it does.
+        db.compact_range_cf_opt(family, Some(table::offset_key(cut.first)), Some(to), &rocks::merging());
+    }
+    tables(db)
 }
 
 /// The tables of originals, as RocksDB has them.

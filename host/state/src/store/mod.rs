@@ -228,18 +228,17 @@ impl PartitionStore {
     pub fn commit(&mut self, applied: Applied) {
         self.front.commit();
         if let Some(kept) = &mut self.kept {
-            kept.histories.commit();
+            kept.commit();
         }
         self.progress.applied = Some(applied);
         self.changed = true;
     }
 
-    /// Takes back what was staged since the last commit, and the changes of histories. Originals stay: they are what
-    /// their offsets hold, whatever becomes of the batch.
+    /// Takes back what was staged since the last commit, the changes of histories, and the originals that were kept.
     pub fn rollback(&mut self) {
         self.front.rollback();
         if let Some(kept) = &mut self.kept {
-            kept.histories.rollback();
+            kept.rollback();
         }
     }
 

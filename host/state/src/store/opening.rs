@@ -49,6 +49,7 @@ fn family_options(name: &str, options: &StoreOptions) -> Options {
 }
 
 /// Makes the column families of originals and histories where they are missing, or drops them where none are to be kept.
+/// Originals ahead of what is applied go, as their entries do.
 ///
 /// A store that has keys already knows nothing of the duplicates before: that is written down at once, as the column
 /// families will be there after a crash.
@@ -73,7 +74,9 @@ pub(super) fn open_kept(
         }
     }
     let Some(originals) = &options.originals else { return Ok(None) };
-    Ok(Some(Kept::new(originals, options, super::kept::tables(db).map_err(failed)?)))
+    let next_offset = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);
+    let tables = super::kept::cut(db, next_offset.saturating_sub(1)).map_err(failed)?;
+    Ok(Some(Kept::new(originals, options, tables)))
 }
 
 /// Before anything else of a description is read: what else it says may be of another shape.

@@ -61,8 +61,9 @@ impl Originals {
 
 impl PartitionStore {
     /// Keeps the bytes of the first-seen event at `offset`. An offset that is not after the one kept last is being read
-    /// again and is skipped: what an offset holds never changes. It needs no commit, and `rollback` does not take it
-    /// back. An event too long for a chunk is not kept, but counted. Waits while the disk is slower than the caller.
+    /// again and is skipped: what an offset holds never changes. `rollback` takes it back, and so does a crash before
+    /// what is committed is persisted. An event too long for a chunk is not kept, but counted. Waits while the disk is
+    /// slower than the caller.
     ///
     /// # Errors
     /// When the writer cannot write, or RocksDB not take over; then, as after every failed write, the store refuses

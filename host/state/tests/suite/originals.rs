@@ -31,6 +31,56 @@ fn originals_are_found_in_memory_and_in_tables_in_any_order() {
     assert_eq!(kept(&mut store, 0..4_000).len(), 2_000);
 }
 
+/// In memory, in full chunks and in tables.
+#[test]
+fn after_a_rollback_or_a_crash_other_events_can_be_the_originals() {
+    for (chunk_bytes, memory) in [(1 << 20, 1 << 22), (3_000, 1 << 22), (3_000, 1)] {
+        for committed in [0, 1, 100, 500] {
+            for crashes in [false, true] {
+                let dir = tempfile::tempdir().unwrap();
+                let options = keeping(chunk_bytes, memory);
+                let mut store = open_with(dir.path(), &options);
+                (0..committed).for_each(|offset| store.keep(offset, &event(offset)).unwrap());
+                store.commit(applied(committed, Some(0)));
+                store.persist().unwrap();
+                let records = batch(committed..1_000);
+                let odd = (committed..1_000).filter(|offset| offset % 2 == 1);
+                odd.for_each(|offset| keep_shared(&mut store, &records, (offset - committed) as usize, false));
+                store.rollback();
+                if crashes {
+                    drop(store);
+                    store = open_with(dir.path(), &options);
+                }
+                let other: Vec<i64> =
+                    (0..committed).chain((committed..1_200).filter(|offset| offset % 3 == 0)).collect();
+                let (_, new) = other.split_at(committed as usize);
+                new.iter().for_each(|offset| store.keep(*offset, &event(*offset)).unwrap());
+                assert_eq!(kept(&mut store, 0..1_200), other, "{chunk_bytes} {memory} {committed} {crashes}");
+                store.commit(applied(1_200, Some(0)));
+                store.persist().unwrap();
+                drop(store);
+                assert_eq!(kept(&mut open_with(dir.path(), &options), 0..1_200), other);
+            }
+        }
+    }
+}
+
+/// What was written to tables, but not yet applied, goes when a store is opened.
+#[test]
+fn originals_ahead_of_what_is_applied_go_with_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = keeping(3_000, 1);
+    let mut store = open_with(dir.path(), &options);
+    keep(&mut store, 0..100, 0);
+    store.commit(applied(100, Some(0)));
+    store.persist().unwrap();
+    (100..1_000).for_each(|offset| store.keep(offset, &event(offset)).unwrap());
+    drop(store);
+    let mut store = open_with(dir.path(), &options);
+    assert_eq!(kept(&mut store, 0..1_000), (0..100).collect::<Vec<_>>());
+    assert!(store.sizes().originals_tables > 0);
+}
+
 #[test]
 fn originals_take_no_more_memory_than_they_may() {
     let dir = tempfile::tempdir().unwrap();
