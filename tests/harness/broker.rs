@@ -114,7 +114,28 @@ impl Broker {
         }
         let created = block_on(self.admin.create_topics([&topic], &AdminOptions::new())).expect("an answer");
         assert!(created.iter().all(Result::is_ok), "topic {name}: {created:?}");
+        self.wait_known(&name, usize::try_from(partitions).expect("some"));
         name
+    }
+
+    /// The controller has a topic before the broker answers for it, which under load takes seconds: a host that starts
+    /// meanwhile would rightly say that there is none.
+    fn wait_known(&self, name: &str, partitions: usize) {
+        let deadline = Instant::now() + RESTART_MAX;
+        let is_known = || {
+            let metadata = self.admin.inner().fetch_metadata(Some(name), REQUEST_TIMEOUT);
+            metadata.is_ok_and(|metadata| {
+                metadata.topics().iter().any(|topic| {
+                    topic.error().is_none()
+                        && topic.partitions().len() == partitions
+                        && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+                })
+            })
+        };
+        while !is_known() {
+            assert!(Instant::now() < deadline, "topic {name}: the broker does not answer for it");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Gives a topic more partitions, `partitions` in all.
@@ -317,7 +338,15 @@ impl Broker {
             .set("isolation.level", "read_uncommitted")
             .create()
             .expect("a consumer");
-        (0..partitions).map(|p| patiently(|| consumer.fetch_watermarks(topic, p, REQUEST_TIMEOUT)).1).collect()
+        let end = |partition| {
+            let ends = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT);
+            if ends.is_err() {
+                // librdkafka takes what it last heard of the topic for final.
+                drop(consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT));
+            }
+            ends
+        };
+        (0..partitions).map(|partition| patiently(|| end(partition)).1).collect()
     }
 
     /// Waits until the group has committed everything up to these offsets. Control records of transactions count as

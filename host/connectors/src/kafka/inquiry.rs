@@ -8,10 +8,10 @@
 
 use std::ffi::{CStr, CString};
 use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::record::Offset;
-use rdkafka::admin::AdminClient;
 use rdkafka::bindings::{
     rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_s,
     rd_kafka_AdminOptions_set_isolation_level, rd_kafka_AdminOptions_set_request_timeout,
@@ -24,11 +24,12 @@ use rdkafka::bindings::{
     rd_kafka_group_result_error, rd_kafka_group_result_partitions, rd_kafka_queue_destroy, rd_kafka_queue_new,
     rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_t, rd_kafka_topic_partition_s,
 };
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset as LogPlace, TopicPartitionList};
 
+use super::watch::client;
 use super::{KafkaFailure, KafkaSettings};
 
 /// What a group has committed for a partition.
@@ -95,7 +96,10 @@ impl NoAnswer {
 
 /// A client that only asks.
 pub struct Inquiry {
-    client: AdminClient<DefaultClientContext>,
+    /// A consumer that subscribes to nothing: in a client without a group, librdkafka (2.12.1) follows a null pointer where
+    /// the coordinator has moved.
+    client: Mutex<Arc<BaseConsumer>>,
+    settings: KafkaSettings,
     topic: String,
     group: CString,
 }
@@ -106,10 +110,33 @@ impl Inquiry {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
-        let refused = |cause: String| KafkaFailure::Settings(cause);
-        let client = settings.client().create().map_err(|error: KafkaError| refused(error.to_string()))?;
-        let group = CString::new(settings.group.as_str()).map_err(|error| refused(error.to_string()))?;
-        Ok(Self { client, topic: settings.topic.clone(), group })
+        let client = Mutex::new(Arc::new(client(settings, &[])?));
+        let group = CString::new(settings.group.as_str()).map_err(|error| KafkaFailure::Settings(error.to_string()))?;
+        Ok(Self { client, settings: settings.clone(), topic: settings.topic.clone(), group })
+    }
+
+    fn client(&self) -> Arc<BaseConsumer> {
+        let client = Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner));
+        // What it has to say of its connections; the consumer that reads says the same, aloud.
+        while client.poll(Duration::ZERO).is_some() {}
+        client
+    }
+
+    /// Gives a client up that has not answered a question to the coordinator, and the question with it: librdkafka (2.12.1)
+    /// aborts the process where such a question has timed out by the time that the coordinator can be reached again.
+    fn give_up(&self, unanswered: Arc<BaseConsumer>) {
+        let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&current, &unanswered)
+            && let Ok(new) = client(&self.settings, &[])
+        {
+            *current = Arc::new(new);
+        }
+        drop(current);
+        // To close a client may take a while, and nobody has to wait for it.
+        let closing = std::thread::Builder::new().name("inquiry-end".to_owned());
+        if let Err(error) = closing.spawn(move || drop(unanswered)) {
+            tracing::debug!(%error, "no thread to close a client on");
+        }
     }
 
     /// The group's offset of each partition, in one request.
@@ -124,21 +151,26 @@ impl Inquiry {
         for partition in partitions {
             list.add_partition(&self.topic, *partition);
         }
-        let client = self.client.inner().native_ptr();
+        let asked = self.client();
+        let client = asked.client().native_ptr();
         let op = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
-        // SAFETY: the client lives as long as `self`; what is made here is destroyed once, after its last use; librdkafka
+        // SAFETY: the client lives as long as `asked`; what is made here is destroyed once, after its last use; librdkafka
         // copies the list and the group's name.
         let event = unsafe {
-            let options = Options::new(client, op, timeout);
+            let options = Options::new(client, op, timeout + GIVEN_UP_WITHIN);
             ignore(rd_kafka_AdminOptions_set_require_stable_offsets(options.0, 1));
             let mut request = [rd_kafka_ListConsumerGroupOffsets_new(self.group.as_ptr(), list.ptr())];
             let event = Event::wait(client, timeout, |queue| {
                 rd_kafka_ListConsumerGroupOffsets(client, request.as_mut_ptr(), 1, options.0, queue);
             });
             request.into_iter().for_each(|request| rd_kafka_ListConsumerGroupOffsets_destroy(request));
-            event?
+            event
         };
-        event.group_offsets()?.into_iter().map(Element::into_answer).collect()
+        let Some(event) = event else {
+            self.give_up(asked);
+            return Err(NoAnswer::local("no answer in time"));
+        };
+        event.succeeded()?.group_offsets()?.into_iter().map(Element::into_answer).collect()
     }
 
     /// Where each partition begins and ends. A partition that the broker does not speak for, as while it has no leader, is
@@ -158,7 +190,7 @@ impl Inquiry {
     /// librdkafka takes what it last heard of the topic for final: partitions that were added since, or had no leader
     /// then, stay unknown to it for many minutes. The next question finds what this brings.
     fn look_anew(&self, timeout: Duration) {
-        if let Err(error) = self.client.inner().fetch_metadata(Some(&self.topic), timeout) {
+        if let Err(error) = self.client().fetch_metadata(Some(&self.topic), timeout) {
             tracing::debug!(%error, topic = self.topic, "cannot ask for the topic's partitions");
         }
     }
@@ -194,14 +226,16 @@ impl Inquiry {
             list.add_partition_offset(&self.topic, *partition, place)
                 .map_err(|error| NoAnswer::local(&error.to_string()))?;
         }
-        let client = self.client.inner().native_ptr();
+        let asked = self.client();
+        let client = asked.client().native_ptr();
         // SAFETY: as in `committed`.
         let event = unsafe {
             let options = Options::new(client, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, timeout);
             ignore(rd_kafka_AdminOptions_set_isolation_level(options.0, isolation));
-            Event::wait(client, timeout, |queue| rd_kafka_ListOffsets(client, list.ptr(), options.0, queue))?
+            Event::wait(client, timeout + GRACE, |queue| rd_kafka_ListOffsets(client, list.ptr(), options.0, queue))
         };
-        let mut answers = event.listed_offsets()?;
+        let event = event.ok_or_else(|| NoAnswer::local("no answer in time"))?;
+        let mut answers = event.succeeded()?.listed_offsets()?;
         if let Some(refused) = answers.iter().filter_map(Element::failure).find(|failure| failure.hopeless) {
             return Err(refused);
         }
@@ -289,8 +323,11 @@ impl Drop for Event {
 /// Time for librdkafka to say by itself that a request has timed out.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// A question to the coordinator must not time out by itself before its client is gone; see [`Inquiry::give_up`].
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(600);
+
 impl Event {
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its answer; `None`: there is none in time.
     ///
     /// # Safety
     /// `client` is a live client, and `send` hands the queue to one request only.
@@ -298,26 +335,27 @@ impl Event {
         client: *mut rd_kafka_t,
         timeout: Duration,
         send: impl FnOnce(*mut rd_kafka_queue_t),
-    ) -> Result<Self, NoAnswer> {
+    ) -> Option<Self> {
         // SAFETY: the queue is destroyed once; an answer that comes later is dropped by librdkafka.
         let event = unsafe {
             let queue = rd_kafka_queue_new(client);
             send(queue);
-            let event = rd_kafka_queue_poll(queue, millis(timeout + GRACE));
+            let event = rd_kafka_queue_poll(queue, millis(timeout));
             rd_kafka_queue_destroy(queue);
             event
         };
-        if event.is_null() {
-            return Err(NoAnswer::local("no answer in time"));
-        }
-        let event = Self(event);
+        (!event.is_null()).then_some(Self(event))
+    }
+
+    /// The failure of the whole request, if it is one.
+    fn succeeded(&self) -> Result<&Self, NoAnswer> {
         // SAFETY: the event is live; its words live as long as it does.
         unsafe {
-            let code = rd_kafka_event_error(event.0);
+            let code = rd_kafka_event_error(self.0);
             if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Ok(event);
+                return Ok(self);
             }
-            let words = rd_kafka_event_error_string(event.0);
+            let words = rd_kafka_event_error_string(self.0);
             let mut failure = NoAnswer::of(RDKafkaErrorCode::from(code));
             if !words.is_null() {
                 failure.cause = CStr::from_ptr(words).to_string_lossy().into_owned();
