@@ -207,7 +207,8 @@ mod tests {
         /// With C at 1,000 and the log from 0.
         fn open(&self) -> Result<Past, String> {
             let (committed, metadata) = (Some(1_000), self.metadata.clone());
-            let assignment = Assignment { partition: 0, committed, metadata, log_start: 0, log_end: 2_000, stable_end: 2_000 };
+            let assignment =
+                Assignment { partition: 0, committed, metadata, log_start: 0, log_end: 2_000, stable_end: 2_000 };
             let start = Start { read_from: self.applied.unwrap_or(0), live_from: 1_000, gap: Gap::default() };
             let applied = self.applied.map(|applied| (applied, self.copy.as_bytes()));
             let opening = Opening { assignment: &assignment, start, applied, on_incomplete: self.on_incomplete };
