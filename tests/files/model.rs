@@ -71,7 +71,7 @@ fn model(events: &[Event], rules: Rules) -> Vec<Outcome> {
         outcomes.push(outcome);
         let Some(time) = event.time else { continue };
         times.push(time);
-        if times.len() % BLOCK == 0 {
+        if times.len().is_multiple_of(BLOCK) {
             clock = median_of_medians(&times);
         }
     }

@@ -53,13 +53,11 @@ pub struct Group {
 }
 
 /// Runs a suite whose groups say each what they need.
-#[must_use]
 pub fn run_groups(groups: &[Group]) -> Conclusion {
     run_with(Arguments::from_args(), groups)
 }
 
 /// Runs a suite that needs a broker, `threads` tests at a time unless the command line says otherwise.
-#[must_use]
 pub fn run_with_broker(groups: &[Group], threads: usize) -> Conclusion {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(threads);

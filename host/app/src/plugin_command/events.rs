@@ -135,7 +135,7 @@ impl Layout {
     }
 
     /// Where the scorer's fields stand, and in what, where that is not the event.
-    fn spans(&mut self, event: &[u8]) -> Result<(Vec<Range<u32>>, Option<Vec<u8>>), String> {
+    fn spans(&mut self, event: &[u8]) -> Result<Spans, String> {
         if self.scorer_reads_payload {
             return Ok((Vec::new(), None));
         }
@@ -144,6 +144,9 @@ impl Layout {
         Ok((self.projection.spans().to_vec(), self.projection.spans_text().map(<[u8]>::to_vec)))
     }
 }
+
+/// Ranges of fields, and the text that they stand in where that is not the event.
+type Spans = (Vec<Range<u32>>, Option<Vec<u8>>);
 
 fn fields(input: Option<&Input>) -> Option<&[String]> {
     match input {

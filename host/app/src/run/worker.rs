@@ -598,8 +598,8 @@ enum Outcome {
 
 /// Why a partition is held. The ways out of a breaker are said beside it.
 fn why_held(error: &LineError) -> String {
-    match error {
-        LineError::Breaker { offset, reason, .. } => format!("from offset {offset}: {reason}"),
-        error => error.to_string(),
+    if let LineError::Breaker { offset, reason, .. } = error {
+        return format!("from offset {offset}: {reason}");
     }
+    error.to_string()
 }

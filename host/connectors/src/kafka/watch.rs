@@ -98,7 +98,9 @@ impl TopicWatch {
 
     fn all(&self, partitions: i32) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        (0..partitions).for_each(|partition| drop(list.add_partition(&self.settings.topic, partition)));
+        for partition in 0..partitions {
+            list.add_partition(&self.settings.topic, partition);
+        }
         list
     }
 

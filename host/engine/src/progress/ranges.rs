@@ -40,10 +40,16 @@ impl Ranges {
                 before.last = offset;
                 if joins_next {
                     let next = self.runs.remove(after);
-                    self.runs.iter_mut().nth(after - 1).into_iter().for_each(|run| run.last = next.last);
+                    if let Some(run) = self.runs.get_mut(after - 1) {
+                        run.last = next.last;
+                    }
                 }
             }
-            None if joins_next => self.runs.iter_mut().nth(after).into_iter().for_each(|run| run.first = offset),
+            None if joins_next => {
+                if let Some(run) = self.runs.get_mut(after) {
+                    run.first = offset;
+                }
+            }
             None => self.runs.insert(after, Run { first: offset, last: offset }),
         }
     }
