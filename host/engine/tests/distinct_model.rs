@@ -90,7 +90,7 @@ impl Partition {
         }
         let mut rounds = 0;
         while !self.rule.wanted().is_empty() {
-            let look = |offset: i64| events[usize::try_from(offset).expect("few records")].look;
+            let look = |offset: i64| events[usize::try_from(offset).unwrap_or_default()].look;
             let score = |pair: &engine::distinct::Pair| {
                 similarity(look(from as i64 + i64::from(pair.record)), look(pair.original.offset))
             };
