@@ -1,3 +1,5 @@
+//! The progress record: its text, its bounds, and what strangers may have written in its place.
+
 use proptest::prelude::*;
 
 use super::ranges::Run;
