@@ -33,6 +33,9 @@ const SLOW: u32 = 2_500_000;
 /// Events of the tests with a slow plugin; as a batch takes seconds, few batches.
 const SLOW_EVENTS: usize = 6_000;
 
+/// Scenes in which a worker may be late; it is in more than half of them.
+const LATE_SCENES: usize = 6;
+
 /// A plugin that counts up to this number on every event.
 fn slow(count: u32) -> Vec<u8> {
     let text = include_str!("../../host/plugin/tests/common/evil.wat");
@@ -76,20 +79,32 @@ fn run_late(scene: &Scene, component: &std::path::Path, more: &[&str]) -> (Vec<S
     (texts, log)
 }
 
+/// Whether the second host's request meets the first in the middle of a batch or near its end is a matter of chance: scenes
+/// are made until it was late in one, and the promise holds in all of them.
+fn until_late(name: &str, more: &[&str], check: impl Fn(&[String], &str)) {
+    for scene in 1..=LATE_SCENES {
+        let (scene, component) = slow_scene(&format!("{name}-{scene}"));
+        let (texts, log) = run_late(&scene, &component, more);
+        check(&texts, &log);
+        if log.contains("did not release its partitions in time") {
+            return;
+        }
+    }
+    panic!("the worker was late in none of {LATE_SCENES} scenes");
+}
+
 fn a_late_worker_commits_nothing() {
-    let (scene, component) = slow_scene("late");
-    let (texts, log) = run_late(&scene, &component, &[]);
-    assert!(log.contains("did not release its partitions in time"), "the worker was not late:\n{log}");
-    let distinct: BTreeSet<_> = texts.iter().collect();
-    assert_eq!((texts.len(), distinct.len()), (SLOW_EVENTS, SLOW_EVENTS), "events out, and distinct ones\n{log}");
+    until_late("late", &[], |texts, log| {
+        let distinct: BTreeSet<_> = texts.iter().collect();
+        assert_eq!((texts.len(), distinct.len()), (SLOW_EVENTS, SLOW_EVENTS), "events out, and distinct ones\n{log}");
+    });
 }
 
 fn a_late_worker_at_least_once_loses_nothing() {
-    let (scene, component) = slow_scene("late-once");
-    let (texts, log) = run_late(&scene, &component, &["--delivery", "at-least-once"]);
-    assert!(log.contains("did not release its partitions in time"), "the worker was not late:\n{log}");
-    let distinct: BTreeSet<_> = texts.iter().collect();
-    assert_eq!(distinct.len(), SLOW_EVENTS, "{log}");
+    until_late("late-once", &["--delivery", "at-least-once"], |texts, log| {
+        let distinct: BTreeSet<_> = texts.iter().collect();
+        assert_eq!(distinct.len(), SLOW_EVENTS, "{log}");
+    });
 }
 
 /// A transaction with offsets of the host's group that nobody has ended yet.

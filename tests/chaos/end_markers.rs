@@ -66,23 +66,33 @@ pub(crate) fn a_broker_that_may_lose_end_markers_is_outlived() {
     finish(chaos, host, stuck > 0);
 }
 
-/// Waits until the host has committed more than it had, or is stuck.
+/// Waits until the host has committed more of every partition than it had, or is stuck with some.
 fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
     let scene = &chaos.scene;
     let progress = scene.broker.progress(&scene.group, &scene.input, scene.partitions);
+    let ends = scene.broker.ends(&scene.input, PARTITIONS);
     let deadline = Instant::now() + STUCK_AFTER;
-    let from = progress.records();
+    let from = progress.committed();
+    let standing = |now: &[Option<i64>]| -> Vec<i32> {
+        let stands = |p: &i32| {
+            let p = usize::try_from(*p).expect("a partition");
+            now[p] == from[p] && now[p] < Some(ends[p])
+        };
+        (0..PARTITIONS).filter(stands).collect()
+    };
     while Instant::now() < deadline {
         assert!(host.running.is_running(), "the host has ended of waiting:\n{}", host.running.stderr());
-        let records = progress.records();
-        if records > from || records >= chaos.events {
+        if standing(&progress.committed()).is_empty() {
             return After::WentOn;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     let pending = scene.broker.undecided(&scene.group, &scene.input, PARTITIONS);
-    assert!(!pending.is_empty(), "no offset is pending, and yet the host stands still:\n{}", host.running.stderr());
-    After::Stuck(pending)
+    let standing = standing(&progress.committed());
+    let without_reason: Vec<_> = standing.iter().filter(|p| !pending.contains(p)).collect();
+    let log = host.running.stderr();
+    assert!(without_reason.is_empty(), "{without_reason:?} stand still, and no offset of them is pending:\n{log}");
+    if pending.is_empty() { After::WentOn } else { After::Stuck(pending) }
 }
 
 /// It lives, is not ready, and names a transactional id that an operator has to look at.
