@@ -11,7 +11,7 @@ check_skip
 export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
-export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-12}
+export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16}
 only=${ONLY:-line explain boundary poison languages files kafka latency}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")

@@ -27,8 +27,8 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 /// Before the plan starts so many events go all the way, so that connections are made and code is compiled.
 const WARM_UP_EVENTS: usize = 2_000;
 
-/// Events of the first two seconds find what else is cold.
-const WARM_UP_SECONDS: usize = 2;
+/// Events of the first seconds find what else is cold.
+const WARM_UP_SECONDS: usize = 4;
 
 /// What has not come out by then is lost or stuck.
 const LATE_MAX: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ fn main() {
         println!("######## NOT RUN: latency (KAFKA_HOSTS is not set) ########");
         std::process::exit(1);
     }
-    let (rate, seconds) = (number("RATE", 20_000), number("LATENCY_SECONDS", 12));
+    let (rate, seconds) = (number("RATE", 20_000), number("LATENCY_SECONDS", 16));
     let (rounds, partitions) = (number("ROUNDS", 3), number("PARTITIONS", 4));
     let host_args: Vec<String> = words("HOST_ARGS");
     println!(
@@ -173,11 +173,20 @@ impl Run<'_> {
 
     /// Sends each event as soon as it is due. Returns how far behind the plan each was sent.
     fn generate(&self, broker: &Broker, topic: &str, start: &OnceLock<Instant>, ready: &AtomicUsize) -> Figures {
-        let producer = broker.producer(&[("linger.ms", PRODUCER_LINGER_MS), ("compression.codec", "snappy")]);
+        let producer = broker.producer(&[
+            ("linger.ms", PRODUCER_LINGER_MS),
+            ("compression.codec", "snappy"),
+            // Few requests under way, as with any producer of today: without that bound a broker that is slow for a moment
+            // gets ever more and ever smaller batches, and does not catch up.
+            ("enable.idempotence", "true"),
+        ]);
         let mut behind = Vec::with_capacity(self.plan.events);
         let partitions = usize::try_from(self.partitions).expect("not negative");
+        // Within a millisecond to one partition, as the usual partitioner does it with events without a key.
+        let a_millisecond = self.plan.rate.div_ceil(1_000);
         let send_event = |number: usize| {
-            let (payload, partition) = (event(number), i32::try_from(number % partitions).expect("few"));
+            let partition = i32::try_from(number / a_millisecond % partitions).expect("few");
+            let payload = event(number);
             send(&producer, BaseRecord::<[u8], [u8]>::to(topic).partition(partition).payload(payload.as_bytes()));
         };
         (self.plan.events..self.plan.events + WARM_UP_EVENTS).for_each(send_event);

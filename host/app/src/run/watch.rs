@@ -15,7 +15,7 @@ use super::{RunError, Stop};
 use crate::settings::kafka::OffsetReset;
 
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How soon a stop is noticed.
 const STOP_LOOK: Duration = Duration::from_millis(200);

@@ -228,12 +228,19 @@ const PROPERTIES_OF_THE_HOST: &[(&str, &str)] = &[
     ("sasl.password", "use --kafka-sasl-password"),
 ];
 
+const LINGER: &str = "kafka-producer-linger-ms";
+
+/// The default at least once, where an event is seen as soon as it is sent. With exactly-once it is seen when its
+/// transaction is committed, which sends what has been gathered, so that a longer wait only saves requests.
+const LINGER_AT_LEAST_ONCE_MS: &str = "2";
+
 /// Fills in what follows from other settings, and says so.
 pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), SettingsError> {
     if typed.text("late-topic").is_some() && !typed.given("late") {
         typed.derive("late", "topic".into(), "late-topic is set".into());
     }
     derive_protocol(typed)?;
+    derive_workers(typed)?;
     if exactly_once(typed)? {
         derive_timeouts(typed, notes)?;
         explain_prefix(typed);
@@ -244,6 +251,9 @@ pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), S
                 .filter(|flag| typed.given(flag))
                 .map(|flag| format!("{flag} has no effect with --delivery at-least-once, which has no transactions")),
         );
+        if !typed.given(LINGER) {
+            typed.derive(LINGER, LINGER_AT_LEAST_ONCE_MS.into(), "nothing waits for a commit at least once".into());
+        }
     }
     if typed.given("poll-timeout-secs") && poll_timeout(typed)? > POLL_WAIT_MAX {
         notes.push("poll-timeout-secs is longer than 0.1 s, the longest that a poll ever waits".into());
@@ -253,6 +263,16 @@ pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), S
 
 fn exactly_once(typed: &Typed) -> Result<bool, SettingsError> {
     typed.need("delivery", |text| units::one_of(text, &[("exactly-once", true), ("at-least-once", false)]))
+}
+
+/// More workers than processors decide no faster, and each has transactions of its own, which all cost the broker work.
+fn derive_workers(typed: &mut Typed) -> Result<(), SettingsError> {
+    const WORKERS: &str = "worker-threads";
+    let processors = std::thread::available_parallelism().map_or(usize::MAX, usize::from);
+    if !typed.given(WORKERS) && typed.need(WORKERS, units::count)? > processors {
+        typed.derive(WORKERS, processors.to_string(), "there are no more processors".into());
+    }
+    Ok(())
 }
 
 pub(super) fn derive_protocol(typed: &mut Typed) -> Result<(), SettingsError> {
@@ -413,7 +433,7 @@ pub(super) fn producer(typed: &Typed) -> Result<ProducerConfig, SettingsError> {
     Ok(ProducerConfig {
         linger: Duration::from_millis(
             typed
-                .need("kafka-producer-linger-ms", |text| {
+                .need(LINGER, |text| {
                     text.parse::<u32>()
                         .ok()
                         .filter(|&ms| ms <= 900_000)

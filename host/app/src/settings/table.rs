@@ -412,8 +412,12 @@ pub const SETTINGS: &[Setting] = &[
         "After this the broker aborts a transaction\n\nRaised to KAFKA_MESSAGE_TIMEOUT_MS where only that one is set.",
     )
     .or("15000"),
-    plain(KafkaOutput, "commit-interval-ms", "MS", "How long outputs are gathered into one transaction").or("100"),
-    plain(KafkaOutput, "kafka-producer-linger-ms", "MS", "How long the producer waits to fill a request").or("20"),
+    plain(KafkaOutput, "commit-interval-ms", "MS", "How long outputs are gathered into one transaction\n\nMost of an event's way \
+         through the host with exactly-once. Shorter: earlier, and more work for the broker.")
+        .or("20"),
+    plain(KafkaOutput, "kafka-producer-linger-ms", "MS", "How long the producer waits to fill a request; 2 unless exactly-once\n\n\
+         With exactly-once a commit sends what has been gathered, so that a longer wait costs nothing.")
+        .or("10"),
     plain(KafkaOutput, "kafka-producer-queue-mib", "MIB", "Most memory of the producer's queue").or("400"),
     plain(KafkaOutput, "kafka-producer-queue-messages", "N", "Most messages in the producer's queue").or("10000000"),
     plain(
@@ -476,7 +480,9 @@ pub const SETTINGS: &[Setting] = &[
          count, that holds big events back. The state's memory is not part of it.",
     )
     .or("512MiB"),
-    plain(Limits, "worker-threads", "N", "Threads that decide batches; a partition belongs to one of them").or("4"),
+    plain(Limits, "worker-threads", "N", "Threads that decide batches; a partition belongs to one of them\n\nOr as many as \
+         there are processors, where these are fewer: each has transactions of its own.")
+        .or("4"),
     plain(Operation, "bind-host", "HOST", "Address of the HTTP server").or("0.0.0.0"),
     plain(
         Operation,
