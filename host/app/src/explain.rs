@@ -10,6 +10,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use connectors::kafka::KEY_BYTES_MAX;
+use connectors::{Lane, Origin, Outgoing, Sink};
 use engine::decide::Candidate;
 use engine::entry::{Entry, Write};
 use engine::fields::{Column, FieldBatch};
@@ -23,7 +25,7 @@ use state::{Originals, PartitionStore};
 
 use crate::dump::Dumper;
 use crate::insights::{Explained, Findings, Likeness, uuid_similarity};
-use crate::letters::{Compared, Letter, Letters};
+use crate::letters::{Compared, Cut, Letter, Letters};
 use crate::line::{LineError, PluginCost, Rules};
 use crate::plugins::Plugins;
 use crate::settings::config::OnPluginFailure;
@@ -73,8 +75,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) fingerprinter: &'a Fingerprinter,
     /// Records before this are replayed.
     pub(crate) live_from: Offset,
-    /// Whether somebody reads the records of duplicates.
-    pub(crate) wants_letters: bool,
+    /// Who takes the records of duplicates, if somebody reads them.
+    pub(crate) letters_to: Option<&'a dyn Sink>,
 }
 
 impl<'a> Batch<'a> {
@@ -485,7 +487,7 @@ impl Explainer {
                 rows: comparison.ok().map(Compared::to_rows),
                 remaining: duplicates.len() - 1 - fact.nth,
             });
-            if batch.wants_letters && !forwarded {
+            if let Some(sink) = batch.letters_to.filter(|_| !forwarded) {
                 let letter = Letter {
                     source: &self.source,
                     record,
@@ -501,9 +503,30 @@ impl Explainer {
                     uuid_similarity,
                     comparison,
                 };
-                self.letters.write(&letter, &mut texts.data);
+                write_to_fit(&self.letters, &letter, sink, &mut texts.data);
             }
             texts.end_value();
+        }
+    }
+}
+
+/// Appends the record of a duplicate, with no more left out than has to be for the lane to take it. What it does not take
+/// however much is left out stays as short as it gets, for whoever sends it to find out.
+fn write_to_fit(letters: &Letters, letter: &Letter<'_>, sink: &dyn Sink, out: &mut Vec<u8>) {
+    let start = out.len();
+    for cut in Cut::ALL {
+        out.truncate(start);
+        letters.write(letter, cut, out);
+        let record = Outgoing {
+            origin: Origin { partition: letter.source.partition, offset: letter.record.offset() },
+            key: Some(&[0; KEY_BYTES_MAX]),
+            payload: out.get(start..),
+            timestamp: None,
+            headers_of: None,
+            extra_headers: &[],
+        };
+        if sink.refusal(Lane::Duplicates, &record).is_none() {
+            return;
         }
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use connectors::Outgoing;
 use connectors::kafka::{Delivery, KafkaFailure, KafkaProducer, check_topics};
+use connectors::{Lane, Origin, Outgoing};
 
 use crate::exit::ExitCode;
 use crate::generate::{Event, GenerateError, Generator, Truth};
@@ -115,6 +115,7 @@ impl Target {
             }
             Self::Topic { producer, topic } => {
                 let record = Outgoing {
+                    origin: Origin::default(),
                     key: payload.get(event.distinct_id.clone()),
                     payload: Some(payload),
                     timestamp: None,
@@ -122,7 +123,7 @@ impl Target {
                     extra_headers: &[],
                 };
                 let partition = i32::try_from(event.partition).ok();
-                Ok(producer.send_to(topic, partition, &record)?)
+                Ok(producer.send_to(topic, partition, Lane::Output, &record)?)
             }
         }
     }

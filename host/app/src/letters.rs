@@ -13,6 +13,42 @@ use sha2::{Digest, Sha256};
 
 use crate::insights::{Likeness, Rows};
 
+/// What is left out of a record so that a topic takes it, each step with all that the steps before it leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cut {
+    Nothing,
+    /// The original, or the fields of it that are kept.
+    Original,
+    /// The duplicate too: neither event is in it.
+    Events,
+    /// The values of what changed.
+    Values,
+    /// What changed, and what did not.
+    Lists,
+    /// Keys and uuids, in whose place digests stand.
+    Texts,
+}
+
+impl Cut {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Nothing, Self::Original, Self::Events, Self::Values, Self::Lists, Self::Texts];
+
+    /// The members that are not what they would be.
+    fn members(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::Original => &["original"],
+            Self::Events => &["original", "duplicate"],
+            Self::Values => &["original", "duplicate", "values"],
+            Self::Lists => &["original", "duplicate", "values", "changed", "same"],
+            Self::Texts => &["original", "duplicate", "values", "changed", "same", "key", "uuid"],
+        }
+    }
+}
+
+/// Bytes of a key or a uuid in a record that had to be cut that far.
+const TEXT_BYTES_MAX: usize = 256;
+
 /// What never changes between records of a run.
 pub(crate) struct Letters {
     /// `"extractor":{...},"scorer":{...}`.
@@ -75,37 +111,34 @@ impl Letters {
         if !self.redact {
             return String::from_utf8_lossy(key);
         }
-        let text = Sha256::digest(key).iter().fold("sha256:".to_owned(), |mut text, byte| {
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        });
-        Cow::Owned(text)
+        Cow::Owned(digest(key))
     }
 
     /// Appends the record of a duplicate: one JSON object, and one line to every reader of lines.
-    pub(crate) fn write(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, letter: &Letter<'_>, cut: Cut, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(b"{\"version\":1,\"key\":");
-        push_text(out, letter.key);
+        quote(&shown(letter.key.as_bytes(), cut), out);
         out.extend_from_slice(b",\"outcome\":\"");
         out.extend_from_slice(letter.likeness.as_str().as_bytes());
         out.push(b'"');
+        push_cut(out, cut);
         push_number(out, "count", letter.count);
         push_number(out, "distinct_uuids", letter.uuids.map(|(distinct, _)| distinct));
         if let Some((_, exact)) = letter.uuids {
             push_member(out, "distinct_uuids_exact", if exact { "true" } else { "false" });
         }
         push_number(out, "uuid_similarity", letter.uuid_similarity);
-        self.push_comparison(letter, out);
+        self.push_comparison(letter, cut, out);
         out.push(b',');
         out.extend_from_slice(self.plugins.as_bytes());
-        self.push_original(letter, out);
-        self.push_duplicate(letter, out);
+        self.push_original(letter, cut, out);
+        self.push_duplicate(letter, cut, out);
         out.push(b'}');
         one_line(out, start);
     }
 
-    fn push_comparison(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
+    fn push_comparison(&self, letter: &Letter<'_>, cut: Cut, out: &mut Vec<u8>) {
         let compared = match letter.comparison {
             Ok(compared) => compared,
             Err(reason) => {
@@ -118,14 +151,15 @@ impl Letters {
         push_number(out, "property_similarity", Some(compared.score.property_similarity));
         out.extend_from_slice(b",\"changed\":[");
         let mut separator: &[u8] = b"";
-        for row in compared.rows(Verdict::Changed) {
+        let is_listed = |_: &usize| cut < Cut::Lists;
+        for row in compared.rows(Verdict::Changed).filter(is_listed) {
             out.extend_from_slice(separator);
             separator = b",";
-            self.push_change(compared.pairs, row, out);
+            self.push_change(compared.pairs, row, cut, out);
         }
         out.extend_from_slice(b"],\"same\":[");
         separator = b"";
-        for row in compared.rows(Verdict::Same) {
+        for row in compared.rows(Verdict::Same).filter(is_listed) {
             out.extend_from_slice(separator);
             separator = b",";
             quote(compared.pairs.paths.get(row).unwrap_or_default(), out);
@@ -133,7 +167,7 @@ impl Letters {
         out.push(b']');
     }
 
-    fn push_change(&self, pairs: &PairBatch, row: usize, out: &mut Vec<u8>) {
+    fn push_change(&self, pairs: &PairBatch, row: usize, cut: Cut, out: &mut Vec<u8>) {
         let kind = |kinds: &[u8]| kinds.get(row).copied().unwrap_or(Kind::Absent as u8);
         let (original, duplicate) = (kind(&pairs.original_kinds), kind(&pairs.duplicate_kinds));
         let absent = Kind::Absent as u8;
@@ -145,7 +179,7 @@ impl Letters {
             (false, true) => b"\"removed\"",
             (false, false) => b"\"changed\"",
         });
-        if !self.redact {
+        if !self.redact && cut < Cut::Values {
             out.extend_from_slice(b",\"original\":");
             push_value(out, original, pairs.originals.get(row).unwrap_or_default());
             out.extend_from_slice(b",\"duplicate\":");
@@ -154,12 +188,12 @@ impl Letters {
         out.push(b'}');
     }
 
-    fn push_original(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
-        let uuid = letter.original.and_then(Kept::uuid);
+    fn push_original(&self, letter: &Letter<'_>, cut: Cut, out: &mut Vec<u8>) {
+        let uuid = letter.original.and_then(Kept::uuid).map(|uuid| shown(uuid, cut));
         // Where events have no time the state counts by its clock, which is nothing to tell of an event.
         let time = letter.time.and(letter.original_time);
-        push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid);
-        if let Some(kept) = letter.original.filter(|_| !self.redact) {
+        push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid.as_deref());
+        if let Some(kept) = letter.original.filter(|_| !self.redact && cut < Cut::Original) {
             let whole = match kept.form() {
                 Form::Payload => true,
                 Form::Values => self.roots.iter().any(String::is_empty),
@@ -174,9 +208,10 @@ impl Letters {
         out.push(b'}');
     }
 
-    fn push_duplicate(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
-        push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, letter.uuid);
-        if !self.redact {
+    fn push_duplicate(&self, letter: &Letter<'_>, cut: Cut, out: &mut Vec<u8>) {
+        let uuid = letter.uuid.map(|uuid| shown(uuid, cut));
+        push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, uuid.as_deref());
+        if !self.redact && cut < Cut::Events {
             out.extend_from_slice(b",\"event\":");
             let payload = letter.record.payload().unwrap_or_default();
             if self.opaque {
@@ -225,6 +260,31 @@ fn push_coordinates(
         Some(uuid) => quote(uuid, out),
         None => out.extend_from_slice(b"null"),
     }
+}
+
+/// A key or a uuid, or its digest where it is long and the record has to be short.
+fn shown(text: &[u8], cut: Cut) -> Cow<'_, [u8]> {
+    if cut < Cut::Texts || text.len() <= TEXT_BYTES_MAX {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(digest(text).into_bytes())
+}
+
+fn digest(text: &[u8]) -> String {
+    Sha256::digest(text).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Names what was left out or stands in another form.
+fn push_cut(out: &mut Vec<u8>, cut: Cut) {
+    if cut == Cut::Nothing {
+        return;
+    }
+    push_member(out, "cut", "");
+    // Names are always JSON, and a vector takes every byte.
+    let _infallible = serde_json::to_writer(out, cut.members());
 }
 
 /// What need not be JSON: a string, or hexadecimal where it is not UTF-8.

@@ -2,12 +2,13 @@
 //! It does not read or commit: a driver brings batches, and says when what was sent is committed.
 
 mod distinct;
+mod unsendable;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{OFFSET_HEADER, PARTITION_HEADER, TOPIC_HEADER};
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::{Lane, Origin, Outgoing, Sink, SinkError, Unsendable};
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
 use engine::distinct::Distinct;
 use engine::entry::Found;
@@ -26,9 +27,12 @@ use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wan
 use crate::insights::Findings;
 use crate::past::Past;
 use crate::plugins::Plugins;
-use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
+use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use crate::tally::Tally;
 use crate::times::Warnings;
+
+use unsendable::Leaving;
+pub use unsendable::Unread;
 
 /// What the operator chose about events; the same for every partition.
 #[derive(Debug, Clone)]
@@ -49,6 +53,8 @@ pub struct Rules {
     pub late: LatePolicy,
     /// What becomes of a record that the plugin fails on.
     pub on_plugin_failure: OnPluginFailure,
+    /// What becomes of a record that can leave neither by its lane nor as a dead letter.
+    pub on_unsendable: OnUnsendable,
     /// Share of the latest events, 0 to 1, on which the extractor may fail; `None`: all.
     pub breaker: Option<f64>,
     /// Where records are written down that a plugin fails on.
@@ -122,6 +128,24 @@ pub enum LineError {
         offset: Offset,
         /// What the plugin did.
         reason: String,
+    },
+    /// A record can leave neither by its lane nor as a dead letter, and the policy is to stop.
+    #[error(
+        "{partition} offset {offset} cannot leave by its lane, {}: {cause}. nothing of it was sent or committed. ways out: let \
+         the topic or the producer take it (max.message.bytes, message.timestamp.after.max.ms and the like; \
+         --kafka-property producer.message.max.bytes); name a --dead-letter-topic, where it goes without its payload; or \
+         --on-unsendable skip, which drops and counts such records",
+        lane.name()
+    )]
+    Unsendable {
+        /// Where the record is.
+        partition: TopicPartition,
+        /// Its offset.
+        offset: Offset,
+        /// The lane.
+        lane: Lane,
+        /// What does not take it, and why.
+        cause: String,
     },
     /// The state cannot be read or written.
     #[error(transparent)]
@@ -199,6 +223,10 @@ struct Scratch {
     reasons: Vec<Reason>,
     /// Records whose event time is of no use, ascending.
     unusable: Vec<(u32, Unusable)>,
+    /// Whether a record of the batch may be one that a lane does not take.
+    is_tight: bool,
+    /// Records that could not be forwarded, ascending.
+    unsendable: Vec<(u32, Unsendable)>,
 }
 
 impl Scratch {
@@ -339,6 +367,7 @@ impl Line {
         let start = Instant::now();
         self.decode(batch);
         self.pass_exceptions_by(batch, live_from);
+        self.find_unsendable(batch, live_from, sink);
         let decoded = Instant::now();
         self.extract(batch, live_from)?;
         let extracted = Instant::now();
@@ -367,7 +396,8 @@ impl Line {
         scratch.candidates.clear();
         for (index, record) in (0..).zip(batch.iter()) {
             let time = record_time(record.timestamp());
-            scratch.candidates.push(Candidate { offset: record.offset(), time, status: KeyStatus::Invalid });
+            let (offset, status) = (record.offset(), KeyStatus::Invalid);
+            scratch.candidates.push(Candidate { offset, time, status, sendable: true });
             let decoded = match record.payload() {
                 None => Err("the payload is null (a tombstone)".to_owned()),
                 Some(payload) => match self.projection.project(payload, &mut scratch.fields) {
@@ -543,7 +573,7 @@ impl Line {
             wanted: &scratch.wanted,
             fingerprinter: &self.fingerprinter,
             live_from,
-            wants_letters: sink.has(Lane::Duplicates),
+            letters_to: sink.has(Lane::Duplicates).then_some(sink),
         };
         self.explainer.keep(&batch, &scratch.decisions.writes, &mut self.store)?;
         scratch.duplicates.clear();
@@ -564,12 +594,14 @@ impl Line {
         let mut reasons = scratch.reasons.iter().peekable();
         let mut unusable = scratch.unusable.iter().peekable();
         let mut without_memory = scratch.decisions.without_memory.iter().peekable();
+        let mut unsendable = scratch.unsendable.iter().peekable();
         let (mut event, mut duplicate) = (0, 0);
         for (index, (record, outcome)) in (0_u32..).zip(batch.iter().zip(&scratch.decisions.outcomes)) {
             let reason = reasons.next_if(|reason| reason.record == index);
             while reasons.next_if(|reason| reason.record == index).is_some() {}
             let unusable = unusable.next_if(|(record, _)| *record == index).map(|(_, unusable)| *unusable);
             let without_memory = without_memory.next_if_eq(&&index).is_some();
+            let unsendable = unsendable.next_if(|(record, _)| *record == index).map(|(_, why)| why);
             let decoded = scratch.decoded.get(event) == Some(&index);
             let uuid =
                 scratch.fields.get(HOST_FIELDS).filter(|_| decoded).and_then(|fields| explain::uuid(fields, event));
@@ -581,23 +613,16 @@ impl Line {
                 continue;
             }
             let told = self.explainer.told(nth).filter(|_| matches!(outcome, Outcome::Duplicate { .. }));
-            let exit = self.exit(*outcome, told, reason, sink);
+            let lane = self.exit(*outcome, told, reason, sink);
+            let way = Way { source: &self.source, record, uuid, reason };
+            let letter = self.explainer.letter(nth);
+            let left = self.leave(&Leaving { way, index, outcome: *outcome, lane, letter, unsendable }, sink)?;
+            let exit = left.by;
             self.tally.count(*outcome, told, exit);
+            self.tally.count_unsendable(left.refusal);
             self.tally.count_time(unusable, without_memory);
             if let Some(past) = self.past.as_mut().filter(|_| is_undecided(*outcome, decoded, exit)) {
                 past.ledger.note(record.offset());
-            }
-            let way = Way { source: &self.source, record, uuid, reason };
-            match exit {
-                None => {}
-                Some(Lane::Output) => way.pass(Lane::Output, sink)?,
-                Some(Lane::Late) => way.pass(Lane::Late, sink)?,
-                Some(Lane::Duplicates) => {
-                    if let Some(letter) = self.explainer.letter(nth) {
-                        way.explain(letter, sink)?;
-                    }
-                }
-                Some(Lane::DeadLetter) => way.bury(sink)?,
             }
         }
         Ok(())
@@ -754,6 +779,7 @@ fn payloads(batch: &RecordBatch, decoded: &[u32]) -> FieldBatch {
 }
 
 /// A record at the end of the line.
+#[derive(Clone, Copy)]
 struct Way<'a> {
     source: &'a TopicPartition,
     record: Record<'a>,
@@ -761,53 +787,63 @@ struct Way<'a> {
     reason: Option<&'a Reason>,
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
+    fn origin(&self) -> Origin {
+        Origin { partition: self.source.partition, offset: self.record.offset() }
+    }
+
+    /// Where the record stands, in a text.
+    fn place(&self) -> String {
+        format!("{}/{}/{}", self.source.topic, self.source.partition, self.record.offset())
+    }
+
+    /// The key of what goes out: the event's uuid where there is one, of a length that a key may have.
+    fn key(&self) -> Option<Cow<'a, [u8]>> {
+        self.uuid.map(unsendable::bounded).or(self.record.key().map(Cow::Borrowed))
+    }
+
     /// Byte for byte; the key is the event's uuid where there is one.
-    fn pass(&self, lane: Lane, sink: &mut dyn Sink) -> Result<(), SinkError> {
-        sink.send(
-            lane,
-            &Outgoing {
-                key: self.uuid.or(self.record.key()),
-                payload: self.record.payload(),
-                timestamp: self.record.timestamp(),
-                headers_of: Some(self.record),
-                extra_headers: &[],
-            },
-        )
+    fn passed<'b>(&self, key: Option<&'b [u8]>) -> Outgoing<'b>
+    where
+        'a: 'b,
+    {
+        Outgoing {
+            origin: self.origin(),
+            key,
+            payload: self.record.payload(),
+            timestamp: self.record.timestamp(),
+            headers_of: Some(self.record),
+            extra_headers: &[],
+        }
     }
 
-    fn explain(&self, letter: &[u8], sink: &mut dyn Sink) -> Result<(), SinkError> {
-        sink.send(
-            Lane::Duplicates,
-            &Outgoing {
-                key: self.uuid.or(self.record.key()),
-                payload: Some(letter),
-                timestamp: self.record.timestamp(),
-                headers_of: None,
-                extra_headers: &[],
-            },
-        )
+    fn explained<'b>(&self, key: Option<&'b [u8]>, letter: &'b [u8]) -> Outgoing<'b> {
+        Outgoing {
+            origin: self.origin(),
+            key,
+            payload: Some(letter),
+            timestamp: self.record.timestamp(),
+            headers_of: None,
+            extra_headers: &[],
+        }
     }
 
-    fn bury(&self, sink: &mut dyn Sink) -> Result<(), SinkError> {
-        let (partition, offset) = (self.source.partition.to_string(), self.record.offset().to_string());
-        let (kind, text) =
-            self.reason.map_or(("key", "the plugin calls the event invalid"), |r| (r.kind, r.text.as_str()));
-        sink.send(
-            Lane::DeadLetter,
-            &Outgoing {
-                key: self.record.key(),
-                payload: self.record.payload(),
-                timestamp: self.record.timestamp(),
-                headers_of: Some(self.record),
-                extra_headers: &[
-                    ("dedup-host-reason", text),
-                    ("dedup-host-stage", kind),
-                    (TOPIC_HEADER, &self.source.topic),
-                    (PARTITION_HEADER, &partition),
-                    (OFFSET_HEADER, &offset),
-                ],
-            },
-        )
+    fn buried<'b>(&self, headers: &'b [(&'static str, &'b str)]) -> Outgoing<'b>
+    where
+        'a: 'b,
+    {
+        Outgoing {
+            origin: self.origin(),
+            key: self.record.key(),
+            payload: self.record.payload(),
+            timestamp: self.record.timestamp(),
+            headers_of: Some(self.record),
+            extra_headers: headers,
+        }
+    }
+
+    /// The stage that made a dead letter of it, and why.
+    fn stage(&self) -> (&'static str, &'a str) {
+        self.reason.map_or(("key", "the plugin calls the event invalid"), |r| (r.kind, r.text.as_str()))
     }
 }

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::Refusal;
+use connectors::kafka::UnreadableReason;
 use engine::record::TopicPartition;
 use engine::time::Unusable;
 use prometheus::{
@@ -101,6 +103,12 @@ pub mod names {
     pub const INPUT_PARTITIONS: &str = "dedup_host_input_partitions";
     /// Offsets that the log no longer had when they were needed, and that `--on-log-gap skip` did without.
     pub const LOG_GAP_OFFSETS: &str = "dedup_host_log_gap_offsets_total";
+    /// Records that their lane did not take, by reason.
+    pub const UNSENDABLE: &str = "dedup_host_unsendable_total";
+    /// 1 while a partition does not get past something that the client cannot take in, by reason.
+    pub const UNREADABLE: &str = "dedup_host_unreadable";
+    /// Offsets that `--on-unreadable skip` passed over.
+    pub const UNREADABLE_SKIPPED: &str = "dedup_host_unreadable_skipped_offsets_total";
     /// Times that another producer took a worker's transactional id.
     pub const FENCED: &str = "dedup_host_fenced_total";
     /// HTTP requests.
@@ -299,6 +307,7 @@ pub struct Metrics {
     pub group_offset_went_back: IntCounter,
     input_partitions: IntGaugeVec,
     log_gap_offsets: IntCounterVec,
+    unsendable: IntCounterVec,
     /// Times that another producer took a worker's transactional id.
     pub fenced: IntCounter,
     /// The number of the plugins in force.
@@ -341,6 +350,8 @@ struct Partitions {
     decided_without_memory: IntCounterVec,
     clock_went_back: IntCounterVec,
     breaker_open: IntGaugeVec,
+    unreadable: IntGaugeVec,
+    unreadable_skipped: IntCounterVec,
 }
 
 /// The metrics of one partition, resolved once: using them is an atomic operation each.
@@ -385,6 +396,9 @@ pub struct PartitionMetrics {
     event_times_unusable: [IntCounter; Unusable::ALL.len()],
     /// 1 while the partition is held because the plugin is broken.
     pub breaker_open: IntGauge,
+    unreadable: [IntGauge; UnreadableReason::ALL.len()],
+    /// Offsets passed over that could not be read.
+    pub unreadable_skipped: IntCounter,
 }
 
 impl PartitionMetrics {
@@ -406,6 +420,13 @@ impl PartitionMetrics {
     /// Events had times of no use, by reason in the order of [`Unusable::ALL`].
     pub fn times_unusable(&self, events: &[u64; Unusable::ALL.len()]) {
         self.event_times_unusable.iter().zip(events).for_each(|(counter, events)| counter.inc_by(*events));
+    }
+
+    /// The partition does not get past something that cannot be read; `None`: it does.
+    pub fn unreadable(&self, reason: Option<UnreadableReason>) {
+        for (of, gauge) in UnreadableReason::ALL.into_iter().zip(&self.unreadable) {
+            gauge.set(i64::from(reason == Some(of)));
+        }
     }
 
     /// Records were read and will be read again: a batch was dropped before it was decided.
@@ -491,6 +512,11 @@ impl Metrics {
                 "offsets that the log no longer had when a partition started, and that were done without",
                 &["kind"],
             )?,
+            unsendable: new.counters(
+                names::UNSENDABLE,
+                "records that their lane did not take: they left as dead letters without payload, or were dropped",
+                &["reason"],
+            )?,
             fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
             batch_records: new.histogram(
@@ -538,6 +564,7 @@ impl Metrics {
         for gap in LogGap::ALL {
             self.log_gap(*gap, 0);
         }
+        self.unsendable(&[0; Refusal::ALL.len()]);
         for kind in Rebalance::ALL {
             self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
         }
@@ -623,6 +650,13 @@ impl Metrics {
         self.log_gap_offsets.with_label_values(&[gap.as_str()]).inc_by(offsets);
     }
 
+    /// Records were not taken by their lane, by reason in the order of [`Refusal::ALL`].
+    pub fn unsendable(&self, records: &[u64; Refusal::ALL.len()]) {
+        for (reason, records) in Refusal::ALL.into_iter().zip(records) {
+            self.unsendable.with_label_values(&[reason.as_str()]).inc_by(*records);
+        }
+    }
+
     /// A request was answered; `path` comes from the closed set of routes.
     pub fn http_request(&self, path: &'static str, code: u16) {
         self.http_requests.with_label_values(&[path, code.to_string().as_str()]).inc();
@@ -687,6 +721,16 @@ impl Partitions {
                 "1 while the partition is held because the plugin is broken",
                 BY,
             )?,
+            unreadable: new.int_gauges(
+                names::UNREADABLE,
+                "1 while the partition does not get past something that the client cannot take in",
+                &["topic", "partition", "reason"],
+            )?,
+            unreadable_skipped: new.counters(
+                names::UNREADABLE_SKIPPED,
+                "offsets passed over that the client could not take in",
+                BY,
+            )?,
         })
     }
 
@@ -721,6 +765,9 @@ impl Partitions {
                 self.event_times_unusable.with_label_values(&[topic, partition, reason])
             }),
             breaker_open: self.breaker_open.with_label_values(by),
+            unreadable: UnreadableReason::ALL
+                .map(|reason| self.unreadable.with_label_values(&[topic, partition, reason.as_str()])),
+            unreadable_skipped: self.unreadable_skipped.with_label_values(by),
         }
     }
 
@@ -734,12 +781,16 @@ impl Partitions {
             &self.pauses,
             &self.decided_without_memory,
             &self.clock_went_back,
+            &self.unreadable_skipped,
         ];
         for counters in counters {
             let _ = counters.remove_label_values(by);
         }
         for reason in Unusable::ALL {
             let _ = self.event_times_unusable.remove_label_values(&[topic, partition, reason.as_str()]);
+        }
+        for reason in UnreadableReason::ALL {
+            let _ = self.unreadable.remove_label_values(&[topic, partition, reason.as_str()]);
         }
         for outcome in Outcome::ALL {
             let _ = self.decisions.remove_label_values(&[topic, partition, outcome.as_str()]);
@@ -883,7 +934,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 55, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 58, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_plugin_swaps_total{result=\"refused\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));

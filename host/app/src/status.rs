@@ -49,6 +49,9 @@ pub struct PartitionStatus {
     pub phase: Phase,
     /// Why it is there, in words; empty where the phase says it all.
     pub reason: String,
+    /// What stands in its log that the client cannot take in, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
     /// The next offset to read.
     pub position: Option<Offset>,
     /// The group's offset.
@@ -143,6 +146,7 @@ impl PartitionStatus {
         Self {
             phase,
             reason: String::new(),
+            unreadable: None,
             position: None,
             committed: None,
             applied: None,
@@ -400,6 +404,11 @@ impl Status {
             let why = if why.is_empty() { String::new() } else { format!(": {why}") };
             reasons.push(format!("{}[{}] is {phase}{why}", owned.topic, owned.partition));
         }
+        for owned in partitions {
+            let unreadable = owned.status.unreadable.iter();
+            reasons
+                .extend(unreadable.map(|why| format!("{}[{}] does not get on: {why}", owned.topic, owned.partition)));
+        }
         reasons
     }
 }
@@ -474,6 +483,10 @@ mod tests {
         });
         assert_eq!(status.snapshot().reasons, ["events[2] is replaying: 410 records to go"]);
         status.update_partition(&partition, |status| status.phase = Phase::Live);
+        assert!(status.snapshot().ready);
+        status.update_partition(&partition, |status| status.unreadable = Some("offset 7 is damaged".into()));
+        assert_eq!(status.snapshot().reasons, ["events[2] does not get on: offset 7 is damaged"]);
+        status.update_partition(&partition, |status| status.unreadable = None);
         assert!(status.snapshot().ready);
         status.stopping();
         assert_eq!(status.snapshot().reasons, ["the host is stopping"]);

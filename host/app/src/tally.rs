@@ -1,6 +1,6 @@
 //! Counts of what became of events. Every record has exactly one outcome; the balance says so.
 
-use connectors::Lane;
+use connectors::{Lane, Refusal};
 use engine::decide::Outcome;
 use engine::time::Unusable;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,12 @@ pub struct Tally {
     /// Records that left by no lane, by policy.
     #[serde(default)]
     pub dropped: u64,
+    /// Records that their lane did not take, by reason, in the order of [`Refusal::ALL`].
+    #[serde(default)]
+    pub unsendable: [u64; Refusal::ALL.len()],
+    /// Offsets that could not be read and were passed over; they are no records consumed.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 impl Tally {
@@ -84,6 +90,13 @@ impl Tally {
         self.decided_without_memory += u64::from(without_memory);
     }
 
+    /// Counts a record that its lane did not take.
+    pub(crate) fn count_unsendable(&mut self, refusal: Option<Refusal>) {
+        if let Some(count) = refusal.and_then(|refusal| self.unsendable.get_mut(refusal as usize)) {
+            *count += 1;
+        }
+    }
+
     /// Adds another tally to this one.
     pub fn add(&mut self, other: &Self) {
         self.consumed += other.consumed;
@@ -98,9 +111,11 @@ impl Tally {
         self.dropped += other.dropped;
         self.decided_without_memory += other.decided_without_memory;
         self.clock_went_back += other.clock_went_back;
+        self.unread += other.unread;
         let (mine, theirs) =
             (self.left_by.iter_mut().chain(&mut self.likeness), other.left_by.iter().chain(&other.likeness));
         let (mine, theirs) = (mine.chain(&mut self.times_unusable), theirs.chain(&other.times_unusable));
+        let (mine, theirs) = (mine.chain(&mut self.unsendable), theirs.chain(&other.unsendable));
         mine.zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
     }
 

@@ -1,7 +1,8 @@
 //! One partition with its real state and plugins against a simulated broker that aborts, crashes and forgets, from a
 //! seed. Whatever happens, the committed output is what a plain reading of the log gives, and so is what is said of each
 //! duplicate; and an event that went out as a dead letter, because the plugin of that moment failed on it, is as if it had
-//! not been there, whichever plugin reads it again. Not threads, not the network.
+//! not been there, whichever plugin reads it again; so is one that the output did not take, whatever it takes by then. Not
+//! threads, not the network.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
@@ -9,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::kafka::{OFFSET_HEADER, STAGE_HEADER};
+use connectors::{Lane, Outgoing, Refusal, Sink, SinkError, Unsendable};
 use dedup_host::line::{Line, LineError, Rules};
 use dedup_host::past::Past;
 use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
+use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use engine::decide::Window;
 use engine::progress::{Progress, Proof, Ranges, TEXT_CHARS_MAX};
 use engine::projection::{JsonIn, Numbers};
-use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use engine::record::{NewRecord, Outline, RecordBatch, TopicPartition};
 use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
 use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
@@ -32,6 +34,8 @@ struct Event {
     time: i64,
     uuid: u8,
     property: u8,
+    /// The output takes it only where its limit is high.
+    large: bool,
 }
 
 /// What is said of a duplicate: its offset, its original's, how many there were, how many uuids, and the outcome.
@@ -63,6 +67,8 @@ enum Step {
     LoseDisk,
     /// Another plugin takes over, which a commit precedes: one that fails on some events, or one that does not.
     Mend(bool),
+    /// The limit of the output is high from now on, or low.
+    Limit(bool),
     /// A crash, and an operator writes the group's offset anew, without the text beside it.
     LoseRecord,
 }
@@ -78,19 +84,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::CrashAfterCommit),
         1 => Just(Step::LoseDisk),
         2 => any::<bool>().prop_map(Step::Mend),
+        2 => any::<bool>().prop_map(Step::Limit),
         1 => Just(Step::LoseRecord),
     ];
     prop::collection::vec(step, 1..60)
 }
 
 fn log() -> impl Strategy<Value = Vec<Event>> {
-    let event = (0_u8..30, -8_000_i64..100, 0_u8..5, 0_u8..2);
+    let event = (0_u8..30, -8_000_i64..100, 0_u8..5, 0_u8..2, prop::bool::weighted(0.2));
     prop::collection::vec(event, 1..500).prop_map(|raw| {
-        let drift = |(index, (key, jitter, uuid, property)): (usize, (u8, i64, u8, u8))| Event {
+        let drift = |(index, (key, jitter, uuid, property, large)): (usize, (u8, i64, u8, u8, bool))| Event {
             key,
             time: 1_000_000 + index as i64 * 300 + jitter,
             uuid,
             property,
+            large,
         };
         raw.into_iter().enumerate().map(drift).collect()
     })
@@ -167,12 +175,17 @@ fn expected(log: &[Event], bound: f64, dead: &BTreeSet<i64>) -> (Vec<i64>, Vec<S
 struct Transaction {
     forwarded: Vec<i64>,
     said: Vec<Said>,
+    /// Records that were not decided.
     dead: Vec<i64>,
+    /// Late ones that the output did not take, which is decided all the same.
+    refused: Vec<i64>,
+    /// Offsets of records that the output does not take.
+    too_large: BTreeSet<i64>,
 }
 
 impl Transaction {
     fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { too_large: std::mem::take(&mut self.too_large), ..Self::default() };
     }
 }
 
@@ -181,7 +194,23 @@ impl Sink for Transaction {
         matches!(lane, Lane::Output | Lane::Duplicates | Lane::DeadLetter)
     }
 
+    fn takes_all(&self, _records: &Outline) -> bool {
+        self.too_large.is_empty()
+    }
+
+    fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
+        let is_refused = lane == Lane::Output && self.too_large.contains(&record.origin.offset);
+        is_refused.then(|| Unsendable { reason: Refusal::TooLarge, cause: "too large".to_owned() })
+    }
+
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+        if lane == Lane::DeadLetter {
+            let header = |name| record.extra_headers.iter().find(|(header, _)| *header == name).expect("there").1;
+            let of_stage = if header(STAGE_HEADER) == "late" { &mut self.refused } else { &mut self.dead };
+            of_stage.push(header(OFFSET_HEADER).parse().expect("a number"));
+            return Ok(());
+        }
+        assert!(self.refusal(lane, record).is_none(), "sent although it is refused");
         let json: Value = serde_json::from_slice(record.payload.expect("a payload")).expect("JSON");
         let number = |pointer: &str| json.pointer(pointer).and_then(Value::as_i64).unwrap_or(-1);
         match lane {
@@ -195,8 +224,7 @@ impl Sink for Transaction {
                 let uuids = if exact { uuids } else { u64::MAX };
                 self.said.push((number("/duplicate/offset"), number("/original/offset"), count, uuids, outcome));
             }
-            Lane::DeadLetter => self.dead.push(number("/n")),
-            Lane::Late => panic!("nobody listens to {lane:?}"),
+            Lane::DeadLetter | Lane::Late => panic!("nobody listens to {lane:?}"),
         }
         Ok(())
     }
@@ -287,6 +315,10 @@ impl<'a> World<'a> {
                 self.step(&Step::Swap);
             }
             Step::Mend(_) => {}
+            Step::Limit(is_high) => {
+                let large = (WARM as i64..).zip(self.log).filter(|(_, event)| event.large && !is_high);
+                self.transaction.too_large = large.map(|(offset, _)| offset).collect();
+            }
             Step::LoseRecord => {
                 self.metadata.clear();
                 self.is_brittle = false;
@@ -318,7 +350,7 @@ impl<'a> World<'a> {
             batch.push(NewRecord { offset: offset as i64, timestamp, key: None, payload });
         }
         for (offset, event) in (WARM..to).zip(self.log).skip(self.position.saturating_sub(WARM)) {
-            let Event { key, time, uuid, property } = event;
+            let Event { key, time, uuid, property, .. } = event;
             let payload = format!(
                 "{{\"timestamp\":0,\"distinct_id\":\"{}{key}\",\"token\":\"\",\"event\":\"\",\"n\":{offset},\"uuid\":\"{uuid}\",\
                  \"properties\":{{\"property\":{property}}}}}",
@@ -357,6 +389,7 @@ impl<'a> World<'a> {
         }
         self.committed = self.committed.max(self.position);
         self.visible.dead.append(&mut self.transaction.dead);
+        self.visible.refused.append(&mut self.transaction.refused);
         self.visible.forwarded.append(&mut self.transaction.forwarded);
         self.visible.said.append(&mut self.transaction.said);
     }
@@ -416,6 +449,7 @@ fn line(plugins: &Plugins, forward_below: Option<f64>, dir: &Path) -> Line {
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
+        on_unsendable: OnUnsendable::Stop,
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: true, forward_below, redact: false },
@@ -443,12 +477,26 @@ fn whatever_fails_many_originals_of_one_key_are_told_apart() {
 
 #[test]
 fn what_a_rollback_leaves_out_is_an_original_when_it_is_read_again() {
-    let event = |key, time| Event { key, time, uuid: 0, property: 0 };
+    let event = |key, time| Event { key, time, uuid: 0, property: 0, large: false };
     let log = [event(4, 1_000_300), event(4, 1_000_600), event(9, 1_000_900)];
     // The broken plugin makes dead letters of the first key, which were the originals of the mended one.
     let steps = [Step::Mend(false), Step::Process(WARM), Step::Process(3), Step::Abort, Step::Mend(true)];
     for forward_below in [None, Some(0.5)] {
         check(&builds(), forward_below, &log, &steps, TEXT_CHARS_MAX).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
+
+#[test]
+fn a_first_event_that_the_output_does_not_take_leaves_no_key_whatever_is_lost() {
+    let event = |time, large| Event { key: 20, time, uuid: 0, property: 0, large };
+    // Too large and first; the copy that fits is the first; then one that is too large and a duplicate.
+    let log = [event(1_000_300, true), event(1_000_600, false), event(1_000_900, true)];
+    let start = [Step::Limit(false), Step::Process(WARM), Step::Process(1), Step::Commit];
+    for lost in [Step::Crash, Step::LoseDisk, Step::Persist] {
+        for forward_below in [None, Some(0.5)] {
+            let steps = [&start[..], &[lost.clone(), Step::Limit(true), Step::Process(1), Step::Limit(false)]].concat();
+            check(&builds(), forward_below, &log, &steps, TEXT_CHARS_MAX).unwrap_or_else(|failure| panic!("{failure}"));
+        }
     }
 }
 
@@ -491,8 +539,8 @@ fn check(
         world.step(&Step::Process(33));
         world.step(&Step::Commit);
     }
-    let dead: BTreeSet<i64> = world.visible.dead.iter().copied().collect();
-    prop_assert_eq!(dead.len(), world.visible.dead.len(), "a dead letter twice");
+    let dead: BTreeSet<i64> = world.visible.dead.iter().chain(&world.visible.refused).copied().collect();
+    prop_assert_eq!(dead.len(), world.visible.dead.len() + world.visible.refused.len(), "a dead letter twice");
     let (forwarded, said) = expected(log, forward_below.unwrap_or(0.0), &dead);
     // Those before the log, which all pass, would only hide the others where these differ.
     let [told, wanted] = [&world.visible.forwarded, &forwarded].map(|all| all.split_at(WARM.min(all.len())));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
+use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use engine::decide::Window;
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
@@ -49,6 +49,7 @@ fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
+        on_unsendable: OnUnsendable::Stop,
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: false, forward_below: None, redact: false },

@@ -5,6 +5,9 @@
 //! replay. Both leave the event what it was the first time. So decisions are a function of the log, never of where
 //! batches are cut or of how often a part of it is read. (Kafka Streams' KIP-655 keeps the offset for the same reason.)
 //!
+//! An event that could not be forwarded (see [`Candidate::sendable`]) leaves no entry where it would be the first: a copy
+//! that can be forwarded must not be taken for a duplicate of something that never went on.
+//!
 //! An entry is live for an event at time t if the entry's first event is not older than t less the window. Where one of
 //! the two has no time, it is live.
 
@@ -83,6 +86,9 @@ pub struct Candidate {
     pub time: Option<Millis>,
     /// What the plugin said of it.
     pub status: KeyStatus,
+    /// Whether it could be forwarded. One that could not is a duplicate where it is one, and else undecided: a dead letter
+    /// that leaves no entry.
+    pub sendable: bool,
 }
 
 /// A batch to decide: candidates in offset order, their keys, and what the state knows of these keys.
@@ -116,7 +122,7 @@ pub enum Outcome {
     Late,
     /// The plugin found no key in it.
     Keyless,
-    /// It could not be decoded, or the plugin cannot make sense of it.
+    /// It could not be decoded, the plugin cannot make sense of it, or it would be the first and cannot be forwarded.
     DeadLetter,
 }
 
@@ -162,6 +168,10 @@ impl Decider {
         let mut keys = Keys { batch, key: 0, found: 0 };
         for (event, candidate) in batch.candidates.iter().enumerate() {
             let (time, standing) = self.window.standing(candidate, clock);
+            let cannot_be_first = standing == Outcome::Unique
+                && !candidate.sendable
+                && !self.was_seen(candidate.offset, time, event, keys.clone());
+            let standing = if cannot_be_first { Outcome::DeadLetter } else { standing };
             let outcome = self.decide_one(candidate.offset, time, standing, event, &mut keys, &mut decisions.writes);
             if outcome == Outcome::Unique && self.window.reaches_into(batch.gone, time) {
                 decisions.without_memory.extend(u32::try_from(event));
@@ -201,6 +211,12 @@ impl Decider {
         outcome
     }
 
+    /// Whether a key of an event has an original.
+    fn was_seen(&self, offset: Offset, time: Millis, event: usize, mut keys: Keys<'_>) -> bool {
+        std::iter::from_fn(|| keys.next_of(event))
+            .any(|(_, key, found)| matches!(self.known(key, found, offset, time), Known::Original(_)))
+    }
+
     /// Among the live entries before `offset` the one of the greatest offset is the original, so that the answer does
     /// not depend on which older windows the state still holds.
     fn known(&self, fingerprint: Fingerprint, found: &[Found], offset: Offset, time: Millis) -> Known {
@@ -216,6 +232,7 @@ impl Decider {
 }
 
 /// Walks keys and found entries in step with the events.
+#[derive(Clone)]
 struct Keys<'a> {
     batch: &'a Batch<'a>,
     key: usize,

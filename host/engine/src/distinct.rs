@@ -16,6 +16,8 @@
 //! this is counted. A duplicate takes the first place of those of its keys that have no live original, as in
 //! [`crate::decide`].
 //!
+//! An event that could not be forwarded and is no duplicate leaves no entry, as in [`crate::decide`].
+//!
 //! So decisions are a function of the log and of how alike its events are, never of where batches are cut. An original in
 //! another place than the first is an entry like any other, of a key made from the key and the place: it is staged, kept,
 //! found again and expired like any other. A further entry, the beacon, says that a key has such places at all, so that
@@ -69,6 +71,7 @@ struct Event {
     time: Millis,
     /// Its keys, from and to.
     keys: (u32, u32),
+    sendable: bool,
     settled: bool,
 }
 
@@ -141,7 +144,8 @@ impl Distinct {
                 key += 1;
             }
             if outcome == Outcome::Unique {
-                let event = Event { record, offset: candidate.offset, time, keys: (first, key), settled: false };
+                let (offset, sendable) = (candidate.offset, candidate.sendable);
+                let event = Event { record, offset, time, keys: (first, key), sendable, settled: false };
                 self.events.push(event);
             }
             self.outcomes.push(outcome);
@@ -274,7 +278,7 @@ impl Distinct {
 
     fn settle(&mut self, event: Event) {
         let Some(first) = self.originals.first().copied() else {
-            return self.take_places(event, true);
+            return if event.sendable { self.take_places(event, true) } else { self.leave_undecided(event) };
         };
         let score = |original: &Original| self.scores.get(&(event.record, original.entry.offset)).copied().flatten();
         let (mut best, mut unknown): (Option<(f64, Original)>, Option<Original>) = (None, None);
@@ -288,6 +292,9 @@ impl Distinct {
         }
         let alike = best.filter(|(score, _)| *score >= self.bound).map(|(_, original)| original);
         let is_distinct = alike.is_none() && unknown.is_none();
+        if is_distinct && !event.sendable {
+            return self.leave_undecided(event);
+        }
         let Original { key, entry } = alike.or(unknown).or(best.map(|(_, original)| original)).unwrap_or(first);
         if let Some(outcome) = self.outcomes.get_mut(event.record as usize) {
             *outcome = Outcome::Duplicate { key, original: entry };
@@ -296,6 +303,13 @@ impl Distinct {
             self.forwarded.push(event.record);
         }
         self.take_places(event, is_distinct);
+    }
+
+    /// It would go on, and cannot.
+    fn leave_undecided(&mut self, event: Event) {
+        if let Some(outcome) = self.outcomes.get_mut(event.record as usize) {
+            *outcome = Outcome::DeadLetter;
+        }
     }
 
     /// Makes the event an original of its keys: of all, or of those that have none.

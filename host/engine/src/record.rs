@@ -43,6 +43,8 @@ struct Slot {
     key: Option<Range<usize>>,
     payload: Option<Range<usize>>,
     headers: Range<usize>,
+    /// Of key, payload and headers.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +59,19 @@ pub struct RecordBatch {
     arena: Vec<u8>,
     slots: Vec<Slot>,
     headers: Vec<HeaderSlot>,
+}
+
+/// What no record of a batch goes beyond.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Bytes of key, payload and headers.
+    pub bytes: usize,
+    /// Number of headers.
+    pub headers: usize,
+    /// The earliest and the latest of the records' own times, where any has one.
+    pub times: Option<(Millis, Millis)>,
+    /// Whether a record has no key.
+    pub keyless: bool,
 }
 
 /// One record of a [`RecordBatch`].
@@ -85,7 +100,8 @@ impl RecordBatch {
         let key = record.key.map(|bytes| self.store(bytes));
         let payload = record.payload.map(|bytes| self.store(bytes));
         let headers = self.headers.len()..self.headers.len();
-        self.slots.push(Slot { offset: record.offset, timestamp: record.timestamp, key, payload, headers });
+        let bytes = [&key, &payload].into_iter().flatten().map(Range::len).sum();
+        self.slots.push(Slot { offset: record.offset, timestamp: record.timestamp, key, payload, headers, bytes });
     }
 
     /// Appends a header to the record pushed last; without a record it does nothing.
@@ -95,10 +111,12 @@ impl RecordBatch {
         }
         let name = self.store(name.as_bytes());
         let value = value.map(|bytes| self.store(bytes));
+        let bytes = name.len() + value.as_ref().map_or(0, Range::len);
         self.headers.push(HeaderSlot { name, value });
         let end = self.headers.len();
         if let Some(slot) = self.slots.last_mut() {
             slot.headers.end = end;
+            slot.bytes += bytes;
         }
     }
 
@@ -160,6 +178,20 @@ impl RecordBatch {
         self.slots.iter().map(|slot| Record { batch: self, slot })
     }
 
+    /// The extremes of its records.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        let mut outline = Outline::default();
+        for slot in &self.slots {
+            outline.bytes = outline.bytes.max(slot.bytes);
+            outline.headers = outline.headers.max(slot.headers.len());
+            outline.keyless |= slot.key.is_none();
+            let Some(time) = slot.timestamp else { continue };
+            outline.times = Some(outline.times.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
+        }
+        outline
+    }
+
     fn bytes_at(&self, range: &Range<usize>) -> &[u8] {
         self.arena.get(range.clone()).unwrap_or_default()
     }
@@ -190,6 +222,12 @@ impl<'a> Record<'a> {
         self.slot.payload.as_ref().map(|range| self.batch.bytes_at(range))
     }
 
+    /// Bytes of key, payload and headers.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.slot.bytes
+    }
+
     /// The headers in order, as name and value.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let batch = self.batch;
@@ -218,6 +256,20 @@ mod tests {
         assert_eq!(first.headers().collect::<Vec<_>>(), [("a", Some(&b"1"[..])), ("a", None)]);
         let second = batch.get(1).unwrap();
         assert_eq!((second.payload(), second.headers().len(), batch.len()), (None, 0, 2));
+    }
+
+    #[test]
+    fn the_outline_is_of_the_extremes() {
+        let mut batch = RecordBatch::new();
+        assert_eq!(batch.outline(), Outline::default());
+        batch.push(NewRecord { offset: 7, timestamp: Some(5), key: Some(b"k"), payload: Some(b"{}") });
+        batch.push_header("ab", Some(b"1"));
+        batch.push_header("ab", None);
+        batch.push(NewRecord { offset: 9, timestamp: Some(-3), key: Some(b""), payload: Some(b"123") });
+        assert_eq!((batch.get(0).unwrap().bytes(), batch.get(1).unwrap().bytes()), (8, 3));
+        assert_eq!(batch.outline(), Outline { bytes: 8, headers: 2, times: Some((-3, 5)), keyless: false });
+        batch.push(NewRecord { offset: 10, ..NewRecord::default() });
+        assert!(batch.outline().keyless);
     }
 
     #[test]

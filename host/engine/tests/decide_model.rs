@@ -20,6 +20,7 @@ struct Event {
     time: i64,
     keys: Vec<u8>,
     status: KeyStatus,
+    sendable: bool,
 }
 
 /// All that was ever remembered, as the state would hold it. It survives replays.
@@ -74,6 +75,7 @@ fn run_batch(
             offset: (FIRST + from + index) as i64,
             time: Some(event.time),
             status: event.status,
+            sendable: event.sendable,
         });
         for key in event.keys.iter().filter(|_| event.status == KeyStatus::Keyed) {
             owners.push(index as u32);
@@ -124,10 +126,17 @@ fn naive(events: &[Event]) -> Vec<Outcome> {
             KeyStatus::NoKey => Outcome::Keyless,
             KeyStatus::Keyed => {
                 let mut outcome = if late { Outcome::Late } else { Outcome::Unique };
+                let was_seen = event.keys.iter().any(|key| {
+                    let live = |(known, entry): &&(u8, Entry)| known == key && entry.time >= event.time - 100;
+                    seen.iter().rev().find(live).is_some_and(|(_, entry)| entry.offset < offset)
+                });
+                if outcome == Outcome::Unique && !event.sendable && !was_seen {
+                    outcome = Outcome::DeadLetter;
+                }
                 for key in event.keys.iter() {
                     let index = key_index;
                     key_index += 1;
-                    if late {
+                    if late || outcome == Outcome::DeadLetter {
                         continue;
                     }
                     let live = |(known, entry): &&(u8, Entry)| known == key && entry.time >= event.time - 100;
@@ -155,18 +164,18 @@ fn without_key_index(outcomes: &[Outcome]) -> Vec<Outcome> {
     outcomes.iter().map(strip).collect()
 }
 
-fn event() -> impl Strategy<Value = (i64, Vec<u8>, KeyStatus)> {
+fn event() -> impl Strategy<Value = (i64, Vec<u8>, KeyStatus, bool)> {
     let status = prop_oneof![20 => Just(KeyStatus::Keyed), 1 => Just(KeyStatus::NoKey), 1 => Just(KeyStatus::Invalid)];
-    (-60_i64..12, prop::collection::vec(0_u8..12, 1..3), status)
+    (-60_i64..12, prop::collection::vec(0_u8..12, 1..3), status, prop::bool::weighted(0.9))
 }
 
 /// Times drift forward and jitter backward, so that windows end, events are late and keys are admitted again.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event(), 1..400).prop_map(|raw| {
         let mut base = 1_000;
-        let drift = |(jitter, keys, status)| {
+        let drift = |(jitter, keys, status, sendable)| {
             base += 5;
-            Event { time: base + jitter, keys, status }
+            Event { time: base + jitter, keys, status, sendable }
         };
         raw.into_iter().map(drift).collect()
     })
@@ -229,7 +238,7 @@ fn at(index: i64) -> i64 {
 
 #[test]
 fn a_window_edge_is_exact_to_the_millisecond() {
-    let keyed = |time| Event { time, keys: vec![1], status: KeyStatus::Keyed };
+    let keyed = |time| Event { time, keys: vec![1], status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[keyed(1_000), keyed(1_100), keyed(1_101)], &[3]);
     let first = Entry { offset: at(0), time: 1_000 };
     assert_eq!(outcomes, [Outcome::Unique, Outcome::Duplicate { key: 1, original: first }, Outcome::Unique]);
@@ -237,14 +246,14 @@ fn a_window_edge_is_exact_to_the_millisecond() {
 
 #[test]
 fn an_event_is_late_one_millisecond_after_the_lateness() {
-    let keyed = |time, key| Event { time, keys: vec![key], status: KeyStatus::Keyed };
+    let keyed = |time, key| Event { time, keys: vec![key], status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[keyed(970, 1), keyed(969, 2)], &[1]);
     assert_eq!(outcomes, [Outcome::Unique, Outcome::Late]);
 }
 
 #[test]
 fn an_event_with_several_keys_links_events_that_share_one() {
-    let event = |time, keys: &[u8]| Event { time, keys: keys.to_vec(), status: KeyStatus::Keyed };
+    let event = |time, keys: &[u8]| Event { time, keys: keys.to_vec(), status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[event(1_000, &[1]), event(1_001, &[1, 2]), event(1_002, &[2])], &[1, 1, 1]);
     assert_eq!(outcomes[0], Outcome::Unique);
     assert_eq!(outcomes[1], Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 } });
@@ -252,8 +261,24 @@ fn an_event_with_several_keys_links_events_that_share_one() {
 }
 
 #[test]
+fn an_event_that_cannot_be_forwarded_leaves_no_entry_unless_it_is_a_duplicate() {
+    let event = |keys: &[u8], sendable| Event { time: 1_000, keys: keys.to_vec(), status: KeyStatus::Keyed, sendable };
+    let events =
+        [event(&[1, 2], false), event(&[1], true), event(&[1, 3], false), event(&[3], true), event(&[2], true)];
+    for cuts in [&[5][..], &[1, 1, 1, 1, 1]] {
+        let (outcomes, _) = run_cut(&events, cuts);
+        assert_eq!((outcomes[0], outcomes[1], outcomes[4]), (Outcome::DeadLetter, Outcome::Unique, Outcome::Unique));
+        let original = |outcome| match outcome {
+            Outcome::Duplicate { original, .. } => original.offset,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((original(outcomes[2]), original(outcomes[3])), (at(1), at(2)), "key 3 was linked by a duplicate");
+    }
+}
+
+#[test]
 fn state_ahead_of_a_replay_makes_no_event_its_own_duplicate() {
-    let keyed = Event { time: 50, keys: vec![1], status: KeyStatus::Keyed };
+    let keyed = Event { time: 50, keys: vec![1], status: KeyStatus::Keyed, sendable: true };
     let mut memory = Memory::default();
     memory.entries.insert(Fingerprint(1), vec![Entry { offset: at(9), time: 50 }]);
     let again = run_batch(&mut Decider::new(WINDOW), &mut Clock::default(), &mut memory, &[keyed.clone(), keyed], 8);
@@ -266,7 +291,7 @@ fn decide_times(clock: &mut Clock, times: &[Option<i64>], gone: Gone) -> Vec<(Ou
     let mut found = Vec::new();
     let mut decided = Vec::new();
     for (offset, time) in (FIRST as i64..).zip(times) {
-        let candidates = [Candidate { offset, time: *time, status: KeyStatus::Keyed }];
+        let candidates = [Candidate { offset, time: *time, status: KeyStatus::Keyed, sendable: true }];
         let keys = [Fingerprint(1)];
         let batch = Batch { candidates: &candidates, owners: &[0], keys: &keys, found: &found, gone };
         decider.decide(&batch, clock, &mut decisions);

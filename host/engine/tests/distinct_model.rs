@@ -20,6 +20,7 @@ struct Event {
     keys: Vec<u8>,
     status: KeyStatus,
     look: u8,
+    sendable: bool,
 }
 
 /// What becomes of an event, without the index of its key, which counts from the start of a batch.
@@ -77,7 +78,12 @@ impl Partition {
         let (mut candidates, mut owners, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for (index, event) in events[from..to].iter().enumerate() {
             let offset = (from + index) as i64;
-            candidates.push(Candidate { offset, time: Some(event.time), status: event.status });
+            candidates.push(Candidate {
+                offset,
+                time: Some(event.time),
+                status: event.status,
+                sendable: event.sendable,
+            });
             for key in event.keys.iter().filter(|_| event.status == KeyStatus::Keyed) {
                 owners.push(index as u32);
                 keys.push(Fingerprint(u128::from(*key) << 100));
@@ -171,6 +177,10 @@ fn naive(events: &[Event]) -> (Vec<Said>, usize) {
             (Some((original, _)), None) => Said::Distinct(original),
             (None, None) => Said::Unique,
         };
+        if !event.sendable && !matches!(is, Said::Duplicate(_)) {
+            said.push(Said::Other(Outcome::DeadLetter));
+            continue;
+        }
         let mut has_room = true;
         for key in &event.keys {
             let places = keys.entry(*key).or_default();
@@ -193,13 +203,11 @@ fn naive(events: &[Event]) -> (Vec<Said>, usize) {
 /// Times drift forward and jitter backward; `jitter` says how far.
 fn events(jitter: i64, keys: u8) -> impl Strategy<Value = Vec<Event>> {
     let status = prop_oneof![20 => Just(KeyStatus::Keyed), 1 => Just(KeyStatus::NoKey), 1 => Just(KeyStatus::Invalid)];
-    let event = (-jitter..12, prop::collection::vec(0..keys, 1..3), status, 0_u8..12);
+    let sendable = prop::bool::weighted(0.9);
+    let event = (-jitter..12, prop::collection::vec(0..keys, 1..3), status, 0_u8..12, sendable);
     prop::collection::vec(event, 1..300).prop_map(|raw| {
-        let drift = |(index, (jitter, keys, status, look)): (usize, (i64, Vec<u8>, KeyStatus, u8))| Event {
-            time: 1_000 + index as i64 * 3 + jitter,
-            keys,
-            status,
-            look,
+        let drift = |(index, (jitter, keys, status, look, sendable)): (usize, (i64, Vec<u8>, KeyStatus, u8, bool))| {
+            Event { time: 1_000 + index as i64 * 3 + jitter, keys, status, look, sendable }
         };
         raw.into_iter().enumerate().map(drift).collect()
     })
@@ -246,7 +254,8 @@ proptest! {
 }
 
 fn alike(times: impl IntoIterator<Item = (i64, u8)>) -> Vec<Event> {
-    times.into_iter().map(|(time, look)| Event { time, keys: vec![1], status: KeyStatus::Keyed, look }).collect()
+    let event = |(time, look)| Event { time, keys: vec![1], status: KeyStatus::Keyed, look, sendable: true };
+    times.into_iter().map(event).collect()
 }
 
 #[test]

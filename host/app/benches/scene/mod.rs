@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use connectors::{Lane, Outgoing, Sink, SinkError};
 use dedup_host::line::Rules;
 use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure};
+use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use engine::decide::Window;
 use engine::entry::{Entry, Write};
 use engine::fingerprint::Fingerprint;
@@ -64,6 +64,7 @@ pub(crate) fn rules(keep_originals: bool) -> Rules {
         on_missing_key: OnMissingKey::Pass,
         late: LatePolicy::Pass,
         on_plugin_failure: OnPluginFailure::DeadLetter,
+        on_unsendable: OnUnsendable::Stop,
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals, forward_below: None, redact: false },

@@ -36,7 +36,7 @@ impl Line {
             wanted: &scratch.wanted,
             fingerprinter: &self.fingerprinter,
             live_from: 0,
-            wants_letters: false,
+            letters_to: None,
         };
         while !distinct.wanted().is_empty() {
             self.explainer.similarities(&batch, distinct.wanted(), &mut self.store, &mut scratch.scores)?;

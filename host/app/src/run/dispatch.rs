@@ -9,6 +9,7 @@ use engine::record::{Offset, RecordBatch};
 use state::PartitionStore;
 
 use super::start::Start;
+use super::unreadable::Obstacle;
 use crate::past::Past;
 
 /// What a worker is asked to do, in this order and no other.
@@ -19,6 +20,8 @@ pub(super) enum Work {
     Batch(Box<Delivered>),
     /// The end of a partition: all of it that can be read was delivered before.
     End { partition: i32, epoch: u64 },
+    /// Something that cannot be read stands between what was delivered of a partition and what comes next.
+    Obstacle(Box<Obstacle>),
     /// Some partitions go; their flows say which, and how.
     Close,
 }

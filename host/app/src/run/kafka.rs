@@ -1,13 +1,15 @@
 //! A run over Kafka: one thread polls, workers process and commit. This is the polling side: batches, back-pressure,
 //! rewinds and the orderly end.
 
+mod snags;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{self, Inquiry, KafkaProducer, KafkaSource, Polled};
+use connectors::kafka::{self, Inquiry, KafkaProducer, KafkaSource, LimitsBook, Polled};
 use engine::record::{Offset, RecordBatch, TopicPartition};
 
 use super::assignments::Assigner;
@@ -17,13 +19,14 @@ use super::ground::KafkaGround;
 use super::kafka_settings::{delivery, kafka_settings, prefix, topics};
 use super::observe::Observed;
 use super::opening::Openings;
+use super::unreadable::{Inspector, Snag};
 use super::watch::{self, Topic};
 use super::worker::{Worker, WorkerSetup};
 use super::{Parts, RunError, Stop};
 use crate::exit::ExitCode;
 use crate::metrics::PartitionMetrics;
 use crate::settings::config::{Config, LimitsConfig};
-use crate::settings::kafka::{KafkaConfig, POLL_WAIT_MAX};
+use crate::settings::kafka::{KafkaConfig, OnUnreadable, POLL_WAIT_MAX};
 
 /// A batch goes to its worker when it has this many records: the cost of a call into the plugin is spread by then.
 const BATCH_RECORDS: usize = 1_024;
@@ -61,6 +64,10 @@ pub(super) fn run(
     parts.topic_id.clone_from(&check.topic_id);
     parts.share_front(check.partitions);
     settings.share_fetch_queues(check.partitions);
+    let limits = Arc::new(LimitsBook::ask(&settings, &topics)?);
+    if let Some(bytes) = limits.get().batch_bytes() {
+        settings.bound_batches(bytes);
+    }
     let workers = config.limits.worker_threads.min(check.partitions).max(1);
     let memory = parts.rules.memory();
     let topic = Arc::new(Topic::at_start(&settings, &check, &config.state.path, kafka.offset_reset, memory, observed)?);
@@ -76,6 +83,8 @@ pub(super) fn run(
         delivery: delivery(prefix.as_ref(), index),
         id_file: prefix.as_ref().and_then(|prefix| prefix.file.clone()),
         topics: topics.clone(),
+        limits: Arc::clone(&limits),
+        on_unreadable: kafka.on_unreadable,
         commit_interval: kafka.commit_interval,
         producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
         parts: Arc::clone(&parts),
@@ -103,6 +112,7 @@ pub(super) fn run(
         assigner: Arc::downgrade(&assigner),
     };
     assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
+    let inspector = Inspector::start(settings.clone(), stop.clone()).map_err(no_thread)?;
     let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
     let assignments = Arc::clone(&assigner) as Arc<dyn kafka::Assignments>;
     let source = KafkaSource::connect(&settings, assignments, inquiry)?;
@@ -123,12 +133,14 @@ pub(super) fn run(
         waiting: VecDeque::new(),
         assigner,
         ends,
+        inspector,
+        on_unreadable: kafka.on_unreadable,
         total: Arc::default(),
         limits: config.limits,
         observed: observed.clone(),
         poll_timeout: kafka.poll_timeout.min(POLL_WAIT_MAX),
     };
-    watch::spawn(Arc::clone(&topic), Arc::clone(&poller.assigner), stop.clone())?;
+    watch::spawn(Arc::clone(&topic), limits, Arc::clone(&poller.assigner), stop.clone())?;
     let polled = poller.go(stop).map_err(|error| topic.explain(error));
     poller.end(threads, config.shutdown_timeout, polled)
 }
@@ -172,6 +184,9 @@ struct Feed {
     paused: bool,
     /// It is to be read from another offset, and until then nothing that is polled counts.
     seeking: bool,
+    snag: Snag,
+    /// A record was not taken, as something before it may have been passed over.
+    jumped: bool,
     metrics: PartitionMetrics,
 }
 
@@ -185,6 +200,8 @@ struct Poller {
     waiting: VecDeque<Reading>,
     assigner: Arc<Assigner>,
     ends: Ends,
+    inspector: Inspector,
+    on_unreadable: OnUnreadable,
     total: Arc<InFlight>,
     limits: LimitsConfig,
     observed: Observed,
@@ -200,8 +217,10 @@ impl Poller {
             self.relieve();
             if asked_lag.elapsed() >= LAG_INTERVAL {
                 self.show_lag();
+                self.look_at_snags();
                 asked_lag = Instant::now();
             }
+            self.take_answers();
             self.poll_some()?;
             self.flush_old();
         }
@@ -216,7 +235,11 @@ impl Poller {
             let feeds = &mut self.feeds;
             let polled = self.source.poll(timeout, |partition, offset| {
                 let feed = feeds.get_mut(&partition)?;
-                (!feed.seeking && offset >= feed.next_offset).then(|| {
+                if feed.seeking || offset < feed.next_offset || feed.jumped {
+                    return None;
+                }
+                feed.jumped = !feed.snag.may_take(feed.next_offset, offset);
+                (!feed.jumped).then(|| {
                     feed.next_offset = offset + 1;
                     if feed.batch.is_empty() {
                         feed.batch_since = Instant::now();
@@ -228,6 +251,10 @@ impl Poller {
                 Polled::Record { partition, .. } => partition,
                 Polled::End { partition } => {
                     self.tell_end(partition);
+                    return self.take_revoked();
+                }
+                Polled::Complaint(complaint) => {
+                    self.hear(&complaint);
                     return self.take_revoked();
                 }
                 Polled::Nothing => return self.take_revoked(),
@@ -245,7 +272,9 @@ impl Poller {
     /// Nothing more can be read for now: whatever was to be replayed has been.
     fn tell_end(&mut self, partition: i32) {
         self.flush(partition);
-        let Some(feed) = self.feeds.get(&partition) else { return };
+        let end = self.ends.of(partition).map(|bounds| bounds.stable_end);
+        let Some(feed) = self.feeds.get_mut(&partition) else { return };
+        feed.snag.reached(end);
         if let Some(inbox) = self.inboxes.get(feed.flow.worker) {
             let _gone = inbox.send(Work::End { partition, epoch: feed.epoch });
         }
@@ -318,6 +347,8 @@ impl Poller {
             batch_since: Instant::now(),
             paused: false,
             seeking: false,
+            snag: Snag::new(offset),
+            jumped: false,
             metrics: self.observed.metrics.partition(&source),
         };
         self.feeds.insert(partition, feed);
@@ -339,7 +370,9 @@ impl Poller {
         feed.epoch = rewind.epoch;
         feed.next_offset = rewind.offset;
         feed.batch_from = rewind.offset;
-        !feed.seeking
+        let sought = !feed.seeking;
+        self.unblock(rewind.partition);
+        sought
     }
 
     /// Back-pressure: waits while queues are full, and pauses the partitions whose queues do not move, and those that are
@@ -358,7 +391,7 @@ impl Poller {
         let all = self.total.exceeds(limits.in_flight_records, limits.in_flight_bytes);
         for (partition, feed) in &mut self.feeds {
             let records = feed.flow.records();
-            let held = feed.flow.held_at().is_some();
+            let held = feed.flow.held_at().is_some() || feed.snag.is_blocked();
             if !feed.paused && (held || all || records >= per_partition) {
                 self.source.pause(*partition);
                 feed.metrics.pauses.inc();

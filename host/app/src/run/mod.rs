@@ -21,6 +21,7 @@ mod report;
 mod rewind;
 mod start;
 mod transactional_id;
+mod unreadable;
 mod watch;
 mod worker;
 
@@ -135,9 +136,9 @@ impl RunError {
                 ExitCode::Plugin
             }
             Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
-            Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. })
+            Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. } | KafkaFailure::Records { .. })
             | Self::Output(_)
-            | Self::Line(LineError::Sink(_)) => ExitCode::Output,
+            | Self::Line(LineError::Sink(_) | LineError::Unsendable { .. }) => ExitCode::Output,
             Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
             Self::TopicReplaced { .. } | Self::Kept(_) => ExitCode::State,
@@ -166,6 +167,7 @@ impl From<LineError> for RunError {
             | LineError::Plugin(_)
             | LineError::PoisonRecord { .. }
             | LineError::Breaker { .. }
+            | LineError::Unsendable { .. }
             | LineError::Replay { .. }) => Self::Line(error),
         }
     }
@@ -333,6 +335,7 @@ fn rules(config: &Config) -> Rules {
         on_missing_key: config.records.on_missing_key,
         late: window.late,
         on_plugin_failure: config.plugin.on_failure,
+        on_unsendable: config.records.on_unsendable,
         breaker: config.plugin.breaker,
         dumps: config.plugin.dump_dir.clone().map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values))),
         explain: config.explanation,

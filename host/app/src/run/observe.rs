@@ -191,6 +191,8 @@ impl PartitionObserver {
             self.partition.decided(outcome, records);
         }
         self.observed.metrics.duplicates_not_remembered.inc_by(tally.not_remembered);
+        self.observed.metrics.unsendable(&tally.unsendable);
+        self.partition.unreadable_skipped.inc_by(tally.unread);
         self.partition.replayed.inc_by(tally.replayed);
         self.partition.given_back(tally.replayed);
         self.forwarded(tally);

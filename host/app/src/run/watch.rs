@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connectors::kafka::{KafkaFailure, KafkaSettings, TopicCheck, TopicLook, TopicWatch};
+use connectors::kafka::{KafkaFailure, KafkaSettings, LimitsBook, TopicCheck, TopicLook, TopicWatch};
 use engine::record::{Millis, Offset};
 
 use super::assignments::Assigner;
@@ -16,6 +16,9 @@ use crate::settings::kafka::OffsetReset;
 
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time between two questions for what the output topics take: an operator may change that.
+const LIMITS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How soon a stop is noticed.
 const STOP_LOOK: Duration = Duration::from_millis(200);
@@ -81,10 +84,14 @@ impl Topic {
     }
 
     /// Looks until the run ends.
-    pub(super) fn watch(&self, assigner: &Assigner, stop: &Stop) {
-        let mut looked = Instant::now();
+    pub(super) fn watch(&self, limits: &LimitsBook, assigner: &Assigner, stop: &Stop) {
+        let (mut looked, mut asked) = (Instant::now(), Instant::now());
         while !stop.is_requested() {
             std::thread::sleep(STOP_LOOK);
+            if asked.elapsed() >= LIMITS_INTERVAL {
+                limits.ask_again();
+                asked = Instant::now();
+            }
             if looked.elapsed() < LOOK_INTERVAL {
                 continue;
             }
@@ -155,9 +162,14 @@ impl Topic {
 ///
 /// # Errors
 /// There is no thread to be had.
-pub(super) fn spawn(topic: Arc<Topic>, assigner: Arc<Assigner>, stop: Stop) -> Result<(), RunError> {
+pub(super) fn spawn(
+    topic: Arc<Topic>,
+    limits: Arc<LimitsBook>,
+    assigner: Arc<Assigner>,
+    stop: Stop,
+) -> Result<(), RunError> {
     let thread = std::thread::Builder::new().name("topic".to_owned());
-    let spawned = thread.spawn(move || topic.watch(&assigner, &stop));
+    let spawned = thread.spawn(move || topic.watch(&limits, &assigner, &stop));
     spawned.map(drop).map_err(|error| RunError::Other(format!("cannot start a thread: {error}")))
 }
 

@@ -12,6 +12,9 @@
 //! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, what comes after it is
 //! read again later. The other partitions go on, and what was decided before is committed as ever.
 
+mod refused;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +23,8 @@ use std::time::{Duration, Instant};
 
 use connectors::SinkError;
 use connectors::kafka::{
-    Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, Topics,
+    Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, LimitsBook,
+    Refused, Topics,
 };
 use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::{Offset, TopicPartition};
@@ -35,6 +39,7 @@ use super::start::StartError;
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
 use crate::metrics::{Stage, TransactionResult};
+use crate::settings::kafka::OnUnreadable;
 use crate::status::Phase;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
@@ -59,6 +64,9 @@ pub(super) struct WorkerSetup {
     /// Where the transactional id is kept; `None`: the operator has chosen it.
     pub(super) id_file: Option<PathBuf>,
     pub(super) topics: Topics,
+    /// What the topics take of a record.
+    pub(super) limits: Arc<LimitsBook>,
+    pub(super) on_unreadable: OnUnreadable,
     pub(super) commit_interval: Duration,
     pub(super) producer_timeout: Duration,
     pub(super) parts: Arc<Parts>,
@@ -79,6 +87,10 @@ pub(super) struct Worker {
     uncommitted_since: Option<Instant>,
     uncommitted_records: usize,
     commit_failures: u32,
+    /// Records that the broker has refused and that are set aside.
+    refused: Refused,
+    /// Until these offsets are committed records are sent one by one, so that it is seen which are refused.
+    one_by_one: Option<BTreeMap<i32, Offset>>,
     fencings: Fencings,
     /// Characters that a progress record may have: fewer than usual once a broker has refused as many.
     record_chars_max: usize,
@@ -109,6 +121,8 @@ impl Worker {
             uncommitted_since: None,
             uncommitted_records: 0,
             commit_failures: 0,
+            refused: Refused::default(),
+            one_by_one: None,
             fencings: Fencings::default(),
             record_chars_max: TEXT_CHARS_MAX,
         }
@@ -129,6 +143,7 @@ impl Worker {
             match inbox.recv_timeout(self.until_next()) {
                 Ok(Work::Batch(delivered)) => self.take(delivered)?,
                 Ok(Work::End { partition, epoch }) => self.reach_end(partition, epoch),
+                Ok(Work::Obstacle(obstacle)) => self.pass_obstacle(&obstacle)?,
                 Ok(Work::Opened(opened)) => {
                     // What the others have decided is still committed before the run ends.
                     if let Err(error) = self.adopt(*opened) {
@@ -241,7 +256,9 @@ impl Worker {
     fn process(&mut self, delivered: Box<Delivered>) -> Result<(), RunError> {
         let Some(owned) = self.owned.get_mut(&delivered.partition) else { return Ok(()) };
         let Some(last) = delivered.batch.iter().last() else { return Ok(()) };
-        let mut sink = KafkaSink { producer: &mut self.producer, topics: &self.setup.topics };
+        let limits = self.setup.limits.get();
+        let (topics, refused) = (&self.setup.topics, &self.refused);
+        let mut sink = KafkaSink { producer: &mut self.producer, topics, limits: &limits, refused };
         match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
             Ok(()) => {}
             Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
@@ -389,7 +406,7 @@ impl Worker {
             }
             owned.persist_if_due()?;
         }
-        Ok(())
+        self.settle_refused()
     }
 
     /// A new producer of the same id, the group's word on what was committed, and on from there.
@@ -399,6 +416,9 @@ impl Worker {
         }
         if let KafkaFailure::MetadataTooLarge { chars } = failure {
             self.shorten_records(*chars)?;
+        }
+        if let KafkaFailure::Records { refused, .. } = failure {
+            self.set_aside(refused);
         }
         tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
         if let KafkaFailure::Fenced { transactional_id, .. } = failure {
@@ -506,7 +526,11 @@ impl Worker {
 
     fn try_reconnect(&mut self) -> Result<BTreeMap<i32, Option<Offset>>, KafkaFailure> {
         let setup = &self.setup;
-        self.producer = KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout)?;
+        let settings = match self.one_by_one {
+            Some(_) => Cow::Owned(setup.settings.one_by_one()),
+            None => Cow::Borrowed(&setup.settings),
+        };
+        self.producer = KafkaProducer::connect(&settings, &setup.delivery, setup.producer_timeout)?;
         let partitions: Vec<i32> = self.owned.keys().copied().collect();
         let group = &setup.settings.group;
         let own_ids = match &setup.delivery {

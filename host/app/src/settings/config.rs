@@ -134,6 +134,8 @@ pub struct RecordsConfig {
     pub json_in: JsonIn,
     /// What becomes of a record without a key.
     pub on_missing_key: OnMissingKey,
+    /// What becomes of a record that can leave neither by its lane nor as a dead letter.
+    pub on_unsendable: OnUnsendable,
 }
 
 /// What becomes of a record without a key.
@@ -145,6 +147,15 @@ pub enum OnMissingKey {
     DeadLetter,
     /// Counted only.
     Drop,
+}
+
+/// What becomes of a record that can leave neither by its lane nor as a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnsendable {
+    /// The run ends.
+    Stop,
+    /// Counted only.
+    Skip,
 }
 
 /// How duplicates are explained.
@@ -496,12 +507,14 @@ pub(super) fn json_in(typed: &Typed) -> Result<JsonIn, SettingsError> {
 fn records(typed: &Typed) -> Result<RecordsConfig, SettingsError> {
     let on_missing_key =
         [("pass", OnMissingKey::Pass), ("dead-letter", OnMissingKey::DeadLetter), ("drop", OnMissingKey::Drop)];
+    let on_unsendable = [("stop", OnUnsendable::Stop), ("skip", OnUnsendable::Skip)];
     Ok(RecordsConfig {
         event_time: typed.get("event-time", units::pointer)?,
         uuid_field: typed.need("uuid-field", units::pointer)?,
         canonical_numbers: typed.need("numbers", canonical_numbers)?,
         json_in: json_in(typed)?,
         on_missing_key: typed.need("on-missing-key", |text| units::one_of(text, &on_missing_key))?,
+        on_unsendable: typed.need("on-unsendable", |text| units::one_of(text, &on_unsendable))?,
     })
 }
 

@@ -19,6 +19,8 @@ pub struct KafkaConfig {
     pub offset_reset: OffsetReset,
     /// What becomes of records that the log no longer has.
     pub on_log_gap: OnLogGap,
+    /// What becomes of a place in the log that cannot be read.
+    pub on_unreadable: OnUnreadable,
     /// What to do where a replay would have to guess.
     pub on_incomplete_progress: OnIncompleteProgress,
     /// Longest wait of one poll.
@@ -136,6 +138,15 @@ pub enum OnLogGap {
     /// The run ends and says what is missing.
     Stop,
     /// It goes on without, counted and with a warning.
+    Skip,
+}
+
+/// What becomes of a place in the log that the client cannot take in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// Its partition stops there, and is not ready; the others go on.
+    Stop,
+    /// It is passed over: a dead letter says where.
     Skip,
 }
 
@@ -333,6 +344,7 @@ pub(crate) fn host_name() -> Option<String> {
 pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
     refuse_auto_commit(typed)?;
     let offset_reset = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest)];
+    let on_unreadable = [("stop", OnUnreadable::Stop), ("skip", OnUnreadable::Skip)];
     let on_incomplete = [("stop", OnIncompleteProgress::Stop), ("accept", OnIncompleteProgress::Accept)];
     Ok(KafkaConfig {
         connection: connection(typed)?,
@@ -340,6 +352,7 @@ pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
         offset_reset: typed.need("kafka-consumer-offset-reset", |text| units::one_of(text, &offset_reset))?,
         on_log_gap: typed
             .need("on-log-gap", |text| units::one_of(text, &[("stop", OnLogGap::Stop), ("skip", OnLogGap::Skip)]))?,
+        on_unreadable: typed.need("on-unreadable", |text| units::one_of(text, &on_unreadable))?,
         on_incomplete_progress: typed.need("on-incomplete-progress", |text| units::one_of(text, &on_incomplete))?,
         poll_timeout: poll_timeout(typed)?,
         topics: topics(typed)?,

@@ -380,6 +380,17 @@ pub const SETTINGS: &[Setting] = &[
     .or("stop"),
     plain(
         KafkaInput,
+        "on-unreadable",
+        "stop|skip",
+        "What becomes of records that the client cannot take in: damaged, not to be decompressed, or larger than its limits\n\n\
+         stop stops their partition there, which is then not ready and says why, while the others go on; it is tried again \
+         now and then. skip passes over them, counted, and says where they are in a dead letter, where there is a topic for \
+         it. The limit is --kafka-property consumer.receive.message.max.bytes, for what a batch comes to when it is \
+         decompressed, too.",
+    )
+    .or("stop"),
+    plain(
+        KafkaInput,
         "poll-timeout-secs",
         "SECS",
         "Longest wait of one poll; may have a fraction, such as 0.05\n\nNo poll waits longer than 0.1 s, whatever is said \
@@ -390,6 +401,16 @@ pub const SETTINGS: &[Setting] = &[
     plain(KafkaOutput, "duplicates-topic", "TOPIC", "Topic of the explained duplicates"),
     plain(KafkaOutput, "late-topic", "TOPIC", "Topic of late events; setting it means --late topic"),
     plain(KafkaOutput, "dead-letter-topic", "TOPIC", "Topic of records that cannot be decoded or decided"),
+    plain(
+        KafkaOutput,
+        "on-unsendable",
+        "stop|skip",
+        "What becomes of a record that its topic does not take, where there is no dead-letter topic\n\nA record is not taken \
+         that is larger than the topic or the producer allows (max.message.bytes, message.max.bytes), or that has a time that \
+         the topic does not allow. With --dead-letter-topic it goes there without its payload: where it was, how large its \
+         parts are, why, and a digest. Without, stop ends the run and says so, and skip drops and counts the record.",
+    )
+    .or("stop"),
     plain(
         KafkaOutput,
         "delivery",

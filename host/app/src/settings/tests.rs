@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure};
+use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure, OnUnsendable};
 use super::files::{FilesConfig, Stream};
 use super::generate::GenerateTarget;
-use super::kafka::{Delivery, KafkaConfig, OnLogGap, PropertyClient, SecurityProtocol};
+use super::kafka::{Delivery, KafkaConfig, OnLogGap, OnUnreadable, PropertyClient, SecurityProtocol};
 use super::table::SETTINGS;
 use super::*;
 use ::plugin::Wasi;
@@ -331,6 +331,11 @@ fn a_gap_in_the_log_stops_the_run_unless_told_otherwise() {
     assert_eq!(kafka(run("")).on_log_gap, OnLogGap::Stop);
     assert_eq!(kafka(run("--on-log-gap skip")).on_log_gap, OnLogGap::Skip);
     refused("--on-log-gap pass", &["--on-log-gap", "stop, skip"]);
+    assert_eq!(kafka(run("")).on_unreadable, OnUnreadable::Stop);
+    assert_eq!(kafka(run("--on-unreadable skip")).on_unreadable, OnUnreadable::Skip);
+    assert_eq!(run("").records.on_unsendable, OnUnsendable::Stop);
+    assert_eq!(run("--on-unsendable skip").records.on_unsendable, OnUnsendable::Skip);
+    refused("--on-unsendable dead-letter", &["--on-unsendable", "stop, skip"]);
 }
 
 #[test]

@@ -25,6 +25,13 @@ pub const TOPIC_HEADER: &str = "dedup-host-topic";
 pub const PARTITION_HEADER: &str = "dedup-host-partition";
 /// As [`TOPIC_HEADER`].
 pub const OFFSET_HEADER: &str = "dedup-host-offset";
+/// The offset after the last, in a letter that stands for several offsets.
+pub const NEXT_HEADER: &str = "dedup-host-next-offset";
+/// What made a dead letter of the record.
+pub const STAGE_HEADER: &str = "dedup-host-stage";
+
+/// Stages of letters whose records were decided all the same: only a record about them was not taken.
+const DECIDED_STAGES: [&str; 2] = ["duplicates", "late"];
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,8 +76,9 @@ pub fn read_dead_letters(
             None if heard.elapsed() > REQUEST_TIMEOUT => return Err(failed("no answer".to_owned())),
             None => continue,
             Some(Ok(message)) => {
-                let offset = source_offset(&message, source).filter(|offset| span.contains(offset));
-                offset.into_iter().for_each(|offset| found.offsets.insert(offset));
+                let offsets = source_offsets(&message, source).unwrap_or_default();
+                let offsets = offsets.start.max(span.start)..offsets.end.min(span.end);
+                offsets.for_each(|offset| found.offsets.insert(offset));
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
             Some(Err(error)) if heard.elapsed() > REQUEST_TIMEOUT => return Err(failed(error.to_string())),
@@ -124,14 +132,18 @@ fn wait_stable(
     }
 }
 
-/// The offset that a letter's record had, if it came from `source`. A record that was sent again carries the headers of
+/// The offsets that a letter stands for, if they were of `source` and not decided. A record that was sent again carries the headers of
 /// each time it was a dead letter: the last ones are those of this time.
-fn source_offset(message: &BorrowedMessage<'_>, source: &TopicPartition) -> Option<Offset> {
+fn source_offsets(message: &BorrowedMessage<'_>, source: &TopicPartition) -> Option<Range<Offset>> {
     let headers = message.headers()?;
     let last = |name: &str| {
         let of_name = headers.iter().filter(|header| header.key == name).last();
         of_name.and_then(|header| header.value).and_then(|value| std::str::from_utf8(value).ok())
     };
     let is_ours = last(TOPIC_HEADER)? == source.topic && last(PARTITION_HEADER)?.parse() == Ok(source.partition);
-    last(OFFSET_HEADER)?.parse().ok().filter(|_| is_ours)
+    let is_decided = last(STAGE_HEADER).is_some_and(|stage| DECIDED_STAGES.contains(&stage));
+    let from = last(OFFSET_HEADER)?.parse().ok().filter(|_| is_ours && !is_decided)?;
+    // A letter of one record that was sent on may carry this header of an earlier time, of other offsets.
+    let next = last(NEXT_HEADER).filter(|_| last(STAGE_HEADER) == Some("read"));
+    Some(from..next.and_then(|next| next.parse().ok()).unwrap_or(from + 1))
 }

@@ -3,19 +3,26 @@
 mod check;
 mod dead_letters;
 mod inquiry;
+mod inspect;
+mod limits;
 mod membership;
 mod peek;
 mod producer;
+mod size;
 mod source;
 mod topic_id;
 mod watch;
 
 pub use check::{TopicCheck, check_topics};
-pub use dead_letters::{LettersFound, OFFSET_HEADER, PARTITION_HEADER, TOPIC_HEADER, read_dead_letters};
+pub use dead_letters::{
+    LettersFound, NEXT_HEADER, OFFSET_HEADER, PARTITION_HEADER, STAGE_HEADER, TOPIC_HEADER, read_dead_letters,
+};
 pub use inquiry::{Bounds, GroupAnswer, GroupOffset, Inquiry, NoAnswer};
+pub use inspect::{ReadComplaint, Sight, Unreadable, UnreadableReason, inspect};
+pub use limits::{KEY_BYTES_MAX, Limits, LimitsBook, Refused};
 pub use membership::Membership;
 pub use peek::peek;
-pub use producer::{Delivery, KafkaProducer, KafkaSink, Topics};
+pub use producer::{Delivery, KafkaProducer, KafkaSink, RefusedRecord, Topics};
 pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
 pub use watch::{TopicLook, TopicWatch};
 
@@ -89,12 +96,20 @@ pub enum KafkaFailure {
         /// librdkafka's words.
         cause: String,
     },
-    /// The broker will not take a record, however often it is sent.
+    /// The broker will not take any record, however often it is sent.
     #[error(
-        "the broker refuses outputs ({cause}); nothing was lost or committed: mend the topic (max.message.bytes, \
-         message.timestamp.type, permissions) and start again"
+        "the broker refuses outputs ({cause}); nothing was lost or committed: mend the topic (permissions, the codecs that \
+         it takes) and start again"
     )]
     Refused {
+        /// How many, where, and why.
+        cause: String,
+    },
+    /// Some records are refused for what they are. The others of their transaction are not in it either.
+    #[error("records are refused: {cause}")]
+    Records {
+        /// Which, as far as is known.
+        refused: Vec<RefusedRecord>,
         /// How many, where, and why.
         cause: String,
     },
@@ -138,6 +153,24 @@ impl KafkaSettings {
         self.consumer.insert(0, ("queued.max.messages.kbytes".to_owned(), share.to_string()));
     }
 
+    /// Keeps batches of records below what every output topic takes of a batch: a topic refuses those that are larger,
+    /// however small the records in them are.
+    pub fn bound_batches(&mut self, bytes: usize) {
+        let config = self.producer_config();
+        let chosen = config.get("batch.size").and_then(|size| size.parse::<usize>().ok());
+        if chosen.is_none_or(|chosen| chosen > bytes) {
+            self.producer.push(("batch.size".to_owned(), bytes.to_string()));
+        }
+    }
+
+    /// The same settings with every record in a batch of its own, so that what is refused is refused for itself.
+    #[must_use]
+    pub fn one_by_one(&self) -> Self {
+        let mut settings = self.clone();
+        settings.producer.push(("batch.num.messages".to_owned(), "1".to_owned()));
+        settings
+    }
+
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.hosts).set("client.id", "dedup-host");
@@ -164,6 +197,8 @@ impl KafkaSettings {
             // The default of one second stalls a partition for as long whenever its small queue was full.
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "50")
+            // A batch that was damaged on the way or on a disk must be seen, not decided.
+            .set("check.crcs", "true")
             .set("fetch.message.max.bytes", "4194304")
             .set("queued.min.messages", "100000")
             .set("queued.max.messages.kbytes", "65536")

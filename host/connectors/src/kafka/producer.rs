@@ -10,9 +10,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use engine::record::{Offset, Outline};
+
+use super::limits::{Limits, Refused};
 use super::source::metadata_too_large;
-use super::{GroupHandle, GroupOffset, KafkaFailure, KafkaSettings, Membership};
-use crate::{Lane, Outgoing, Sink, SinkError};
+use super::{GroupHandle, GroupOffset, KafkaFailure, KafkaSettings, Membership, size};
+use crate::{Lane, Origin, Outgoing, Refusal, Sink, SinkError, Unsendable};
 
 /// Sends between two looks at the producer's own events.
 const SENDS_PER_POLL: u32 = 1_000;
@@ -29,12 +32,71 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// Time for the reports of what was refused, when the transaction is known to have failed.
+const REPORT_WAIT: Duration = Duration::from_millis(200);
+
+/// Refused records that are remembered, at most: all that are set aside at a time.
+const REFUSED_MAX: usize = 1_000;
+
+/// A record that the broker, or the client itself, refuses for what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRecord {
+    /// Partition of the record that it comes of.
+    pub partition: i32,
+    /// The last bits of that record's offset.
+    offset: u64,
+    /// The lane that it was to leave by.
+    pub lane: Lane,
+    /// Why.
+    pub why: Unsendable,
+    /// Bytes of it, alone in a batch, about.
+    pub bytes: usize,
+    /// Whether it is refused for itself, and not for others in its batch.
+    pub is_alone: bool,
+}
+
+impl RefusedRecord {
+    /// The offset of the record that it comes of, which is not trillions away from `position`.
+    #[must_use]
+    pub fn offset_near(&self, position: Offset) -> Offset {
+        let period: Offset = 1 << Tag::OFFSET_BITS;
+        let distance = (self.offset.cast_signed() - position).rem_euclid(period);
+        position + if distance < period / 2 { distance } else { distance - period }
+    }
+}
+
+/// What comes back with the report of a record that was not delivered: what it comes of and its lane, in the bits of a
+/// pointer, as nothing may be allocated for a record that is delivered.
+struct Tag;
+
+impl Tag {
+    const OFFSET_BITS: u32 = 44;
+    const LANE_BITS: u32 = 2;
+
+    fn pack(origin: Origin, lane: Lane) -> usize {
+        let offset = origin.offset.cast_unsigned() & ((1 << Self::OFFSET_BITS) - 1);
+        let partition = u64::from(origin.partition.cast_unsigned()) << (Self::OFFSET_BITS + Self::LANE_BITS);
+        usize::try_from(partition | ((lane as u64) << Self::OFFSET_BITS) | offset).unwrap_or_default()
+    }
+
+    /// Partition, the last bits of the offset, and the lane.
+    fn unpack(tag: usize) -> (i32, u64, Lane) {
+        let tag = tag as u64;
+        let lane = (tag >> Self::OFFSET_BITS) & ((1 << Self::LANE_BITS) - 1);
+        let lane = Lane::ALL.into_iter().find(|candidate| *candidate as u64 == lane).unwrap_or(Lane::Output);
+        let partition = i32::try_from(tag >> (Self::OFFSET_BITS + Self::LANE_BITS)).unwrap_or_default();
+        (partition, tag & ((1 << Self::OFFSET_BITS) - 1), lane)
+    }
+}
+
 /// What was not delivered since the last flush.
 #[derive(Default)]
 struct Failures {
     count: u64,
     /// The first of them: its topic, and why.
     first: Option<(String, KafkaError)>,
+    /// Those that were refused for what they are.
+    refused: Vec<RefusedRecord>,
 }
 
 #[derive(Clone, Default)]
@@ -51,12 +113,37 @@ impl ClientContext for Reports {
 }
 
 impl ProducerContext for Reports {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
         let (Err((error, message)), Ok(mut failures)) = (result, self.failures.lock()) else { return };
         failures.count += 1;
         failures.first.get_or_insert_with(|| (message.topic().to_owned(), error.clone()));
+        if let Some(reason) = refusal_of(error).filter(|_| failures.refused.len() < REFUSED_MAX) {
+            let (partition, offset, lane) = Tag::unpack(tag);
+            let cause = format!("topic {} refused it: {error}", message.topic());
+            let bytes = size::BATCH_OVERHEAD + message.key_len() + message.payload_len();
+            let why = Unsendable { reason, cause };
+            failures.refused.push(RefusedRecord { partition, offset, lane, why, bytes, is_alone: false });
+        }
+    }
+}
+
+/// Why a record is refused where that is for what it is; `None` for all else that can go wrong.
+fn refusal_of(error: &KafkaError) -> Option<Refusal> {
+    let code = error.rdkafka_error_code()?;
+    let too_large = matches!(
+        code,
+        RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidMessageSize
+    );
+    let refused = matches!(code, RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidTimestamp);
+    match (too_large, refused) {
+        (true, _) => Some(Refusal::TooLarge),
+        (false, true) if code == RDKafkaErrorCode::InvalidTimestamp => Some(Refusal::Timestamp),
+        (false, true) => Some(Refusal::Broker),
+        (false, false) => None,
     }
 }
 
@@ -131,17 +218,23 @@ impl KafkaProducer {
     ///
     /// # Errors
     /// The record is refused, or the queue does not drain within the time-out.
-    pub fn send(&mut self, topic: &str, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
-        self.send_to(topic, None, record)
+    pub fn send(&mut self, topic: &str, lane: Lane, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
+        self.send_to(topic, None, lane, record)
     }
 
     /// [`KafkaProducer::send`] to a partition of the caller's choice; `None` lets the key choose.
     ///
     /// # Errors
     /// As [`KafkaProducer::send`].
-    pub fn send_to(&mut self, topic: &str, partition: Option<i32>, record: &Outgoing<'_>) -> Result<(), KafkaFailure> {
+    pub fn send_to(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        lane: Lane,
+        record: &Outgoing<'_>,
+    ) -> Result<(), KafkaFailure> {
         self.open()?;
-        let mut message = BaseRecord::<[u8], [u8]>::to(topic);
+        let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, Tag::pack(record.origin, lane));
         message.partition = partition;
         message.key = record.key;
         message.payload = record.payload;
@@ -151,8 +244,11 @@ impl KafkaProducer {
         let mut deadline = None;
         while let Err((error, back)) = self.producer.send(message) {
             let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
+            if let Some(reason) = refusal_of(&error) {
+                return Err(refused_here(topic, lane, record, reason, &error));
+            }
             if !full || Instant::now() > *deadline.get_or_insert_with(|| Instant::now() + self.timeout) {
-                return Err(self.failure("produce", &error));
+                return Err(self.refused().unwrap_or_else(|| self.failure("produce", &error)));
             }
             self.producer.poll(Duration::from_millis(5));
             message = back;
@@ -163,6 +259,18 @@ impl KafkaProducer {
             self.producer.poll(Duration::ZERO);
         }
         Ok(())
+    }
+
+    /// The records that were refused, where that is why the transaction takes no more. They are reported a moment after.
+    fn refused(&self) -> Option<KafkaFailure> {
+        let deadline = Instant::now() + REPORT_WAIT;
+        let are_none = || self.failures.lock().is_ok_and(|failures| failures.refused.is_empty());
+        while are_none() && Instant::now() < deadline {
+            self.producer.poll(Duration::from_millis(10));
+        }
+        let mut failures = self.failures.lock().ok().filter(|failures| !failures.refused.is_empty())?;
+        let cause = failures.first.as_ref().map(|(topic, error)| format!("the first to topic {topic}: {error}"));
+        Some(KafkaFailure::Records { refused: std::mem::take(&mut failures.refused), cause: cause.unwrap_or_default() })
     }
 
     /// Makes all that was sent visible, together with the group's new offsets. `membership` is of a time when all of their
@@ -215,12 +323,13 @@ impl KafkaProducer {
             return Err(fenced);
         }
         let cause = format!("{} records, the first to topic {topic}: {error}", failures.count);
+        if !failures.refused.is_empty() {
+            return Err(KafkaFailure::Records { refused: failures.refused, cause });
+        }
         let hopeless = matches!(
             error.rdkafka_error_code(),
             Some(
-                RDKafkaErrorCode::MessageSizeTooLarge
-                    | RDKafkaErrorCode::InvalidRecord
-                    | RDKafkaErrorCode::InvalidTimestamp
+                RDKafkaErrorCode::UnsupportedCompressionType
                     | RDKafkaErrorCode::TopicAuthorizationFailed
                     | RDKafkaErrorCode::UnknownTopicOrPartition
                     | RDKafkaErrorCode::UnknownTopic
@@ -244,6 +353,15 @@ impl Transactional {
         );
         KafkaFailure::Write { step, cause }
     }
+}
+
+/// The client itself refuses a record, whose transaction is no worse for it.
+fn refused_here(topic: &str, lane: Lane, record: &Outgoing<'_>, reason: Refusal, error: &KafkaError) -> KafkaFailure {
+    let cause = format!("the client takes no such record for topic {topic}: {error}");
+    let (partition, offset, lane) = Tag::unpack(Tag::pack(record.origin, lane));
+    let why = Unsendable { reason, cause: cause.clone() };
+    let refused = vec![RefusedRecord { partition, offset, lane, why, bytes: size::of_batch(record), is_alone: true }];
+    KafkaFailure::Records { refused, cause }
 }
 
 fn is_fenced(producer: &BaseProducer<Reports>, error: &KafkaError) -> bool {
@@ -303,7 +421,16 @@ pub struct Topics {
 }
 
 impl Topics {
-    fn of(&self, lane: Lane) -> Option<&str> {
+    /// Each topic, once.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Lane::ALL.into_iter().filter_map(|lane| self.of(lane)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    pub(super) fn of(&self, lane: Lane) -> Option<&str> {
         match lane {
             Lane::Output => self.output.as_deref(),
             Lane::Duplicates => self.duplicates.as_deref(),
@@ -319,6 +446,10 @@ pub struct KafkaSink<'a> {
     pub producer: &'a mut KafkaProducer,
     /// Topic by lane.
     pub topics: &'a Topics,
+    /// What the topics take.
+    pub limits: &'a Limits,
+    /// What they refused all the same.
+    pub refused: &'a Refused,
 }
 
 impl Sink for KafkaSink<'_> {
@@ -326,15 +457,41 @@ impl Sink for KafkaSink<'_> {
         self.topics.of(lane).is_some()
     }
 
+    fn takes_all(&self, records: &Outline) -> bool {
+        self.refused.is_empty() && self.limits.takes_all(records)
+    }
+
+    fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
+        let _topic = self.topics.of(lane)?;
+        self.refused.refusal(lane, record).or_else(|| self.limits.refusal(lane, record))
+    }
+
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
         let Some(topic) = self.topics.of(lane) else { return Ok(()) };
-        Ok(self.producer.send(topic, record)?)
+        Ok(self.producer.send(topic, lane, record)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_says_what_a_record_comes_of() {
+        for partition in [0, 7, 200_000] {
+            for offset in [0, 1, (1 << 44) - 1, 1 << 44, (1 << 50) + 12_345] {
+                for lane in Lane::ALL {
+                    let (partition_back, low, lane_back) = Tag::unpack(Tag::pack(Origin { partition, offset }, lane));
+                    assert_eq!((partition_back, lane_back), (partition, lane));
+                    let why = Unsendable { reason: Refusal::Broker, cause: String::new() };
+                    let record = RefusedRecord { partition, offset: low, lane, why, bytes: 0, is_alone: true };
+                    for ahead in [-1_000_000, -1, 0, 1, 1_000_000] {
+                        assert_eq!(record.offset_near(offset + ahead), offset);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_transaction_that_ran_out_of_time_is_not_taken_for_another_host() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::record::{NewRecord, Offset, RecordBatch};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -13,6 +13,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
 use super::inquiry::{GroupAnswer, GroupOffset, Inquiry, NoAnswer};
+use super::inspect::{ReadComplaint, Words};
 use super::membership::Membership;
 use super::{KafkaFailure, KafkaSettings};
 
@@ -73,6 +74,37 @@ struct Rebalances {
     topic: String,
     standing: Mutex<Standing>,
     failure: Mutex<Option<KafkaFailure>>,
+    /// What librdkafka said of the last error.
+    words: Words,
+    said: Mutex<Said>,
+}
+
+/// Time between two log lines of the same error: a client that cannot go on says so several times a second.
+const SAY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Errors that were logged, and since then were not.
+#[derive(Default)]
+struct Said(Vec<(RDKafkaErrorCode, Instant, u64)>);
+
+impl Said {
+    /// Whether an error is to be logged now and, if so, how often it was not since the last time.
+    fn may_say(&mut self, code: RDKafkaErrorCode) -> Option<u64> {
+        let now = Instant::now();
+        match self.0.iter_mut().find(|(said, ..)| *said == code) {
+            Some((_, at, unsaid)) if now.duration_since(*at) < SAY_INTERVAL => {
+                *unsaid += 1;
+                None
+            }
+            Some((_, at, unsaid)) => {
+                *at = now;
+                Some(std::mem::take(unsaid))
+            }
+            None => {
+                self.0.push((code, now, 0));
+                Some(0)
+            }
+        }
+    }
 }
 
 impl ClientContext for Rebalances {
@@ -80,8 +112,13 @@ impl ClientContext for Rebalances {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // The end of a partition is no error; the poll reports it too.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!(%error, reason, "kafka consumer");
+        let Some(code) = error.rdkafka_error_code().filter(|code| *code != RDKafkaErrorCode::PartitionEOF) else {
+            return;
+        };
+        self.words.put(reason);
+        let may_say = self.said.lock().unwrap_or_else(PoisonError::into_inner).may_say(code);
+        if let Some(unsaid) = may_say {
+            tracing::warn!(%error, reason, unsaid, "kafka consumer");
         }
     }
 }
@@ -204,7 +241,7 @@ pub(super) fn metadata_too_large(error: &KafkaError, offsets: &[(i32, GroupOffse
 }
 
 /// What a poll brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Polled {
     /// A record, appended to the batch that was picked for its partition.
     Record {
@@ -218,6 +255,8 @@ pub enum Polled {
         /// The partition.
         partition: i32,
     },
+    /// The client could not take in something that it read.
+    Complaint(ReadComplaint),
     /// Nothing within the time given, or an event that needs no action.
     Nothing,
 }
@@ -245,6 +284,8 @@ impl KafkaSource {
             topic: settings.topic.clone(),
             standing: Mutex::default(),
             failure: Mutex::new(None),
+            words: Words::default(),
+            said: Mutex::default(),
         };
         let refused = |error: KafkaError| KafkaFailure::Settings(error.to_string());
         // Without it a replay could wait for a record where there is only the marker of a transaction.
@@ -313,8 +354,9 @@ impl KafkaSource {
         if hopeless {
             return Err(KafkaFailure::Read { topic: self.topic.clone(), cause: error.to_string() });
         }
-        tracing::warn!(%error, "kafka consumer");
-        Ok(Polled::Nothing)
+        let words = self.consumer.context().words.take();
+        let complaint = code.and_then(|code| ReadComplaint::of(code, &words));
+        Ok(complaint.map_or(Polled::Nothing, Polled::Complaint))
     }
 
     /// Begins to read a partition that was assigned. `false`: not yet, as the group is just taking everything away; to be

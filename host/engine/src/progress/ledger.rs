@@ -46,6 +46,11 @@ impl Ledger {
         self.staged.insert(offset);
     }
 
+    /// The offsets of `from..to` were passed over unread.
+    pub fn note_range(&mut self, from: Offset, to: Offset) {
+        self.staged.insert_range(from, to);
+    }
+
     /// The record for a commit up to `next`, in at most `chars_max` characters: what does not fit is dropped, the oldest
     /// first. `log_start` is where the log began when it was last asked.
     ///

@@ -28,6 +28,16 @@ impl Ranges {
         }
     }
 
+    /// Adds the offsets of `from..to`.
+    pub fn insert_range(&mut self, from: Offset, to: Offset) {
+        let Some(last) = to.checked_sub(1).filter(|last| *last >= from) else { return };
+        self.insert(from);
+        match self.runs.last_mut() {
+            Some(run) if run.last == from => run.last = last,
+            Some(_) | None => (from..to).for_each(|offset| self.insert(offset)),
+        }
+    }
+
     fn insert_within(&mut self, offset: Offset) {
         let after = self.runs.partition_point(|run| run.last < offset);
         if self.runs.get(after).is_some_and(|run| run.first <= offset) {

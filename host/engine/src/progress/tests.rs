@@ -207,6 +207,10 @@ proptest! {
         prop_assert!(runs.windows(2).all(|pair| pair[0].last + 1 < pair[1].first));
         prop_assert_eq!(set.count_in(cut, 200), model.range(cut..).count() as u64);
         prop_assert_eq!(set.meets(cut, cut + 3), model.range(cut..cut + 3).next().is_some());
+        let mut more = set.clone();
+        more.insert_range(cut, cut + 5);
+        let with_more = model.iter().copied().chain(cut..cut + 5).collect::<std::collections::BTreeSet<_>>();
+        prop_assert_eq!(more, with_more.into_iter().collect::<Ranges>());
         set.truncate_from(cut);
         prop_assert_eq!(set, model.range(..cut).copied().collect::<Ranges>());
     }

@@ -1,0 +1,115 @@
+//! What the polling thread does about places that a partition does not get past: it has them looked at, stops reading the
+//! partition, says so, and tells its worker, which decides what follows. Not how they are noticed.
+
+use connectors::kafka::{ReadComplaint, Sight, Unreadable};
+use engine::record::TopicPartition;
+
+use super::{Feed, Poller};
+use crate::run::dispatch::{Reading, Rewind, Work};
+use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
+use crate::settings::kafka::OnUnreadable;
+
+impl Poller {
+    /// The client could not take something in, of a partition that it does not name.
+    pub(super) fn hear(&mut self, complaint: &ReadComplaint) {
+        for feed in self.feeds.values_mut().filter(|feed| !feed.snag.is_blocked()) {
+            feed.snag.complained(complaint, feed.next_offset);
+        }
+    }
+
+    /// Has the places looked at where partitions do not get on.
+    pub(super) fn look_at_snags(&mut self) {
+        for (partition, feed) in &mut self.feeds {
+            let waits = feed.seeking || feed.flow.held_at().is_some() || (feed.paused && !feed.snag.is_blocked());
+            let bounds = self.ends.of(*partition);
+            let end = bounds.map(|bounds| bounds.stable_end);
+            if waits || !feed.snag.is_due(feed.next_offset, end, feed.jumped) {
+                continue;
+            }
+            feed.snag.asked();
+            let (from, epoch) = (feed.next_offset, feed.epoch);
+            let end = bounds.map_or(from + 1, |bounds| bounds.log_end.max(from + 1));
+            self.inspector.ask(Question { partition: *partition, epoch, from, end });
+        }
+    }
+
+    pub(super) fn take_answers(&mut self) {
+        for Answer { of, sight } in self.inspector.answers() {
+            let is_stale = |feed: &&mut Feed| feed.epoch != of.epoch || feed.next_offset != of.from;
+            let Some(feed) = self.feeds.get_mut(&of.partition).filter(|feed| !is_stale(feed)) else {
+                if let Some(feed) = self.feeds.get_mut(&of.partition) {
+                    feed.snag.unanswered();
+                }
+                continue;
+            };
+            match sight {
+                Ok(Sight::Readable) => self.go_on(of.partition),
+                Ok(Sight::Unreadable(unreadable)) => self.block(of.partition, unreadable),
+                Err(failure) => {
+                    tracing::debug!(%failure, partition = of.partition, "cannot look at what is not read");
+                    feed.snag.unanswered();
+                }
+            }
+        }
+    }
+
+    /// Nothing is wrong at the position: the partition is read from there again.
+    fn go_on(&mut self, partition: i32) {
+        self.flush(partition);
+        let end = self.ends.of(partition).map(|bounds| bounds.stable_end);
+        let Some(feed) = self.feeds.get_mut(&partition) else { return };
+        if feed.jumped || feed.snag.is_blocked() {
+            let rewind = Rewind { partition, epoch: feed.epoch, offset: feed.next_offset };
+            self.waiting.push_back(Reading::Again(rewind));
+        } else {
+            feed.snag.clear(end);
+        }
+    }
+
+    /// The partition does not get past its position. What was read before it is processed; then the worker is told.
+    fn block(&mut self, partition: i32, unreadable: Unreadable) {
+        self.flush(partition);
+        let source = TopicPartition { topic: self.topic.clone(), partition };
+        let Some(feed) = self.feeds.get_mut(&partition) else { return };
+        let is_new = feed.snag.block();
+        if !std::mem::replace(&mut feed.paused, true) {
+            self.source.pause(partition);
+        }
+        feed.metrics.unreadable(Some(unreadable.reason));
+        let Unreadable { from, next, reason, cause } = &unreadable;
+        let words = format!("offsets {from} to {} cannot be read ({}): {cause}", next - 1, reason.as_str());
+        let (worker, epoch, position) = (feed.flow.worker, feed.epoch, feed.next_offset);
+        if is_new {
+            self.tell_unreadable(&source, &words);
+        }
+        self.observed.status.update_partition(&source, |status| status.unreadable = Some(words));
+        let obstacle = Obstacle { partition, epoch, position, unreadable };
+        if let Some(inbox) = self.inboxes.get(worker) {
+            let _gone = inbox.send(Work::Obstacle(Box::new(obstacle)));
+        }
+    }
+
+    fn tell_unreadable(&self, source: &TopicPartition, words: &str) {
+        match self.on_unreadable {
+            OnUnreadable::Stop => tracing::error!(
+                %source, words,
+                "partition stopped: the client cannot take in what is next in its log. ways out: raise the client's limit \
+                 (--kafka-property consumer.receive.message.max.bytes), delete these records from the topic, or go on without \
+                 them with --on-unreadable skip"
+            ),
+            OnUnreadable::Skip => tracing::error!(%source, words, "passing over what the client cannot take in"),
+        }
+    }
+
+    /// The partition is read from another place.
+    pub(super) fn unblock(&mut self, partition: i32) {
+        let source = TopicPartition { topic: self.topic.clone(), partition };
+        let Some(feed) = self.feeds.get_mut(&partition) else { return };
+        feed.jumped = false;
+        if feed.snag.is_blocked() {
+            feed.metrics.unreadable(None);
+            self.observed.status.update_partition(&source, |status| status.unreadable = None);
+        }
+        feed.snag = Snag::new(feed.next_offset);
+    }
+}
