@@ -17,6 +17,8 @@ mod output;
 mod ownership;
 #[path = "broker/plugins.rs"]
 mod plugins;
+#[path = "broker/records.rs"]
+mod records;
 #[path = "broker/refusals.rs"]
 mod refusals;
 #[path = "broker/runs.rs"]
@@ -25,6 +27,8 @@ mod runs;
 mod starts;
 #[path = "broker/undecided.rs"]
 mod undecided;
+#[path = "broker/unreadable.rs"]
+mod unreadable;
 
 use std::process::ExitCode;
 
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         ownership::TESTS,
         starts::TESTS,
         undecided::TESTS,
+        records::TESTS,
+        unreadable::TESTS,
     ]
     .concat();
     let plain = Group { tests, needs: Vec::new() };

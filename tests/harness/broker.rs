@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -143,6 +145,30 @@ impl Broker {
         let more = [NewPartitions::new(name, partitions)];
         let added = block_on(self.admin.create_partitions(&more, &AdminOptions::new())).expect("an answer");
         assert!(added.iter().all(Result::is_ok), "topic {name}: {added:?}");
+    }
+
+    /// Changes a setting of a topic; all others that were set are as by default again.
+    pub fn set(&self, topic: &str, name: &str, value: &str) {
+        let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+        let changed = block_on(self.admin.alter_configs([&change], &AdminOptions::new())).expect("an answer");
+        assert!(changed.iter().all(Result::is_ok), "topic {topic}: {changed:?}");
+        // The controller has it before the broker goes by it.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    /// Changes a byte of what the broker has on its disk of partition 0 of a topic, as a disk that fails does: the first one
+    /// after `text`, which has to be there once. Only for a broker on this machine.
+    pub fn damage(&self, topic: &str, text: &str) {
+        let asked = [ResourceSpecifier::Broker(1)];
+        let answer = block_on(self.admin.describe_configs(&asked, &AdminOptions::new())).expect("an answer");
+        let broker = answer.into_iter().next().expect("one broker").expect("its settings");
+        let dirs = broker.get("log.dirs").and_then(|entry| entry.value.clone()).expect("a directory");
+        let path = std::path::Path::new(&dirs).join(format!("{topic}-0")).join("00000000000000000000.log");
+        let log = std::fs::read(&path).expect("the broker is on this machine");
+        let found = log.windows(text.len()).position(|window| window == text.as_bytes()).expect("it is there");
+        let at = found + text.len();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the log");
+        std::os::unix::fs::FileExt::write_all_at(&file, &[log[at] ^ 1], at as u64).expect("written");
     }
 
     /// Deletes a topic.

@@ -44,12 +44,22 @@ impl Scene {
         Self::at(Broker::connect(name), partitions, config)
     }
 
+    /// As [`Scene::with_input`], with settings of the lanes' topics, too.
+    #[must_use]
+    pub fn with_topics(name: &str, partitions: i32, input: &[(&str, &str)], lanes: &[(&str, &str)]) -> Self {
+        Self::with_lanes(Broker::connect(name), partitions, input, lanes)
+    }
+
     /// As [`Scene::with_input`], at a broker of the test's choice.
     #[must_use]
     pub fn at(broker: Broker, partitions: i32, config: &[(&str, &str)]) -> Self {
+        Self::with_lanes(broker, partitions, config, &[])
+    }
+
+    fn with_lanes(broker: Broker, partitions: i32, config: &[(&str, &str)], lanes: &[(&str, &str)]) -> Self {
         let input = broker.topic("input", partitions, config);
         for lane in ALL_LANES {
-            let _name = broker.topic(lane, 1, &[]);
+            let _name = broker.topic(lane, 1, lanes);
         }
         let group = broker.name("group");
         let dir = tempfile::tempdir().expect("a directory");
