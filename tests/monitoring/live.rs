@@ -58,6 +58,9 @@ const WELL: Panels = &[
     ("Decided without memory", "nothing is forgotten"),
     ("Clock set back", "no clock is wrong"),
     ("Distinct events not remembered", "--forward-below-similarity is not set"),
+    ("Records not taken", "the topics take all that is generated"),
+    ("Partitions that cannot be read on", "the log is sound"),
+    ("Offsets passed over unread", "the log is sound"),
 ];
 
 const OF_A_PIPE: Expected = Expected {
