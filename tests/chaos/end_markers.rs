@@ -74,11 +74,8 @@ fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
     let deadline = Instant::now() + STUCK_AFTER;
     let from = progress.committed();
     let standing = |now: &[Option<i64>]| -> Vec<i32> {
-        let stands = |p: &i32| {
-            let p = usize::try_from(*p).expect("a partition");
-            now[p] == from[p] && now[p] < Some(ends[p])
-        };
-        (0..PARTITIONS).filter(stands).collect()
+        let stands = now.iter().zip(&from).zip(&ends).map(|((now, from), end)| now == from && *now < Some(*end));
+        (0..PARTITIONS).zip(stands).filter(|(_, stands)| *stands).map(|(partition, _)| partition).collect()
     };
     while Instant::now() < deadline {
         assert!(host.running.is_running(), "the host has ended of waiting:\n{}", host.running.stderr());
