@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test build test-plugins bench fmt lint lint-fmt lint-clippy lint-deny kafka-up kafka-down clean
+.PHONY: help demo test build test-plugins bench fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -55,6 +55,14 @@ lint-clippy:
 lint-deny:
 	@scripts/setup.sh lint
 	@scripts/deny.sh
+
+sbom: ## Write dist/dedup-host.cdx.json, the bill of materials (CycloneDX)
+	@scripts/sbom.py dist/dedup-host.cdx.json
+
+release-check: ## Before a release: fail unless known vulnerabilities were looked for (ADVISORY_DB=a git copy of their database)
+	@scripts/setup.sh lint
+	@scripts/deny.sh --release
+	@$(MAKE) sbom
 
 kafka-up: ## Start a real Kafka broker on this machine; prints its address
 	@scripts/setup.sh kafka

@@ -1,12 +1,23 @@
 #!/usr/bin/env bash
 # Licences, sources and layers (deny.toml) always; known vulnerabilities where their database can be had: it lies with
-# GitHub, which not every machine reaches, so its absence is said and counted as skipped, and is no failure.
+# GitHub, which not every machine reaches, and no registry has a copy. So its absence is said and counted as skipped, and is
+# no failure, except before a release.
 set -euo pipefail
 
+usage="usage: scripts/deny.sh [--release | --record]
+  --release  fails where known vulnerabilities cannot be looked for, or only in a database older than 30 days
+  --record   fails where they cannot be looked for, and writes down in which crates they were: scripts/advisories-checked.txt
+ADVISORY_DB names a git copy of the database, a directory or an address, to take in the place of GitHub's."
+
+cd "$(dirname "$0")/.."
 # shellcheck source=scripts/parts.sh
-. "$(dirname "$0")/parts.sh"
+. scripts/parts.sh
 check_skip
+mode=${1:-}
+case "$#$mode" in 0 | 1--release | 1--record) ;; *) echo "$usage" >&2; exit 2 ;; esac
 fetch_attempts=3
+database_days_max=30
+record=scripts/advisories-checked.txt
 deny=${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/cargo-deny/bin/cargo-deny
 [ -x "$deny" ] || deny=$(command -v cargo-deny) ||
   { echo "deny: cargo-deny is missing: run scripts/setup.sh lint, which says what it needs"; exit 1; }
@@ -21,6 +32,12 @@ fi
 twice=$(grep -c '^warning\[duplicate\]' <<<"$report" || true)
 echo "deny: $(tail -n 1 <<<"$report"); $twice crates are here in more than one version (see: cargo tree --duplicates)"
 
+if [ -n "${ADVISORY_DB:-}" ]; then
+  copy=$ADVISORY_DB
+  if [ -d "$copy" ]; then copy=file://$(realpath "$copy"); fi
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="url.$copy.insteadOf" GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db
+fi
+
 fetch_database() {
   local attempt
   for attempt in $(seq "$fetch_attempts"); do
@@ -30,13 +47,52 @@ fetch_database() {
   return 1
 }
 
-# .ci/run counts lines that start with NOT RUN: advisories.
+# What git knows of the newest commit of the database that was fetched last.
+database() { # format
+  local newest
+  newest=$(find "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -n | tail -n 1)
+  git -C "${newest#* }" log -1 --date=short --format="$1"
+}
+
+# Crates of registries, as `name version`.
+crates() {
+  awk '/^name = /{ name = $3 } /^version = /{ version = $3 }
+    /^source = "registry/{ gsub(/"/, "", name); gsub(/"/, "", version); print name, version }' Cargo.lock | LC_ALL=C sort
+}
+
+not_run() { # why
+  # .ci/run counts lines that start with NOT RUN: advisories.
+  echo "NOT RUN: advisories ($1)"
+  if [ -e "$record" ] && [ -e Cargo.lock ]; then
+    local since
+    since=$(LC_ALL=C comm -23 <(crates) <(grep -v '^#' "$record" | LC_ALL=C sort))
+    sed -n 's/^# \(database.*\)/deny: last \1/p' "$record"
+    if [ -n "$since" ]; then echo "deny: never looked up: $(paste -sd, <<<"$since" | sed 's/,/, /g')"; fi
+  fi
+  [ -z "$mode" ] || { echo "deny: $mode needs them: reach GitHub, or name a copy in ADVISORY_DB"; exit 1; }
+}
+
 if skips advisories; then
-  echo "NOT RUN: advisories (SKIP names them)"
+  not_run "SKIP names them"
 elif fetch_database; then
   echo "deny: advisories"
   "$deny" --offline --locked check --hide-inclusion-graph advisories
+  if [ "$mode" = --release ]; then
+    days=$((($(date +%s) - $(database %ct)) / 86400))
+    if [ "$days" -gt "$database_days_max" ]; then
+      echo "deny: the database is of $(database %cd), $days days ago: a release needs one of the last $database_days_max days"
+      exit 1
+    fi
+  elif [ "$mode" = --record ]; then
+    {
+      echo "# Crates in which known vulnerabilities were looked for and none was found; written by scripts/deny.sh --record."
+      echo "# database of RustSec at commit $(database %H) of $(database %cd), looked into on $(date -u +%F)"
+      crates
+    } >"$record.new"
+    mv "$record.new" "$record"
+    echo "deny: written: $record"
+  fi
 else
   printf '%s\n' "$report" | tail -n 3
-  echo "NOT RUN: advisories (their database could not be fetched in $fetch_attempts attempts, see above)"
+  not_run "their database could not be fetched in $fetch_attempts attempts, see above"
 fi

@@ -134,7 +134,14 @@ FAKE
 case $1 in test) scripts/test.sh ;; lint-deny) scripts/deny.sh ;; esac
 FAKE
   executable "$work/tree/bin/cargo-deny" <<'FAKE'
-case "$*" in *"fetch db"*) case " $ABSENT " in *" database "*) echo "could not resolve host"; exit 1 ;; esac ;; esac
+case "$*" in *"fetch db"*) case " $ABSENT " in *" database "*) echo "could not resolve host"; exit 1 ;; esac ;; *) exit ;; esac
+echo "${GIT_CONFIG_KEY_0:-}" >"$HOME/copy"
+database=$HOME/.cargo/advisory-dbs/advisory-db-1
+mkdir -p "$database"
+cd "$database"
+git init -q .
+case " $ABSENT " in *" new-database "*) GIT_COMMITTER_DATE="$(($(date +%s) - 31 * 86400)) +0000"; export GIT_COMMITTER_DATE ;; esac
+git -c user.name=a -c user.email=a@b commit -q --allow-empty --date=now -m database
 FAKE
   executable "$work/tree/bin/sleep" <<<''
 }
@@ -220,6 +227,49 @@ ci_counts_what_is_skipped() {
   last_line_is "4 passed, 0 failed" "$said"
 }
 
+a_release_needs_the_advisories() {
+  new_tree
+  local said skip
+  for skip in "" advisories; do
+    if said=$(in_tree database "$skip" scripts/deny.sh --release); then echo "it passes: $said"; return 1; fi
+    wants "$said" "NOT RUN: advisories"
+    wants "$said" "--release needs them: reach GitHub, or name a copy in ADVISORY_DB"
+  done
+  wants "$(in_tree database "" scripts/deny.sh)" "NOT RUN: advisories"
+  in_tree "" "" scripts/deny.sh --release
+}
+a_release_needs_a_new_database() {
+  new_tree
+  local said
+  if said=$(in_tree new-database "" scripts/deny.sh --release); then echo "it passes: $said"; return 1; fi
+  wants "$said" "31 days ago: a release needs one of the last 30 days"
+  in_tree new-database "" scripts/deny.sh
+}
+a_release_fails_on_an_advisory() {
+  new_tree
+  local said
+  executable "$work/tree/bin/cargo-deny" <<<'case "$*" in *"check --hide-inclusion-graph advisories"*) echo "error[vulnerability]"; exit 1 ;; esac'
+  if said=$(in_tree "" "" scripts/deny.sh --release); then echo "it passes: $said"; return 1; fi
+  wants "$said" "error[vulnerability]"
+}
+crates_that_were_never_looked_up_are_named() {
+  new_tree
+  local said
+  printf '[[package]]\nname = "%s"\nversion = "1.0.0"\nsource = "registry+https://x"\n\n' old new >"$work/tree/Cargo.lock"
+  printf '# database of RustSec at commit 1 of 2026-01-01\nold 1.0.0\n' >"$work/tree/scripts/advisories-checked.txt"
+  said=$(in_tree database "" scripts/deny.sh)
+  wants "$said" "deny: last database of RustSec at commit 1 of 2026-01-01"
+  wants "$said" "deny: never looked up: new 1.0.0"
+  in_tree "" "" scripts/deny.sh --record
+  said=$(in_tree database "" scripts/deny.sh)
+  wants_not "$said" "never looked up"
+}
+a_copy_of_the_database_takes_the_place_of_the_original() {
+  new_tree
+  env -i PATH="$work/tree/bin:$PATH" HOME="$work/tree" ABSENT="" ADVISORY_DB="$work/tree/bin" "$work/tree/scripts/deny.sh"
+  [ "$(cat "$work/tree/copy")" = "url.file://$(realpath "$work/tree/bin").insteadOf" ]
+}
+
 # The real set-up on a machine that has cargo and the tools of C, an old Java, no Prometheus and no network.
 new_machine() {
   new_tree
@@ -273,6 +323,11 @@ check a_word_misspelt_in_SKIP_is_refused - a_word_misspelt_is_refused
 check a_language_that_fails_does_not_take_the_others_along - a_language_that_fails_leaves_the_others
 check ci_counts_a_missing_part_as_a_failure - ci_counts_a_missing_part
 check ci_counts_what_is_skipped - ci_counts_what_is_skipped
+check a_release_needs_the_advisories - a_release_needs_the_advisories
+check a_release_needs_a_new_database - a_release_needs_a_new_database
+check a_release_fails_on_an_advisory - a_release_fails_on_an_advisory
+check crates_that_were_never_looked_up_are_named - crates_that_were_never_looked_up_are_named
+check a_copy_of_the_database_takes_the_place_of_the_original - a_copy_of_the_database_takes_the_place_of_the_original
 
 verdict=ok
 [ "$failed" = 0 ] || verdict=FAILED

@@ -14,6 +14,7 @@ use crate::run::Stop;
 use crate::run::client_settings;
 use crate::settings::files::Stream;
 use crate::settings::generate::{GenerateConfig, GenerateTarget};
+use crate::terminal;
 
 /// Why events could not be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -79,10 +80,10 @@ pub fn run(config: &GenerateConfig, stop: &Stop) -> Result<(), GenerateFailure> 
         file.finish()?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    eprintln!(
+    terminal::note(&format!(
         "{} events: {} unique, {} duplicates ({} with the uuid of the original, {} altered) in {seconds:.1} s",
         truth.events, truth.unique, truth.duplicates, truth.same_uuid, truth.altered
-    );
+    ));
     Ok(())
 }
 
@@ -142,6 +143,7 @@ struct Output {
 }
 
 impl Output {
+    #[expect(clippy::disallowed_methods, reason = "records, whose bytes nobody changes")]
     fn standard() -> Self {
         let writer: Box<dyn Write> = Box::new(io::stdout());
         Self { path: PathBuf::from("standard output"), writer: BufWriter::with_capacity(BUFFER_BYTES, writer) }

@@ -347,7 +347,7 @@ fn plain(snapshot: &Snapshot) -> String {
         let cells = cells.map(|(column, cell)| format!(" {column}={cell}")).collect::<String>();
         lines.push(format!("{}{cells}", row.first().map(String::as_str).unwrap_or_default()));
     }
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| plain_text::line(line) + "\n").collect()
 }
 
 #[cfg(test)]

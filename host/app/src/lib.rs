@@ -1,6 +1,8 @@
 //! The host as a library: settings, the line, runs over Kafka and files, and what is seen from outside. The binary is
 //! a page on top of it.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
+
 mod breaker;
 pub mod dump;
 pub mod exit;
@@ -21,4 +23,5 @@ pub mod run;
 pub mod settings;
 pub mod status;
 pub mod tally;
+pub mod terminal;
 mod times;

@@ -1,15 +1,18 @@
 //! The binary: read the settings, do what they ask for, tell the shell how it went. Everything else is in the library.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
+
 use std::process::ExitCode as ProcessExit;
 
 use dedup_host::exit::ExitCode;
 use dedup_host::run::Stop;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::{generate_command, logging, plugin_command, run};
+use dedup_host::{generate_command, logging, plugin_command, run, terminal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 fn main() -> ProcessExit {
+    terminal::report_panics();
     match settings::from_process() {
         Ok(invocation) => start(invocation),
         Err(error) => error.report().into(),
@@ -18,10 +21,10 @@ fn main() -> ProcessExit {
 
 fn start(invocation: Invocation) -> ProcessExit {
     let code = match invocation {
-        Invocation::Show(text) => {
-            print!("{text}");
-            ExitCode::Ok
-        }
+        Invocation::Show(text) => match terminal::answer(&text) {
+            Ok(()) => ExitCode::Ok,
+            Err(error) => fail(&format!("cannot write to standard output: {error}"), ExitCode::Output),
+        },
         // Nothing of it has to be drained: a signal ends it at once.
         Invocation::Plugin(command) => return plugin_command::run(&command),
         Invocation::Generate(config) => until_stopped(|stop| match generate_command::run(&config, stop) {
@@ -59,6 +62,6 @@ fn listen(stop: &Stop) -> std::io::Result<()> {
 }
 
 fn fail(message: &str, code: ExitCode) -> ExitCode {
-    eprintln!("error: {message}");
+    terminal::error(message);
     code
 }

@@ -26,6 +26,8 @@
 //! has checked as in a run. The same seed gives the same suite, whichever rules are run. docs/conformance.md lists the
 //! rules.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 mod context;
 mod feed;
 mod format;

@@ -1,8 +1,10 @@
 //! What came out of a run of the suite. Not how it is written: see `format`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plain_text::is_unseen;
 use plugin::{Candidate, Info, Role};
 
 use crate::Options;
@@ -139,13 +141,27 @@ pub(crate) fn rerun(candidate: &Candidate, options: &Options, rule: &Rule) -> St
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it; where it has what nobody sees, as those shells do that know `$'...'`.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if !word.chars().any(is_unseen) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut out = String::from("$'");
+    for char in word.chars() {
+        // Writing to a String does not fail.
+        let _ = match char {
+            '\'' | '\\' => write!(out, "\\{char}"),
+            '\n' => write!(out, "\\n"),
+            unseen if is_unseen(unseen) => write!(out, "\\U{:08x}", u32::from(unseen)),
+            plain => write!(out, "{plain}"),
+        };
+    }
+    out.push('\'');
+    out
 }
 
 #[cfg(test)]
@@ -157,5 +173,6 @@ mod tests {
         assert_eq!(quoted("dist/a_b.wasm"), "dist/a_b.wasm");
         assert_eq!(quoted(""), "''");
         assert_eq!(quoted(r#"{"fields": ["/it's"]}"#), r#"'{"fields": ["/it'\''s"]}'"#);
+        assert_eq!(quoted("it's\n\u{1b}\\\u{202e}"), r"$'it\'s\n\U0000001b\\\U0000202e'");
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes as people can read them: escaped, and cut with their length. Not for anything that is read back.
 
-use std::fmt::Write;
+use plain_text::bytes as escaped;
 
 /// Bytes of an input that are shown.
 const SHOWN_BYTES_MAX: usize = 320;
@@ -22,31 +22,6 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
     }
     let head = text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default();
     format!("{head}… ({} bytes)", text.len())
-}
-
-/// Text in which control characters and bytes that are no UTF-8 are escapes.
-pub(crate) fn escaped(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => {
-                    let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
-                }
-                control if control.is_control() => {
-                    let _ = write!(out, "\\u{{{:x}}}", u32::from(control));
-                }
-                plain => out.push(plain),
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out
 }
 
 /// The last start of a character at or before `at`.

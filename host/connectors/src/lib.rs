@@ -1,6 +1,8 @@
 //! Where records come from and go to: Kafka topics, and newline-delimited files. Bytes in, bytes out: what a record
 //! means, and which lane it takes, is decided elsewhere.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 pub mod files;
 pub mod kafka;
 mod lanes;

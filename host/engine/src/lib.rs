@@ -4,6 +4,8 @@
 //! It is not a runtime: no I/O, no clock of the operating system, no threads, no async, no wasm, no Kafka. The same
 //! calls with the same arguments give the same results, on every machine.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 pub mod decide;
 pub mod distinct;
 pub mod entry;

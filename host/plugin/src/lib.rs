@@ -9,6 +9,8 @@
 //!
 //! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 mod allowance;
 mod answer;
 mod bindings;

@@ -13,6 +13,8 @@
 //! Both are there to explain duplicates, never to find them: they may be switched off, and originals go before any key
 //! when the disk's share is used up.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 mod chunk;
 mod error;
 mod filter;

@@ -77,7 +77,12 @@ fn status(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Text that means itself inside an element.
+/// Text that means itself inside an element, what cannot be seen spelled out.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    plain_text::line(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -390,13 +390,14 @@ impl Measured {
         let mut text = String::new();
         if self.left_out > 0 {
             let count = screen::counted(self.left_out, thing);
-            text.push_str(&ink.odd(format!("  {}: {count} left out, which are no JSON\n", self.label())));
+            let said = format!("  {}: {count} left out, which are no JSON", self.label());
+            text.push_str(&format!("{}\n", ink.odd(said)));
         }
         if self.failed > 0 {
             let reason = screen::words(self.reason.as_deref().unwrap_or_default());
             let count = screen::counted(self.failed, thing);
-            let said = format!("  {}: failed on {count} a pass, so its time says little: {reason}\n", self.label());
-            text.push_str(&ink.bad(said));
+            let said = format!("  {}: failed on {count} a pass, so its time says little: {reason}", self.label());
+            text.push_str(&format!("{}\n", ink.bad(said)));
         }
         text
     }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use plain_text::Line;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::Resolve;
 
@@ -18,7 +19,7 @@ pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError>
     std::fs::write(&config.output, &component).map_err(|error| {
         CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))
     })?;
-    answer(&format!("{}: a component of {} bytes\n", config.output.display(), component.len()))?;
+    answer(&format!("{}: a component of {} bytes\n", Line(config.output.display()), component.len()))?;
     Ok(ExitCode::Ok)
 }
 

@@ -14,6 +14,7 @@ use super::{CommandError, answer, events, sandbox};
 use crate::exit::ConformanceExit;
 use crate::settings::files::Stream;
 use crate::settings::plugin::{ConformanceConfig, ReportFormat, RuleLevel};
+use crate::terminal;
 
 /// Most events read of `--input`: the suite gives each to the plugin many times.
 const SAMPLES_MAX: usize = 1000;
@@ -25,7 +26,7 @@ pub(super) fn run(config: &ConformanceConfig) -> ProcessExit {
         Some(_) | None => list(config),
     };
     let code = done.unwrap_or_else(|(code, message)| {
-        eprintln!("error: {message}");
+        terminal::error(message);
         code
     });
     code.into()

@@ -271,19 +271,19 @@ impl Inspection {
         };
         let mut facts = Facts::new(ink, NAME_CHARS);
         if self.name.is_some() {
-            facts.add("file", &self.path);
+            facts.add("file", screen::clipped(&self.path));
         }
         facts.add("size", format!("{} ({})", screen::bytes(self.bytes), self.kind));
         facts.add("sha256", &self.sha256);
         self.add_roles(&mut facts, config, ink);
         if let Some(contract) = &self.contract {
-            facts.add("contract", format!("dedup:plugin@{contract}"));
+            facts.add("contract", screen::words(&format!("dedup:plugin@{contract}")));
         }
         if let Some(imports) = &self.imports {
-            facts.list("imports", imports);
+            facts.list("imports", imports.iter().map(|name| screen::words(name)));
         }
         if let Some(exports) = &self.exports {
-            facts.list("exports", exports);
+            facts.list("exports", exports.iter().map(|name| screen::words(name)));
         }
         if let Some(compile) = &self.compile {
             let from = if compile.from_cache { "read from the cache in" } else { "compiled in" };

@@ -14,7 +14,6 @@ mod screen;
 mod trial;
 mod trial_text;
 
-use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode as ProcessExit;
 
 use plugin::LoadError;
@@ -23,6 +22,7 @@ use crate::exit::ExitCode;
 use crate::logging;
 use crate::settings::config::{LogConfig, LogFormat};
 use crate::settings::plugin::PluginCommand;
+use crate::terminal;
 
 /// What the host warns of, such as a cache that others can write to. What plugins say is part of the answers.
 const LOG_LEVEL: &str = "warn,plugin::log=off";
@@ -65,7 +65,7 @@ pub fn run(command: &PluginCommand) -> ProcessExit {
     match done {
         Ok(code) => code.into(),
         Err(error) => {
-            eprintln!("error: {}", error.message);
+            terminal::error(&error.message);
             error.code.into()
         }
     }
@@ -73,19 +73,13 @@ pub fn run(command: &PluginCommand) -> ProcessExit {
 
 /// Writes an answer whole. A reader that has gone, as `head` does, is no error.
 pub(crate) fn answer(text: &str) -> Result<(), CommandError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(CommandError::new(ExitCode::Output, format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
+    let unwritten = |error| CommandError::new(ExitCode::Output, format!("cannot write to standard output: {error}"));
+    terminal::answer(text).map_err(unwritten)
 }
 
 /// One JSON object, over several lines for people to read it too.
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
     // Only maps whose keys are no texts, and numbers that JSON lacks, are refused; answers have neither.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    format!("{}\n", plain_text::json(&text))
 }

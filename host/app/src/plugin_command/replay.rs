@@ -162,10 +162,11 @@ fn log(probe: &mut Probe) -> Vec<Line> {
 
 impl Replayed {
     fn to_text(&self, dump: &Dump, ink: Ink) -> String {
-        let place = format!("topic {} partition {} offset {}", self.topic, self.partition, self.offset);
+        let place =
+            format!("topic {} partition {} offset {}", screen::clipped(&self.topic), self.partition, self.offset);
         let mut facts = Facts::new(ink, trial_text::NAME_CHARS);
         let same = if self.same_component { "the component of then" } else { "another component than then" };
-        facts.add("plugin", format!("{} {}", self.path, ink.quiet(format!("({same})"))));
+        facts.add("plugin", format!("{} {}", screen::clipped(&self.path), ink.quiet(format!("({same})"))));
         facts.add("role", self.role);
         let limits = &dump.limits;
         let time = screen::time(Duration::from_millis(limits.time_per_batch_ms));

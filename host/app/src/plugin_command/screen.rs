@@ -2,8 +2,11 @@
 //! read them. Not what is said.
 
 use std::fmt::{Display, Write as _};
-use std::io::IsTerminal as _;
 use std::time::Duration;
+
+use plain_text::is_unseen;
+
+use crate::terminal;
 
 /// Characters of a value that are shown of a long one.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -17,8 +20,7 @@ pub(super) struct Ink {
 impl Ink {
     /// Colours where standard output is a terminal and nobody said `NO_COLOR`.
     pub(super) fn of_standard_output() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
-        Self { colour: wanted && std::io::stdout().is_terminal() }
+        Self { colour: terminal::answers_have_colour() }
     }
 
     pub(super) fn has_colour(self) -> bool {
@@ -26,7 +28,7 @@ impl Ink {
     }
 
     fn paint(self, code: &str, text: impl Display) -> String {
-        let text = text.to_string();
+        let text = plain_text::line(&text.to_string()).into_owned();
         if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text }
     }
 
@@ -75,21 +77,24 @@ impl Facts {
         Self { ink, name_chars, text: String::new() }
     }
 
-    /// A name and what is said of it, which may have several lines; the same name again is left out by giving none.
+    /// A name and what is said of it, on one line.
     pub(super) fn add(&mut self, name: &str, said: impl Display) {
-        let (mut name, width) = (name, self.name_chars);
-        for line in said.to_string().lines() {
-            let padding = " ".repeat(width.saturating_sub(name.chars().count()));
-            // Writing to a String does not fail.
-            let _ = writeln!(self.text, "  {}{padding}  {line}", self.ink.quiet(name));
-            name = "";
-        }
+        let padding = " ".repeat(self.name_chars.saturating_sub(name.chars().count()));
+        let said = said.to_string();
+        let said = if self.ink.colour { plain_text::styled_line(&said) } else { plain_text::line(&said) };
+        // Writing to a String does not fail.
+        let _ = writeln!(self.text, "  {}{padding}  {said}", self.ink.quiet(name));
     }
 
     /// A name and a list, one a line.
     pub(super) fn list<T: Display>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
-        let lines: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-        self.add(name, if lines.is_empty() { self.ink.quiet("none") } else { lines.join("\n") });
+        let mut items = items.into_iter().peekable();
+        if items.peek().is_none() {
+            return self.add(name, self.ink.quiet("none"));
+        }
+        for (name, item) in std::iter::once(name).chain(std::iter::repeat("")).zip(items) {
+            self.add(name, item);
+        }
     }
 
     pub(super) fn into_text(self) -> String {
@@ -115,11 +120,11 @@ pub(super) fn table(ink: Ink, rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Bytes as text: as they are where they are plain UTF-8; else between `b"` and `"`, control characters, backslashes
-/// and bytes that are no UTF-8 as escapes, so that nothing reaches the terminal that it would obey.
+/// Bytes as text: as they are where they are plain UTF-8; else between `b"` and `"`, what is unseen, backslashes and
+/// bytes that are no UTF-8 as escapes, so that two values never look the same.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.chars().any(char::is_control)
+        && !text.chars().any(is_unseen)
     {
         return text.to_owned();
     }
@@ -128,7 +133,7 @@ pub(super) fn text_of(bytes: &[u8]) -> String {
         for char in chunk.valid().chars() {
             match char {
                 '\\' | '"' => text.extend(['\\', char]),
-                char if char.is_control() => text.extend(char.escape_default()),
+                char if is_unseen(char) => text.push_str(&plain_text::line(char.encode_utf8(&mut [0; 4]))),
                 char => text.push(char),
             }
         }
@@ -142,15 +147,15 @@ pub(super) fn text_of(bytes: &[u8]) -> String {
 
 /// Words of a plugin on one line, so that they cannot look like the host's.
 pub(super) fn words(text: &str) -> String {
-    let plain = |char: char| if char.is_control() { ' ' } else { char };
-    clipped(&text.chars().map(plain).collect::<String>())
+    clipped(text)
 }
 
-/// A text, or its beginning and how much there is.
+/// A text on one line, or its beginning and how much there is.
 pub(super) fn clipped(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}… ({})", text.get(..at).unwrap_or_default(), bytes(text.len() as u64)),
+    let shown = plain_text::line(text);
+    match shown.char_indices().nth(SHOWN_CHARS_MAX) {
+        None => shown.into_owned(),
+        Some((at, _)) => format!("{}… ({})", shown.get(..at).unwrap_or_default(), bytes(text.len() as u64)),
     }
 }
 
@@ -249,6 +254,6 @@ mod tests {
     fn what_is_long_is_clipped_between_characters() {
         let long = "é".repeat(SHOWN_CHARS_MAX + 1);
         assert_eq!(clipped(&long), format!("{}… (322 bytes)", "é".repeat(SHOWN_CHARS_MAX)));
-        assert_eq!(words("one\ntwo\x1b"), "one two ");
+        assert_eq!(words("one\ntwo\x1b"), "one\\ntwo\\u{1b}");
     }
 }

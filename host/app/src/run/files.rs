@@ -1,7 +1,6 @@
 //! A run over files: the same line, with positions and output lengths kept in the state, so that an interrupted run
 //! can go on exactly where its last commit was. No Kafka.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
@@ -23,6 +22,7 @@ use crate::settings::config::Config;
 use crate::settings::files::{FilesConfig, Stream};
 use crate::status::{Phase, Status};
 use crate::tally::Tally;
+use crate::terminal;
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
 const STREAM: &str = "(files)";
@@ -65,7 +65,10 @@ pub(super) fn run(
     };
     let mut progress = match begin(stored, files)? {
         Begin::Complete(progress) => {
-            eprintln!("nothing to resume: the run over {} is complete", progress.input);
+            terminal::note(&format!(
+                "nothing to resume: the run over {} is complete",
+                plain_text::line(&progress.input)
+            ));
             return finish(files, &progress);
         }
         Begin::Run(progress) => progress,
@@ -110,10 +113,11 @@ pub(super) fn run(
 }
 
 fn interrupted(progress: &Progress) -> ExitCode {
-    eprintln!(
+    terminal::note(&format!(
         "interrupted after {} events of {}; everything up to there is committed, go on with --resume",
-        progress.records, progress.input
-    );
+        progress.records,
+        plain_text::line(&progress.input)
+    ));
     ExitCode::Interrupted
 }
 
@@ -321,7 +325,7 @@ impl Run {
 
 /// On a terminal only; elsewhere nothing is drawn.
 fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+    if !terminal::shows_progress() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
@@ -332,7 +336,7 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn finish(files: &FilesConfig, progress: &Progress) -> Result<ExitCode, RunError> {
-    eprintln!("{}", report::words(&progress.tally, progress.seconds));
+    terminal::note(&report::words(&progress.tally, progress.seconds));
     if progress.tally.imbalance() != 0 {
         return Err(RunError::Other(format!("the balance is off by {}: this is a bug", progress.tally.imbalance())));
     }

@@ -103,6 +103,7 @@ impl GenerateConfig {
             (Some(stream), _) => GenerateTarget::Stream(stream),
             (None, Some(topic)) => {
                 kafka::derive_protocol(typed)?;
+                kafka::refuse_user_of_hosts(typed)?;
                 let connection = Box::new(kafka::connection(typed)?);
                 GenerateTarget::Topic { topic, connection, producer: kafka::producer(typed)? }
             }

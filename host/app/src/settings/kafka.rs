@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plain_text::secrets;
+
 use super::SettingsError;
 use super::config::{Secret, path, secret};
 use super::typed::Typed;
@@ -102,7 +104,7 @@ pub struct Sasl {
 }
 
 /// One property of librdkafka.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaProperty {
     /// Which client it is for.
     pub client: PropertyClient,
@@ -110,6 +112,13 @@ pub struct KafkaProperty {
     pub name: String,
     /// Value.
     pub value: String,
+}
+
+impl std::fmt::Debug for KafkaProperty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = if secrets::is_secret(&self.name) { secrets::HIDDEN.into() } else { secrets::hidden(&self.value) };
+        write!(f, "{:?} {}={value}", self.client, self.name)
+    }
 }
 
 /// Which client a property is for.
@@ -461,6 +470,15 @@ pub(super) fn producer(typed: &Typed) -> Result<ProducerConfig, SettingsError> {
     })
 }
 
+/// librdkafka has no users in addresses: it would look up a host of that name, and write its password to the log.
+pub(super) fn refuse_user_of_hosts(typed: &Typed) -> Result<(), SettingsError> {
+    if !typed.text("kafka-hosts").is_some_and(|hosts| hosts.contains('@')) {
+        return Ok(());
+    }
+    let reason = "has an `@`, and an address says nothing of users: give KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD";
+    Err(typed.wrong("kafka-hosts", reason.into()))
+}
+
 pub(super) fn connection(typed: &Typed) -> Result<KafkaConnection, SettingsError> {
     let protocol = protocol(typed)?;
     let certificate = typed.get("kafka-ssl-certificate-location", path)?;
@@ -543,7 +561,8 @@ fn properties(typed: &Typed) -> Result<Vec<KafkaProperty>, SettingsError> {
 
 fn property(text: &str) -> Result<KafkaProperty, String> {
     let Some((name, value)) = text.split_once('=') else {
-        return Err(format!("`{text}` is not NAME=VALUE"));
+        // What it says is not repeated: it may be the rest of a value with the separator in it.
+        return Err("has an entry that is not NAME=VALUE; in the variable, `;` separates entries".to_owned());
     };
     let (client, name) = match name.split_once('.') {
         Some(("consumer", rest)) => (PropertyClient::Consumer, rest),
@@ -552,7 +571,7 @@ fn property(text: &str) -> Result<KafkaProperty, String> {
     };
     match PROPERTIES_OF_THE_HOST.iter().find(|(owned, _)| *owned == name) {
         Some((_, way_out)) => Err(format!("`{name}` is set by the host: {way_out}")),
-        None if name.is_empty() => Err(format!("`{text}` has no name")),
+        None if name.is_empty() => Err("has an entry without a name before its `=`".to_owned()),
         None => Ok(KafkaProperty { client, name: name.to_owned(), value: value.to_owned() }),
     }
 }

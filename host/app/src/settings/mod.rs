@@ -18,15 +18,16 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::ArgMatches;
+use plain_text::secrets;
 
 use crate::exit::ExitCode;
+use crate::terminal;
 use config::Config;
 use generate::GenerateConfig;
 use plugin::PluginCommand;
 use typed::{ConfigFile, Environment, Origin, Typed};
 
-/// What stands in the place of a secret.
-pub const HIDDEN: &str = "***";
+pub use plain_text::secrets::HIDDEN;
 
 /// What the process was asked to do.
 #[derive(Debug, Clone)]
@@ -47,6 +48,12 @@ pub enum SettingsError {
     /// The command line cannot be read, or asks for help or the version.
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
+    /// What was typed is no text.
+    #[error("{what} is not UTF-8 text, which all settings are: write it so, or leave it out")]
+    NotText {
+        /// The variable or the argument, without its value.
+        what: String,
+    },
     /// The configuration file cannot be used.
     #[error("configuration file {path}: {reason}")]
     File {
@@ -74,11 +81,10 @@ impl SettingsError {
     /// Prints it where it belongs, and says how the process ends: help and version are no errors.
     pub fn report(&self) -> ExitCode {
         let Self::CommandLine(error) = self else {
-            eprintln!("error: {self}");
+            terminal::error(self);
             return ExitCode::Usage;
         };
-        // A closed pipe (`--help | head`) leaves nobody to tell.
-        drop(error.print());
+        terminal::usage(error);
         if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
     }
 }
@@ -91,7 +97,8 @@ pub fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Environment<'_>,
 ) -> Result<Invocation, SettingsError> {
-    let matches = cli::command().try_get_matches_from(arguments)?;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let matches = cli::command().try_get_matches_from(&arguments).map_err(|error| refused(&arguments, error))?;
     match matches.subcommand() {
         Some(("generate", matches)) => {
             let mut typed = resolve(generate::takes, matches, environment)?;
@@ -116,12 +123,46 @@ pub fn read(
 /// # Errors
 /// As [`read`].
 pub fn from_process() -> Result<Invocation, SettingsError> {
-    read(std::env::args_os(), &|name| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned()))
+    read(std::env::args_os(), &|name| std::env::var_os(name))
+}
+
+/// The refusal of a command line. clap repeats what was typed, which may be a name that somebody else gave a file, or an
+/// address with a password in it: what it says is that of the same command line without these.
+fn refused(arguments: &[OsString], error: clap::Error) -> SettingsError {
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        return SettingsError::NotText { what: not_text(arguments) };
+    }
+    let shown = arguments.iter().map(|argument| {
+        let argument = argument.to_string_lossy();
+        plain_text::line(&secrets::hidden(&argument)).into_owned()
+    });
+    cli::command().try_get_matches_from(shown).err().unwrap_or(error).into()
+}
+
+/// Which argument is no text, by its number and the flag that it belongs to.
+fn not_text(arguments: &[OsString]) -> String {
+    let Some(number) = arguments.iter().position(|argument| argument.to_str().is_none()) else {
+        return "an argument".to_owned();
+    };
+    let flag = |argument: Option<&OsString>| {
+        let text = argument?.to_string_lossy();
+        let name = text.split_once('=').map_or(&*text, |(name, _)| name);
+        name.starts_with("--").then(|| plain_text::line(name).into_owned())
+    };
+    let before = number.checked_sub(1).and_then(|before| arguments.get(before));
+    match flag(arguments.get(number)).or_else(|| flag(before)) {
+        Some(flag) => format!("argument {number} of the command line, the value of {flag},"),
+        None => format!("argument {number} of the command line"),
+    }
 }
 
 fn read_run(matches: &ArgMatches, environment: Environment<'_>) -> Result<Invocation, SettingsError> {
-    let config = Config::of(&mut resolve(|_| true, matches, environment)?)?;
+    let mut typed = resolve(|_| true, matches, environment)?;
+    let config = Config::of(&mut typed)?;
     config.require_plugin()?;
+    if matches!(config.mode, config::Mode::Kafka(_)) {
+        kafka::refuse_user_of_hosts(&typed)?;
+    }
     Ok(Invocation::Run(Box::new(config)))
 }
 
@@ -131,7 +172,7 @@ fn resolve(
     environment: Environment<'_>,
 ) -> Result<Typed, SettingsError> {
     let named = matches.get_one::<String>("config").cloned();
-    let path = named.or_else(|| environment(cli::CONFIG_VARIABLE).filter(|text| !text.is_empty()));
+    let path = named.map_or_else(|| typed::variable_text(environment, cli::CONFIG_VARIABLE), |path| Ok(Some(path)))?;
     let file = path.map(|path| ConfigFile::read(Path::new(&path))).transpose()?;
-    Ok(Typed::resolve(takes, matches, environment, file.as_ref()))
+    Typed::resolve(takes, matches, environment, file.as_ref())
 }

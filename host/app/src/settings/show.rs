@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::HIDDEN;
+use plain_text::secrets::{HIDDEN, hidden, is_secret};
+use plain_text::{Line, is_unseen};
+use serde_json::Value;
+
 use super::table::{Kind, SETTINGS, Setting};
 use super::typed::{Origin, Typed};
-
-/// Words in the name of a librdkafka property whose value is not shown.
-const SECRET_WORDS: [&str; 5] = ["password", "secret", "pem", "jaas", "oauthbearer.config"];
 
 /// One line a setting, under the headings of the help text; what is not set is a comment.
 pub(super) fn show(typed: &Typed) -> String {
@@ -21,12 +21,14 @@ pub(super) fn show(typed: &Typed) -> String {
         }
         let line = match typed.all(setting.flag) {
             [] => match typed.origin(setting.flag) {
-                Origin::Derived(reason) => format!("# {} is not set: {reason}", setting.key()),
+                Origin::Derived(reason) => format!("# {} is not set: {}", setting.key(), Line(reason)),
                 Origin::Flag | Origin::Variable(_) | Origin::File(_) | Origin::Default => {
                     format!("# {} is not set", setting.key())
                 }
             },
-            values => format!("{} = {}  # {}", setting.key(), value(setting, values), typed.origin(setting.flag)),
+            values => {
+                format!("{} = {}  # {}", setting.key(), value(setting, values), Line(typed.origin(setting.flag)))
+            }
         };
         let _ = writeln!(text, "{line}");
     }
@@ -35,19 +37,79 @@ pub(super) fn show(typed: &Typed) -> String {
 
 fn value(setting: &Setting, values: &[String]) -> String {
     let last = values.last().map(String::as_str).unwrap_or_default();
-    let value = match setting.kind {
-        Kind::Secret => toml::Value::from(HIDDEN),
-        Kind::Switch => super::units::switch(last).map_or_else(|_| last.into(), toml::Value::from),
-        Kind::Many(_) => toml::Value::Array(values.iter().map(|text| without_secret(text).into()).collect()),
-        Kind::One => last.parse::<i64>().map_or_else(|_| last.into(), toml::Value::from),
-    };
-    value.to_string()
+    match setting.kind {
+        Kind::Secret => quoted(HIDDEN),
+        Kind::Switch => super::units::switch(last).map_or_else(|_| quoted(last), |on| on.to_string()),
+        Kind::Many(_) => {
+            let entries: Vec<String> = values.iter().map(|text| quoted(&without_secrets(setting, text))).collect();
+            format!("[{}]", entries.join(", "))
+        }
+        Kind::One => match last.parse::<i64>() {
+            Ok(number) => number.to_string(),
+            Err(_) => quoted(&without_secrets(setting, last)),
+        },
+    }
+}
+
+/// A string of TOML in which all can be seen.
+fn quoted(text: &str) -> String {
+    if !text.chars().any(is_unseen) {
+        return toml::Value::from(text).to_string();
+    }
+    let mut out = String::from('"');
+    for char in text.chars() {
+        // Writing to a String does not fail.
+        let _ = match char {
+            '"' | '\\' => write!(out, "\\{char}"),
+            '\n' => write!(out, "\\n"),
+            unseen if is_unseen(unseen) => write!(out, "\\U{:08X}", u32::from(unseen)),
+            plain => write!(out, "{plain}"),
+        };
+    }
+    out.push('"');
+    out
+}
+
+fn without_secrets(setting: &Setting, text: &str) -> String {
+    match setting.flag {
+        "kafka-property" => property(text),
+        "plugin-config" | "scorer-config" => configuration(text),
+        _ => hidden(text).into_owned(),
+    }
 }
 
 /// `sasl.oauthbearer.client.secret=x` without the x.
-fn without_secret(text: &str) -> String {
+fn property(text: &str) -> String {
     match text.split_once('=') {
-        Some((name, _)) if SECRET_WORDS.iter().any(|word| name.contains(word)) => format!("{name}={HIDDEN}"),
-        _ => text.to_owned(),
+        Some((name, _)) if is_secret(name) => format!("{name}={HIDDEN}"),
+        Some((name, value)) => format!("{name}={}", hidden(value)),
+        None => HIDDEN.to_owned(),
+    }
+}
+
+/// A plugin's configuration as it was typed, but where it is JSON with a secret in it.
+fn configuration(text: &str) -> String {
+    let json = serde_json::from_str(text).ok().and_then(|mut json| hide(&mut json).then_some(json));
+    json.map_or_else(|| hidden(text).into_owned(), |json| json.to_string())
+}
+
+/// Hides what members with the name of a secret have, and says whether there was any.
+fn hide(json: &mut Value) -> bool {
+    match json {
+        Value::Object(members) => members.iter_mut().fold(false, |any, (name, value)| {
+            let secret = is_secret(name);
+            if secret {
+                *value = HIDDEN.into();
+            }
+            any | secret | hide(value)
+        }),
+        Value::Array(items) => items.iter_mut().fold(false, |any, item| any | hide(item)),
+        Value::String(text) => {
+            let shown = hidden(text).into_owned();
+            let changed = shown != *text;
+            *text = shown;
+            changed
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -14,7 +14,7 @@ use ::plugin::Wasi;
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, SettingsError> {
     let words = std::iter::once("dedup-host").chain(line.split_whitespace()).map(OsString::from);
     let find =
-        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| (*text).to_owned());
+        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| OsString::from(*text));
     read(words, &find)
 }
 
@@ -531,4 +531,125 @@ fn originals_are_kept_unless_the_operator_wants_only_the_decision() {
         &["forward-below-similarity", "leave --keep-originals on"],
     );
     refused("--keep-originals maybe", &["keep-originals", "on, off"]);
+}
+
+/// Everything that a refusal or the shown configuration says of what is typed.
+fn said(line: &str, variables: &[(&str, &str)]) -> String {
+    let said = |line: &str| match invoke(line, variables) {
+        Ok(Invocation::Show(text)) => text,
+        Ok(_) => String::new(),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    said(&format!("config {line}")) + &said(&format!("--plugin p.wasm {line}"))
+}
+
+#[test]
+fn no_secret_is_repeated_wherever_it_was_typed() {
+    let sasl = "--kafka-sasl-mechanism PLAIN --kafka-sasl-username me --kafka-sasl-password hunter2";
+    let names = "--kafka-property sasl.oauthbearer.client.secret=hunter2 --kafka-property producer.ssl.key.pem=hunter2 \
+                 --kafka-property ssl.key.passphrase=hunter2 --kafka-property x.endpoint=https://hunter2:hunter2@h";
+    for line in [
+        sasl,
+        names,
+        &format!("{sasl} --window 24"),
+        "--aws-endpoint-url https://me:hunter2@host:9000/?token=hunter2",
+        "--kafka-hosts sasl_ssl://me:hunter2@host:9092",
+        "--kafka-hosts me:hunter2@host:9092,other:9092",
+        "--aws-access-key-id a --aws-secret-access-key hunter2 --s3-bucket b --aws-session-token hunter2",
+        "--admin-token hunter2hunter2hunter2hunter2hunter2 --bind-port x",
+        "--plugin-config {\"password\":\"hunter2\",\"nested\":[{\"apiKey\":{\"a\":\"hunter2\"}}]}",
+        "--plugin-config {\"url\":\"https://me:hunter2@host\"}",
+        "--kafka-property hunter2",
+        "--kafka-property =hunter2",
+        "--bind-port https://me:hunter2@host",
+        "--kafka-sasl-passwort=hunter2",
+        "https://me:hunter2@host",
+    ] {
+        let said = said(line, &[]);
+        assert!(!said.contains("hunter2"), "{line}:\n{said}");
+    }
+    let jaas = "org.apache.kafka.x.PlainLoginModule required username=\"me\" password=\"hunter2\";";
+    for (name, value) in [
+        ("KAFKA_PROPERTY", format!("sasl.jaas.config={jaas}")),
+        ("KAFKA_PROPERTY", format!("sasl.jaas.config={}", jaas.replace("hunter2", "a;hunter2"))),
+        ("KAFKA_PROPERTY", format!("unknown.to.us={jaas}")),
+        ("KAFKA_SASL_PASSWORD", "hunter2".to_owned()),
+        ("SCORER_CONFIG", "{\"token\": \"hunter2\"}".to_owned()),
+    ] {
+        let said = said("", &[(name, &value)]);
+        assert!(!said.contains("hunter2"), "{name}={value}:\n{said}");
+    }
+    let properties = kafka(run(names)).connection.properties;
+    assert!(!format!("{properties:?}").contains("hunter2"), "{properties:?}");
+    let text = shown("--aws-endpoint-url https://me:hunter2@host:9000/a --kafka-property acks=all", &[]);
+    assert!(text.contains("aws_endpoint_url = \"https://***@host:9000/a\""), "{text}");
+    assert!(text.contains("kafka_property = [\"acks=all\"]"), "{text}");
+    refused("--kafka-hosts me:hunter2@h:1", &["--kafka-hosts (command line) has an `@`", "KAFKA_SASL_PASSWORD"]);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_without_what_it_says() {
+    let refusal = |text: &str| {
+        let file = toml_file(text);
+        let error = invoke(&format!("--plugin p.wasm --config {}", file.path().display()), &[]).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("hunter") && !text.contains('\n'), "{text}");
+        text
+    };
+    let text = refusal("window = \"1h\"\nkafka_sasl_password = \"hunter2\nadmin_token = \"x\"\n");
+    for part in ["configuration file", "is no TOML: line 2, column ", "at `kafka_sasl_password`"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(refusal("kafka_sasl_password = hunter2").contains("line 1, column 23, at `kafka_sasl_password`"));
+    refusal("kafka_sasl_password = 'hunter2' 'hunter3'");
+    refusal("kafka_sasl_password = \"hunter2\\q\"");
+    refusal("kafka_sasl_password = \"\"\"\nhunter2 = hunter3\n\"\"\"\"\"\"\n");
+    refusal("kafka_sasl_password = \"hunter2\"\nkafka_sasl_password = \"hunter3\"");
+    refusal("kafka_sasl_password = 2026-hunter2");
+    refusal("kafka_sasl_password = [\"hunter2\"");
+    refusal("kafka_sasl_password = { hunter2 = 1, hunter2 = 2 }");
+    refusal("é = \"hunter2");
+    refusal("kafka_sasl_password = \"hunter2\u{1}\"");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_text_is_refused_by_its_name() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let broken = || OsString::from_vec(b"hunter\xff2".to_vec());
+    let words = |line: &str| -> Vec<OsString> { line.split_whitespace().map(OsString::from).collect() };
+    let set = |set: &'static str| move |name: &str| (name == set).then(broken);
+    for name in ["KAFKA_SASL_PASSWORD", "OUTPUT_TOPIC", "CONFIG_FILE", "RUST_LOG"] {
+        let error = read(words("dedup-host --plugin p.wasm"), &set(name)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "environment variable {name} is not UTF-8 text, which all settings are: write it so, or leave it out"
+            )
+        );
+    }
+    // Where a flag counts, nobody asks for the variable.
+    assert!(read(words("dedup-host --plugin p.wasm --output-topic t"), &set("OUTPUT_TOPIC")).is_ok());
+    let refusal = |words: Vec<OsString>| read(words, &|_| None).unwrap_err().to_string();
+    let value = [words("dedup-host --plugin p.wasm --kafka-sasl-password"), vec![broken()]].concat();
+    assert!(
+        refusal(value).starts_with("argument 4 of the command line, the value of --kafka-sasl-password, is not UTF-8")
+    );
+    let joined = OsString::from_vec(b"--output-topic=hunter\xff".to_vec());
+    assert!(
+        refusal([words("dedup-host"), vec![joined]].concat())
+            .contains("argument 1 of the command line, the value of --output-topic,")
+    );
+    let number = [words("dedup-host plugin new"), vec![broken()]].concat();
+    assert!(refusal(number).starts_with("argument 3 of the command line is not UTF-8"));
+}
+
+#[test]
+fn the_shown_configuration_has_nothing_unseen_and_no_line_of_others() {
+    let nasty = "g\u{202e}\u{9b}1m\u{7f}\nwindow = \"1ms\"\u{e0041}\"\\";
+    let text = shown("", &[("KAFKA_CONSUMER_GROUP", nasty), ("STORE_PATH", "/x\nwindow = \"1ms\" #\u{1b}[2J")]);
+    assert!(text.chars().all(|char| char == '\n' || !plain_text::is_unseen(char)), "{text:?}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("window = ")).count(), 1, "{text}");
+    let table: toml::Table = toml::from_str(&text).unwrap();
+    assert_eq!(table["kafka_consumer_group"].as_str(), Some(nasty));
 }

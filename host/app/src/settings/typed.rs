@@ -1,13 +1,15 @@
 //! What the user typed: for every setting its text, and where that came from. Nothing here is parsed or checked yet.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
 use clap::ArgMatches;
+use plain_text::secrets;
 
 use super::SettingsError;
-use super::table::{Kind, SETTINGS, Setting};
+use super::table::{Kind, SETTINGS, Setting, find};
 
 /// Where the text of a setting comes from, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl fmt::Display for Origin {
 }
 
 /// The environment as an argument, so that tests need no process of their own.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// A configuration file: each key is the name of a setting.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl ConfigFile {
     pub fn parse(path: String, text: &str) -> Result<Self, SettingsError> {
         let table: toml::Table = match toml::from_str(text) {
             Ok(table) => table,
-            Err(error) => return Err(SettingsError::File { path, reason: error.to_string().trim_end().to_owned() }),
+            Err(error) => return Err(SettingsError::File { path, reason: no_toml(text, &error) }),
         };
         let mut values = BTreeMap::new();
         for (key, value) in table {
@@ -77,6 +79,24 @@ impl ConfigFile {
         }
         Ok(Self { path, values })
     }
+}
+
+/// Where a text is no TOML, and what is wrong there, without what it says there: that may be a password.
+fn no_toml(text: &str, error: &toml::de::Error) -> String {
+    let Some(start) = error.span().map(|span| span.start) else { return error.message().to_owned() };
+    let before = text.get(..text.floor_char_boundary(start)).unwrap_or_default();
+    let (line, column) =
+        before.rsplit_once('\n').map_or((1, before), |(lines, last)| (lines.matches('\n').count() + 2, last));
+    let column = column.chars().count() + 1;
+    let key = key_of_line(text.lines().nth(line - 1).unwrap_or_default());
+    let of_key = key.map_or_else(String::new, |key| format!(", at `{key}`"));
+    format!("is no TOML: line {line}, column {column}{of_key}: {}", error.message())
+}
+
+/// The setting that a line of a file starts with. Any other word may be part of a value that goes over several lines.
+fn key_of_line(line: &str) -> Option<String> {
+    let name = line.split('=').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    SETTINGS.iter().map(Setting::key).find(|key| key == name)
 }
 
 fn known(key: &str) -> Result<&'static Setting, String> {
@@ -124,21 +144,29 @@ pub struct Typed {
 impl Typed {
     /// A flag wins over a variable, a variable over the file, the file over the default. A variable that is set but
     /// empty counts as not set, which is what orchestrators mean by it. `takes` says which settings the subcommand has.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A variable that would count is no text.
     pub fn resolve(
         takes: impl Fn(&Setting) -> bool,
         flags: &ArgMatches,
         environment: Environment<'_>,
         file: Option<&ConfigFile>,
-    ) -> Self {
-        let text = |setting: &Setting| {
-            flag(flags, setting)
-                .or_else(|| variable(environment, setting))
-                .or_else(|| in_file(file, setting))
-                .or_else(|| setting.default.map(|text| Text { values: vec![text.to_owned()], origin: Origin::Default }))
+    ) -> Result<Self, SettingsError> {
+        let default = |setting: &Setting| {
+            setting.default.map(|text| Text { values: vec![text.to_owned()], origin: Origin::Default })
         };
-        let taken = SETTINGS.iter().filter(|setting| takes(setting));
-        Self { texts: taken.filter_map(|setting| Some((setting.flag, text(setting)?))).collect() }
+        let mut texts = BTreeMap::new();
+        for setting in SETTINGS.iter().filter(|setting| takes(setting)) {
+            let typed = match flag(flags, setting) {
+                Some(typed) => Some(typed),
+                None => variable(environment, setting)?,
+            };
+            if let Some(text) = typed.or_else(|| in_file(file, setting)).or_else(|| default(setting)) {
+                texts.insert(setting.flag, text);
+            }
+        }
+        Ok(Self { texts })
     }
 
     /// The text of a setting, if it has one.
@@ -201,9 +229,13 @@ impl Typed {
         self.get(flag, parse)?.ok_or_else(|| self.wrong(flag, "is needed and not set".into()))
     }
 
-    /// The error that names the setting and where it comes from.
+    /// The error that names the setting and where it comes from. A reason may repeat a text: secrets in it are hidden.
     #[must_use]
     pub fn wrong(&self, flag: &'static str, reason: String) -> SettingsError {
+        let secret = find(flag).is_some_and(|setting| setting.kind == Kind::Secret);
+        let texts = self.all(flag).iter().filter(|text| secret && !text.is_empty());
+        let reason = texts.fold(reason, |reason, text| reason.replace(text, secrets::HIDDEN));
+        let reason = secrets::hidden(&reason).into_owned();
         SettingsError::Setting { flag, origin: self.origin(flag).clone(), reason }
     }
 }
@@ -213,18 +245,30 @@ fn flag(flags: &ArgMatches, setting: &Setting) -> Option<Text> {
     Some(Text { values, origin: Origin::Flag })
 }
 
-fn variable(environment: Environment<'_>, setting: &Setting) -> Option<Text> {
-    let (name, text) = setting.variables().into_iter().find_map(|name| {
-        let text = environment(&name).filter(|text| !text.is_empty())?;
-        Some((name, text))
-    })?;
+/// What a variable says; `None` where it is not set, or empty.
+pub(super) fn variable_text(environment: Environment<'_>, name: &str) -> Result<Option<String>, SettingsError> {
+    let Some(text) = environment(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let not_text = |_| SettingsError::NotText { what: format!("environment variable {name}") };
+    text.into_string().map(Some).map_err(not_text)
+}
+
+fn variable(environment: Environment<'_>, setting: &Setting) -> Result<Option<Text>, SettingsError> {
+    for name in setting.variables() {
+        if let Some(text) = variable_text(environment, &name)? {
+            return Ok(Some(said_by(setting, name, text)));
+        }
+    }
+    Ok(None)
+}
+
+fn said_by(setting: &Setting, name: String, text: String) -> Text {
     let values = match setting.kind {
         Kind::Many(separator) => {
             text.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
         }
         Kind::One | Kind::Secret | Kind::Switch => vec![text],
     };
-    Some(Text { values, origin: Origin::Variable(name) })
+    Text { values, origin: Origin::Variable(name) }
 }
 
 fn in_file(file: Option<&ConfigFile>, setting: &Setting) -> Option<Text> {

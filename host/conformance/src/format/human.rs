@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use plain_text::{Line, line};
+
 use super::details;
 use crate::report::{Outcome, Report};
 use crate::rule::Rule;
@@ -53,18 +55,19 @@ pub(super) fn report(report: &Report, colour: bool) -> String {
 fn heading(report: &Report, colour: bool) -> String {
     let subject = &report.subject;
     let name = match &subject.info {
-        Some(info) => format!("{} {}, key version {}", info.name, info.version, info.key_version),
+        Some(info) => format!("{} {}, key version {}", line(&info.name), line(&info.version), info.key_version),
         None => "a plugin that does not say its name".to_owned(),
     };
-    let imports = if subject.imports.is_empty() { "nothing".to_owned() } else { subject.imports.join(", ") };
+    let imports =
+        if subject.imports.is_empty() { "nothing".to_owned() } else { line(&subject.imports.join(", ")).into_owned() };
     format!(
         "{}\n{} ({} bytes, sha256 {})\n{}, contract {}, imports {imports}; seed {}\n",
         paint(&name, BOLD, colour),
-        subject.path.display(),
+        Line(subject.path.display()),
         subject.bytes,
         subject.sha256,
         subject.roles.join(" and "),
-        subject.contract,
+        line(&subject.contract),
         report.seed
     )
 }
@@ -85,7 +88,7 @@ pub fn outcome_line(outcome: &Outcome, colour: bool) -> String {
     }
     out.push('\n');
     for (what, text) in details(outcome) {
-        let _ = writeln!(out, "           {} {text}", paint(&format!("{what}:"), DIM, colour));
+        let _ = writeln!(out, "           {} {}", paint(&format!("{what}:"), DIM, colour), line(&text));
     }
     out
 }

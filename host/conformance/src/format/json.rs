@@ -41,7 +41,7 @@ pub(super) fn report(report: &Report) -> String {
             "time_ms": milliseconds(report.time),
         },
     });
-    format!("{report:#}\n")
+    format!("{}\n", plain_text::json(&format!("{report:#}")))
 }
 
 fn outcome(outcome: &Outcome) -> Value {

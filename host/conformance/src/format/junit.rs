@@ -97,6 +97,9 @@ fn escaped(text: &str) -> String {
             '\t' => out.push_str("&#9;"),
             '\r' => out.push_str("&#13;"),
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            unseen if plain_text::is_unseen(unseen) => {
+                let _ = write!(out, "&#x{:x};", u32::from(unseen));
+            }
             plain => out.push(plain),
         }
     }

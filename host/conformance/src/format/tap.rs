@@ -17,7 +17,7 @@ pub(super) fn report(report: &Report) -> String {
         let rule = outcome.rule;
         let _ = write!(out, "{ok} {number} - {} {}", rule.id, escaped(rule.sentence));
         if let Verdict::NotApplicable(why) = &outcome.verdict {
-            let _ = write!(out, " # SKIP {}", escaped(&why.replace('\n', " ")));
+            let _ = write!(out, " # SKIP {}", escaped(&plain_text::line(why)));
         }
         let _ = write!(out, "\n  ---\n  level: {}\n  group: {}\n", rule.level.name(), rule.group.name());
         let _ = writeln!(out, "  verdict: {}\n  duration_ms: {}", outcome.verdict.name(), outcome.time.as_millis());
@@ -40,5 +40,5 @@ fn escaped(text: &str) -> String {
 
 /// A YAML scalar in double quotes, which JSON's strings are.
 fn yaml(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    plain_text::json(&serde_json::Value::from(text).to_string()).into_owned()
 }

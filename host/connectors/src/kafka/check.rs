@@ -31,8 +31,7 @@ pub struct TopicCheck {
 /// # Errors
 /// No broker, a topic that does not exist, or a compacted input topic.
 pub fn check_topics(settings: &KafkaSettings, outputs: &[&str]) -> Result<TopicCheck, KafkaFailure> {
-    let client: AdminClient<DefaultClientContext> =
-        settings.client().create().map_err(|error: KafkaError| KafkaFailure::Settings(error.to_string()))?;
+    let client: AdminClient<DefaultClientContext> = settings.client().create().map_err(KafkaFailure::of_settings)?;
     let input = partitions(&client, settings, &settings.topic)?;
     for topic in outputs {
         partitions(&client, settings, topic)?;

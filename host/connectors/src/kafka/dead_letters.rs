@@ -96,7 +96,7 @@ pub fn read_dead_letters(
 fn consumer(settings: &KafkaSettings, isolation: &str) -> Result<BaseConsumer, KafkaFailure> {
     let mut config = settings.consumer_config();
     config.set("enable.partition.eof", "true").set("enable.auto.commit", "false").set("isolation.level", isolation);
-    config.create().map_err(|error| KafkaFailure::Settings(error.to_string()))
+    config.create().map_err(KafkaFailure::of_settings)
 }
 
 /// First offset and end of each partition, as this consumer may read it.

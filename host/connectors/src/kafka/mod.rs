@@ -26,10 +26,14 @@ pub use producer::{Delivery, KafkaProducer, KafkaSink, RefusedRecord, Topics};
 pub use source::{Assignment, Assignments, GroupHandle, KafkaSource, Polled};
 pub use watch::{TopicLook, TopicWatch};
 
+use std::fmt;
+
+use plain_text::secrets::{HIDDEN, hidden, is_secret};
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 
 /// How to reach a cluster, and the librdkafka properties that the operator chose.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct KafkaSettings {
     /// Bootstrap servers, `host:port` by commas.
     pub hosts: String,
@@ -45,6 +49,18 @@ pub struct KafkaSettings {
     pub producer: Vec<(String, String)>,
     /// Milliseconds after which the broker aborts a transaction nobody ends.
     pub transaction_timeout_ms: u64,
+}
+
+/// Without properties: passwords are among them.
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hosts, group, topic, .. } = self;
+        f.debug_struct("KafkaSettings")
+            .field("hosts", &hidden(hosts))
+            .field("group", group)
+            .field("topic", topic)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What can go wrong with Kafka.
@@ -143,6 +159,19 @@ pub enum KafkaFailure {
     },
 }
 
+impl KafkaFailure {
+    /// librdkafka makes no client of these properties. It repeats the value that it refuses, which may be a secret.
+    fn of_settings(error: KafkaError) -> Self {
+        if let KafkaError::ClientConfig(_, words, name, value) = &error
+            && is_secret(name)
+            && !value.is_empty()
+        {
+            return Self::Settings(format!("{} ({name})", words.replace(value, HIDDEN)));
+        }
+        Self::Settings(hidden(&error.to_string()).into_owned())
+    }
+}
+
 /// Memory of records that were fetched and not polled yet, over all partitions; librdkafka bounds each by itself.
 const FETCHED_KIB_TOTAL: usize = 256 << 10;
 
@@ -174,6 +203,8 @@ impl KafkaSettings {
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.hosts).set("client.id", "dedup-host");
+        // On by default, it lets a broker end the process by an answer that librdkafka 2.12.1 does not check.
+        config.set("enable.metrics.push", "false");
         for (name, value) in &self.security {
             config.set(name, value);
         }
@@ -227,5 +258,37 @@ impl KafkaSettings {
             config.set(name, value);
         }
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(name: &str, value: &str) -> String {
+        let settings = KafkaSettings { security: vec![(name.into(), value.into())], ..KafkaSettings::default() };
+        let made = settings.client().create::<rdkafka::consumer::BaseConsumer>();
+        made.map(drop).map_err(KafkaFailure::of_settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn no_client_asks_the_broker_what_it_wants_to_measure() {
+        let settings = KafkaSettings::default();
+        for config in [settings.client(), settings.consumer_config(), settings.producer_config()] {
+            assert_eq!(config.get("enable.metrics.push"), Some("false"));
+        }
+    }
+
+    #[test]
+    fn a_property_that_is_refused_is_named_and_a_secret_is_not_repeated() {
+        let text = refusal("compression.codec", "middle-out");
+        assert!(text.contains("compression.codec") && text.contains("middle-out"), "{text}");
+        for name in ["sasl.jaas.config", "sasl.passwort.password", "no.such.token"] {
+            let text = refusal(name, "hunter2");
+            assert!(text.contains(name) && !text.contains("hunter2"), "{text}");
+        }
+        let settings =
+            KafkaSettings { security: vec![("sasl.password".into(), "hunter2".into())], ..KafkaSettings::default() };
+        assert!(!format!("{settings:?}").contains("hunter2"));
     }
 }

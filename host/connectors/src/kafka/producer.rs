@@ -184,8 +184,7 @@ impl KafkaProducer {
         };
         let reports = Reports::default();
         let failures = Arc::clone(&reports.failures);
-        let producer: BaseProducer<Reports> =
-            config.create_with_context(reports).map_err(|error| KafkaFailure::Settings(error.to_string()))?;
+        let producer: BaseProducer<Reports> = config.create_with_context(reports).map_err(KafkaFailure::of_settings)?;
         if let Some(Transactional { id, .. }) = &transactional {
             producer.init_transactions(timeout).map_err(|error| match is_fenced(&producer, &error) {
                 true => KafkaFailure::Fenced { transactional_id: id.clone(), step: "init transactions" },

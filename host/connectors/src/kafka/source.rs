@@ -287,7 +287,7 @@ impl KafkaSource {
             words: Words::default(),
             said: Mutex::default(),
         };
-        let refused = |error: KafkaError| KafkaFailure::Settings(error.to_string());
+        let refused = KafkaFailure::of_settings;
         // Without it a replay could wait for a record where there is only the marker of a transaction.
         let mut config = settings.consumer_config();
         config.set("enable.partition.eof", "true");

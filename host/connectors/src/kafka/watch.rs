@@ -137,5 +137,5 @@ pub(super) fn client(settings: &KafkaSettings, properties: &[(&str, &str)]) -> R
     for (name, value) in properties {
         config.set(*name, *value);
     }
-    config.create().map_err(|error: KafkaError| KafkaFailure::Settings(error.to_string()))
+    config.create().map_err(KafkaFailure::of_settings)
 }

@@ -14,7 +14,7 @@ use crate::settings::{Invocation, read};
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<PluginCommand, SettingsError> {
     let words = ["dedup-host", "plugin"].into_iter().chain(line.split_whitespace()).map(OsString::from);
     let find =
-        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| (*text).to_owned());
+        |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| OsString::from(*text));
     let Invocation::Plugin(command) = read(words, &find)? else { panic!("{line} is of another command") };
     Ok(*command)
 }
