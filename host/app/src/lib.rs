@@ -2,6 +2,7 @@
 //! a page on top of it.
 
 mod breaker;
+mod descriptors;
 pub mod dump;
 pub mod exit;
 mod explain;
