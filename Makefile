@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test build test-plugins bench fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
+.PHONY: help demo test build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -37,6 +37,9 @@ test-plugins: build ## Build the example plugins in C, Python and JavaScript int
 
 bench: build ## Measure the line, plugins, files, and Kafka against a bare copy, latency (EVENTS=2000000 KEYS= ROUNDS=3 ONLY= HOST_ARGS=)
 	@scripts/bench.sh
+
+soak: build ## Records, plugin swaps and a flood over HTTP for ten minutes; fails where the line suffers (SOAK_SECONDS=600)
+	@ONLY=soak scripts/bench.sh
 
 fmt: ## Format the Rust sources
 	@scripts/setup.sh lint

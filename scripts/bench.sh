@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measurements: the line alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins of each language,
-# over files, Kafka to Kafka against a bare copy, and latency at a constant rate. Needs dist/ (make build).
+# over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where it is named, the soak of ten
+# minutes under a flood over HTTP. Needs dist/ (make build).
 # Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs.
 set -euo pipefail
 
@@ -11,7 +12,7 @@ check_skip
 export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
-export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16}
+export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16} SOAK_SECONDS=${SOAK_SECONDS:-600}
 only=${ONLY:-line explain boundary poison languages files kafka latency}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
@@ -105,6 +106,7 @@ on_kafka() { # name of the benchmark
 
 bench_kafka() { on_kafka kafka; }
 bench_latency() { on_kafka latency; }
+bench_soak() { on_kafka soak; }
 
 echo "bench: EVENTS=$EVENTS KEYS='$keys' ROUNDS=$ROUNDS PARTITIONS='$PARTITIONS' DUPLICATES='$DUPLICATES'" \
   "HOST_ARGS='$HOST_ARGS' ONLY='$only'"

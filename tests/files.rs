@@ -20,6 +20,7 @@ mod files {
     pub(crate) mod disks;
     pub(crate) mod examples;
     pub(crate) mod explained;
+    pub(crate) mod hostile_http;
     pub(crate) mod identities;
     pub(crate) mod inputs;
     pub(crate) mod inside;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         files::identities::TESTS,
         files::originals::TESTS,
         files::examples::TESTS,
+        files::hostile_http::TESTS,
     ]
     .concat();
     let disks = Need { part: "disks", missing: files::disks::no_small_disks() };

@@ -8,6 +8,7 @@
     reason = "a test that cannot set its scene fails loudly"
 )]
 
+pub mod abuse;
 pub mod broker;
 pub mod explained;
 pub mod generated;

@@ -52,6 +52,7 @@ const WELL: Panels = &[
     ("Partitions not read yet", "all are read"),
     ("Longest wait of a partition", "none waits"),
     ("Offsets gone from the log", "the log is whole"),
+    ("HTTP connections cut off", "nobody floods the port"),
     ("Group offsets that went back", "nobody sets them back"),
     ("Fenced", "each host has ids of its own"),
     ("Event times of no use", "generated events have good ones"),

@@ -1,38 +1,52 @@
 //! The HTTP server: live page, status, readiness, liveness, metrics. It only reads, but for the addresses under `/admin`,
 //! which are there only for those who know the token.
 //!
-//! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers.
+//! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers; and that
+//! thread steps back behind the line. Whoever can reach the port may try what they like: connections are bounded (`room`),
+//! costly answers are shared (`views`), and liveness waits for neither.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use self::admin::Gate;
+use self::origin::Names;
+use self::room::{ANSWERING_TIME_MAX, ASKING_TIME_MAX, Room, Seat, Times};
+use self::seldom::Seldom;
+use self::views::{Facts, View, Views};
+use crate::descriptors;
 use crate::insights::Insights;
 use crate::metrics::Metrics;
 use crate::reload::{Asking, Swap};
-use crate::settings::config::{HttpConfig, Secret};
+use crate::settings::config::HttpConfig;
 use crate::status::{Snapshot, Status};
 
+mod admin;
+mod connections;
+mod origin;
 pub mod page;
+mod room;
+mod seldom;
+mod views;
 
 /// A line that has not turned for this long is not alive. Longer than any one step it takes: a transaction may wait for
 /// the broker until its timeout, 15 s by default.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// How long a stop waits for requests that are under way.
-const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How far the threads of the server stand behind those of the line where there are too few processors for all.
+const NICENESS: i32 = 5;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +75,24 @@ pub struct HttpServer {
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Clone)]
-struct Shared {
-    status: Arc<Status>,
-    metrics: Metrics,
-    insights: Arc<Insights>,
+/// What a server is made of.
+struct Parts {
+    facts: Facts,
     reload: Asking,
     heartbeat_age_max: Duration,
+    places: usize,
+    times: Times,
+}
+
+/// What every answer may need.
+#[derive(Clone)]
+struct Shared {
+    facts: Facts,
+    views: Views,
+    reload: Asking,
+    heartbeat_age_max: Duration,
+    names: Arc<Names>,
+    strangers: Arc<Seldom>,
 }
 
 /// Binds, then answers on a thread of its own. When it returns, the address is taken and requests are served.
@@ -81,53 +106,55 @@ pub fn serve(
     insights: Arc<Insights>,
     reload: Asking,
 ) -> Result<HttpServer, HttpError> {
-    serve_with(config, Shared { status, metrics, insights, reload, heartbeat_age_max: HEARTBEAT_AGE_MAX })
+    let facts = Facts { status, metrics, insights };
+    let places = room::places(descriptors::limit());
+    let times = Times { asking: ASKING_TIME_MAX, answering: ANSWERING_TIME_MAX };
+    serve_with(config, Parts { facts, reload, heartbeat_age_max: HEARTBEAT_AGE_MAX, places, times })
 }
 
-fn serve_with(config: &HttpConfig, shared: Shared) -> Result<HttpServer, HttpError> {
-    let listener = bind(config)?;
+fn serve_with(config: &HttpConfig, parts: Parts) -> Result<HttpServer, HttpError> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().thread_name("http-answers").build().map_err(HttpError::Start)?;
+    let listener = runtime.block_on(async { connections::bind(config) })?;
     let address = listener.local_addr().map_err(HttpError::Start)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Start)?;
+    say(address, &parts);
     let (stop, stopped) = oneshot::channel();
-    let router = router(shared, config.admin_token.as_ref());
-    let serve = move || runtime.block_on(answer(listener, router, stopped));
+    let (names, gate) = (Names::of(config), config.admin_token.as_ref().map(Gate::new));
+    let serve = move || {
+        step_back();
+        runtime.block_on(answer(listener, parts, names, gate, stopped));
+    };
     let thread = std::thread::Builder::new().name("http".into()).spawn(serve).map_err(HttpError::Start)?;
     Ok(HttpServer { address, stop: Some(stop), thread: Some(thread) })
 }
 
-fn bind(config: &HttpConfig) -> Result<TcpListener, HttpError> {
-    let address = format!("{}:{}", config.host, config.port);
-    let refused = |cause: io::Error| {
-        if cause.kind() == io::ErrorKind::AddrInUse {
-            return HttpError::AddressInUse(address.clone());
-        }
-        HttpError::Bind { address: address.clone(), cause }
-    };
-    let addresses = (config.host.as_str(), config.port).to_socket_addrs().map_err(refused)?.collect::<Vec<_>>();
-    let listener = TcpListener::bind(addresses.as_slice()).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(HttpError::Start)?;
-    Ok(listener)
+/// Says where the server listens, and what that opens to whom.
+fn say(address: SocketAddr, parts: &Parts) {
+    tracing::info!(%address, connections_max = parts.places, "http server listens");
+    if !address.ip().to_canonical().is_loopback() && !parts.facts.insights.is_redacted() {
+        tracing::warn!(
+            %address,
+            "whoever can reach this address can read the values of events over http; ways out: --redact-values, or \
+             --bind-host 127.0.0.1"
+        );
+    }
 }
 
-async fn answer(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "http server ended"),
-    };
-    let (begin, begun) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async {
-        // A dropped sender is a stop as well.
-        let _ = begun.await;
-    });
-    let deadline = async {
-        let _ = stopped.await;
-        drop(begin);
-        tokio::time::sleep(STOP_WAIT_MAX).await;
-    };
-    tokio::select! {
-        ended = serving => if let Err(error) = ended { tracing::error!(%error, "http server ended") },
-        () = deadline => tracing::warn!("http requests still open at the stop were cut off"),
+/// Lets the line go first. On Linux this concerns the calling thread and those it starts, elsewhere it would be the process.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the http server runs with the priority of the line");
     }
+}
+
+async fn answer(listener: TcpListener, parts: Parts, names: Names, gate: Option<Gate>, stopped: oneshot::Receiver<()>) {
+    let Parts { facts, reload, heartbeat_age_max, places, times } = parts;
+    let room = Arc::new(Room::new(places, times));
+    let (views, metrics) = (Views::start(&facts, &room), facts.metrics.clone());
+    let (names, strangers) = (Arc::new(names), Arc::default());
+    let shared = Shared { facts, views, reload, heartbeat_age_max, names, strangers };
+    connections::serve(listener, router(shared, gate), room, metrics, stopped).await;
 }
 
 impl HttpServer {
@@ -154,24 +181,27 @@ impl Drop for HttpServer {
     }
 }
 
-fn router(shared: Shared, admin_token: Option<&Secret>) -> Router {
+fn router(shared: Shared, gate: Option<Gate>) -> Router {
+    let view = |view: View| get(async move |State(shared): State<Shared>| shared.views.get(view).await);
     let mut router = Router::new()
         .route("/", get(index))
-        .route("/_readiness", get(readiness))
-        .route("/_liveness", get(liveness))
-        .route("/metrics", get(metrics))
-        .route("/api/status", get(async |State(shared): State<Shared>| Json(shared.status.snapshot())))
-        .route("/api/duplicates", get(async |State(shared): State<Shared>| Json(shared.insights.duplicates(now_ms()))))
-        .route("/api/keys", get(async |State(shared): State<Shared>| Json(shared.insights.keys())))
-        .route("/api/latest", get(async |State(shared): State<Shared>| Json(shared.insights.latest())));
+        .route(READINESS, view(View::Readiness))
+        .route(LIVENESS, get(liveness))
+        .route("/metrics", view(View::Metrics))
+        .route("/api/status", view(View::Status))
+        .route("/api/duplicates", view(View::Duplicates))
+        .route("/api/keys", view(View::Keys))
+        .route("/api/latest", view(View::Latest));
     for file in page::FILES {
         router = router.route(file.path, get(async || page_file(file)));
     }
-    if let Some(token) = admin_token {
-        let token = digest(token.expose());
-        let reload = async move |State(shared): State<Shared>, method: Method, headers: HeaderMap| {
-            reload(&shared, &token, &method, &headers).await
-        };
+    if let Some(gate) = gate {
+        let gate = Arc::new(gate);
+        let reload =
+            async move |State(shared): State<Shared>,
+                        Extension(seat): Extension<Arc<Seat>>,
+                        method: Method,
+                        headers: HeaderMap| { reload(&shared, &gate, &seat, &method, &headers).await };
         router = router.route(RELOAD, any(reload));
     }
     router
@@ -182,6 +212,7 @@ fn router(shared: Shared, admin_token: Option<&Secret>) -> Router {
             )
         })
         .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered"))
+        .layer(middleware::from_fn_with_state(shared.clone(), meant))
         .layer(middleware::from_fn_with_state(shared.clone(), counted))
         .with_state(shared)
 }
@@ -191,31 +222,34 @@ fn page_file(file: &'static page::PageFile) -> Response {
     (headers, file.text).into_response()
 }
 
+/// Bytes of an unknown Host that are logged.
+const HOST_BYTES_SHOWN: usize = 100;
+
+/// What orchestrators ask.
+const LIVENESS: &str = "/_liveness";
+const READINESS: &str = "/_readiness";
+
 /// Where plugins are reloaded.
 const RELOAD: &str = "/admin/plugins/reload";
 
+/// No page of another site may show or run what is answered here.
+const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
+    header::HeaderName::from_static("cross-origin-resource-policy");
+
 /// The paths that have a series of their own; everything else is `other`, so that nobody can make series.
-const COUNTED: [&str; 9] = [
-    "/",
-    "/_readiness",
-    "/_liveness",
-    "/metrics",
-    "/api/status",
-    "/api/duplicates",
-    "/api/keys",
-    "/api/latest",
-    RELOAD,
-];
+const COUNTED: [&str; 9] =
+    ["/", READINESS, LIVENESS, "/metrics", "/api/status", "/api/duplicates", "/api/keys", "/api/latest", RELOAD];
 
 async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let path = COUNTED.into_iter().find(|path| *path == request.uri().path()).unwrap_or("other");
     let mut response = next.run(request).await;
-    shared.metrics.http_request(path, response.status().as_u16());
+    shared.facts.metrics.http_request(path, response.status().as_u16());
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ] {
         headers.entry(name).or_insert(header::HeaderValue::from_static(value));
@@ -223,31 +257,68 @@ async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> 
     response
 }
 
+/// Refuses what was not meant for this server, and orders of foreign pages. Probes ask by whatever name they were given, and
+/// must not fail by it: they learn yes or no.
+async fn meant(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    if !shared.names.are_meant(request.uri(), request.headers()) {
+        return match request.uri().path() {
+            LIVENESS => next.run(request).await,
+            READINESS => only_whether_ready(&shared).await,
+            _ => stranger(&shared, request.headers()),
+        };
+    }
+    if origin::is_foreign_order(request.method(), request.headers()) {
+        return refuse(StatusCode::FORBIDDEN, "a page of another origin cannot give orders here");
+    }
+    next.run(request).await
+}
+
+async fn only_whether_ready(shared: &Shared) -> Response {
+    match shared.views.get(View::Readiness).await {
+        Ok(made) => (made.code, Json(json!({ "ready": made.code == StatusCode::OK }))).into_response(),
+        Err(failed) => failed,
+    }
+}
+
+fn stranger(shared: &Shared, headers: &HeaderMap) -> Response {
+    if let Some(times) = shared.strangers.happened() {
+        let host = headers.get(header::HOST).map(|host| shown(host.as_bytes())).unwrap_or_default();
+        tracing::warn!(
+            ?host,
+            times,
+            "http requests with an unknown Host were refused: --http-allowed-hosts names further ones"
+        );
+    }
+    refuse(
+        StatusCode::MISDIRECTED_REQUEST,
+        "the Host header names neither an address nor localhost nor a name that is allowed: ask by address, or name it in \
+         --http-allowed-hosts",
+    )
+}
+
+/// The beginning of what may be anything.
+fn shown(host: &[u8]) -> String {
+    String::from_utf8_lossy(host.get(..HOST_BYTES_SHOWN).unwrap_or(host)).into_owned()
+}
+
 fn refuse(code: StatusCode, reason: &str) -> Response {
     (code, Json(json!({ "error": reason }))).into_response()
 }
 
-async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Result<views::Made, Response> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let snapshot = shared.status.snapshot();
-    if accept.contains("text/html") {
-        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page::index(&snapshot)).into_response()
+    let view = if accept.contains("text/html") {
+        View::Page
     } else if accept.contains("application/json") {
-        Json(snapshot).into_response()
+        View::Status
     } else {
-        plain(&snapshot).into_response()
-    }
-}
-
-async fn readiness(State(shared): State<Shared>) -> Response {
-    let Snapshot { ready, reasons, notes, partitions, .. } = shared.status.snapshot();
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": ready, "reasons": reasons, "notes": notes, "partitions": partitions })))
-        .into_response()
+        View::Text
+    };
+    shared.views.get(view).await
 }
 
 async fn liveness(State(shared): State<Shared>) -> Response {
-    let (age, limit) = (shared.status.heartbeat_age(), shared.heartbeat_age_max);
+    let (age, limit) = (shared.facts.status.heartbeat_age(), shared.heartbeat_age_max);
     let alive = age <= limit;
     let code = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let (age, limit) = (millis(age), millis(limit));
@@ -255,41 +326,26 @@ async fn liveness(State(shared): State<Shared>) -> Response {
 }
 
 /// Loads the plugins' files anew, for who shows the token. Who does not is told nothing.
-async fn reload(shared: &Shared, token: &[u8; 32], method: &Method, headers: &HeaderMap) -> Response {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(shown) = shown.and_then(|shown| shown.strip_prefix("Bearer ")) else {
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response();
-    };
-    if !is_same(&digest(shown.trim()), token) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
+async fn reload(
+    shared: &Shared,
+    gate: &Gate,
+    seat: &Seat,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Response> {
+    gate.pass(seat.peer, headers).await?;
     if method != Method::POST {
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered");
+        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED, "only POST is answered"));
     }
-    match shared.reload.ask().await {
+    seat.keep();
+    Ok(match shared.reload.ask().await {
         Some(swap @ (Swap::Swapped { .. } | Swap::Unchanged { .. })) => Json(swap).into_response(),
         Some(swap @ Swap::Refused { .. }) => (StatusCode::CONFLICT, Json(swap)).into_response(),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "no plugins are loaded yet, the host is stopping, or others are asking: ask again",
         ),
-    }
-}
-
-fn digest(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
-}
-
-/// In the same time wherever they differ; of digests, so that the length of what is compared shows nothing either.
-fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.iter().zip(other).fold(0, |differing, (one, other)| std::hint::black_box(differing | (one ^ other))) == 0
-}
-
-async fn metrics(State(shared): State<Shared>) -> Response {
-    match shared.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
+    })
 }
 
 fn now_ms() -> i64 {
@@ -350,5 +406,7 @@ fn plain(snapshot: &Snapshot) -> String {
     lines.iter().map(|line| plain_text::line(line) + "\n").collect()
 }
 
+#[cfg(test)]
+mod abuse_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
 
 mod breaker;
+mod descriptors;
 pub mod dump;
 pub mod exit;
 mod explain;

@@ -113,6 +113,8 @@ pub mod names {
     pub const FENCED: &str = "dedup_host_fenced_total";
     /// HTTP requests.
     pub const HTTP_REQUESTS: &str = "dedup_host_http_requests_total";
+    /// HTTP connections cut off, by reason.
+    pub const HTTP_CUT_OFF: &str = "dedup_host_http_cut_off_total";
     /// Duplicates by how they stand to their original.
     pub const DUPLICATES: &str = "dedup_host_duplicates_total";
     /// Duplicates that were forwarded as too unlike their original.
@@ -285,6 +287,18 @@ labels! {
     }
 }
 
+labels! {
+    /// Why an HTTP connection was cut off before it was answered.
+    HttpCutOff {
+        /// All places were taken, and another connection came.
+        Room = "room",
+        /// The request did not come, or the answer was not taken, in time.
+        Slow = "slow",
+        /// The system could not give the process one more connection.
+        Refused = "refused",
+    }
+}
+
 /// All metrics of the process. Clones are the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -300,6 +314,7 @@ pub struct Metrics {
     transactions: IntCounterVec,
     rebalances: IntCounterVec,
     http_requests: IntCounterVec,
+    http_cut_off: IntCounterVec,
     opening_partitions: IntGaugeVec,
     /// Seconds for which the oldest of the partitions that are assigned and not read yet waits; 0 where none does.
     pub opening_seconds: Gauge,
@@ -519,6 +534,11 @@ impl Metrics {
             )?,
             fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,
+            http_cut_off: new.counters(
+                names::HTTP_CUT_OFF,
+                "HTTP connections cut off before they were answered, by reason",
+                &["reason"],
+            )?,
             batch_records: new.histogram(
                 names::BATCH_RECORDS,
                 "records a batch",
@@ -565,6 +585,9 @@ impl Metrics {
             self.log_gap(*gap, 0);
         }
         self.unsendable(&[0; Refusal::ALL.len()]);
+        for reason in HttpCutOff::ALL {
+            self.http_cut_off.with_label_values(&[reason.as_str()]).inc_by(0);
+        }
         for kind in Rebalance::ALL {
             self.rebalances.with_label_values(&[kind.as_str()]).inc_by(0);
         }
@@ -660,6 +683,11 @@ impl Metrics {
     /// A request was answered; `path` comes from the closed set of routes.
     pub fn http_request(&self, path: &'static str, code: u16) {
         self.http_requests.with_label_values(&[path, code.to_string().as_str()]).inc();
+    }
+
+    /// An HTTP connection was cut off.
+    pub fn http_cut_off(&self, reason: HttpCutOff) {
+        self.http_cut_off.with_label_values(&[reason.as_str()]).inc();
     }
 
     /// All metrics in the text format of Prometheus, version 0.0.4.
@@ -934,7 +962,7 @@ mod tests {
         let mut wanted = written.filter_map(|line| line.split('"').nth(1)).collect::<Vec<_>>();
         wanted.sort_unstable();
         assert_eq!(shown, wanted);
-        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 58, "{}", wanted.len());
+        assert!(wanted.iter().all(|name| name.starts_with("dedup_host_")) && wanted.len() == 59, "{}", wanted.len());
         assert!(text.contains("dedup_host_plugin_failures_total{kind=\"trap\",plugin=\"composite_key\"} 1"));
         assert!(text.contains("dedup_host_plugin_swaps_total{result=\"refused\"} 1"));
         assert!(text.contains("dedup_host_transactions_total{result=\"aborted\"} 0"));

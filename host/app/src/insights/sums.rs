@@ -88,6 +88,12 @@ impl Insights {
         Self { redacted, sums: Mutex::default() }
     }
 
+    /// Whether values are hidden.
+    #[must_use]
+    pub fn is_redacted(&self) -> bool {
+        self.redacted
+    }
+
     /// Takes in what a line found, now that it is committed; `at_ms` is the time of that, since the epoch.
     pub fn merge(&self, findings: Findings, at_ms: Millis) {
         if findings.is_empty() {

@@ -43,6 +43,7 @@ use plugin::{Limits, Options, Runtime};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
+use crate::descriptors;
 use crate::dump::Dumps;
 use crate::exit::ExitCode;
 use crate::http;
@@ -201,6 +202,7 @@ impl Stop {
 /// # Errors
 /// With the exit code that tells scripts which part failed.
 pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
+    descriptors::raise();
     for note in &config.notes {
         tracing::info!("{note}");
     }

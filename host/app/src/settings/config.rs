@@ -236,6 +236,8 @@ pub struct HttpConfig {
     pub host: String,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// Names by which it may be asked, beside addresses and localhost, as [`units::host_name`] returns them.
+    pub allowed_hosts: Vec<String>,
     /// What callers under `/admin` have to show; `None`: nobody may call.
     pub admin_token: Option<Secret>,
 }
@@ -584,10 +586,17 @@ fn http(typed: &Typed, in_files: bool) -> Result<Option<HttpConfig>, SettingsErr
     let config = HttpConfig {
         host: typed.need("bind-host", units::text)?,
         port: typed.need("bind-port", units::port)?,
-        admin_token: typed.get("admin-token", secret)?,
+        allowed_hosts: allowed_hosts(typed)?,
+        admin_token: typed.get("admin-token", |text| units::token(text).map(Secret::new))?,
     };
     let asked_for = typed.on_command_line("bind-host") || typed.on_command_line("bind-port");
     Ok(Some(config).filter(|_| !in_files || asked_for))
+}
+
+fn allowed_hosts(typed: &Typed) -> Result<Vec<String>, SettingsError> {
+    let names = typed.all("http-allowed-hosts").iter().flat_map(|text| text.split(','));
+    let names = names.map(|name| units::host_name(name.trim()));
+    names.collect::<Result<_, _>>().map_err(|reason| typed.wrong("http-allowed-hosts", reason))
 }
 
 fn log(typed: &Typed) -> Result<LogConfig, SettingsError> {

@@ -504,7 +504,14 @@ pub const SETTINGS: &[Setting] = &[
     plain(Limits, "worker-threads", "N", "Threads that decide batches; a partition belongs to one of them\n\nOr as many as \
          there are processors, where these are fewer: each has transactions of its own.")
         .or("4"),
-    plain(Operation, "bind-host", "HOST", "Address of the HTTP server").or("0.0.0.0"),
+    plain(
+        Operation,
+        "bind-host",
+        "HOST",
+        "Address of the HTTP server\n\nOn any but a loopback address, whoever reaches the port reads the values of events: \
+         hide them with --redact-values, or bind to 127.0.0.1.",
+    )
+    .or("0.0.0.0"),
     plain(
         Operation,
         "bind-port",
@@ -515,9 +522,20 @@ pub const SETTINGS: &[Setting] = &[
     .or("8080"),
     plain(
         Operation,
+        "http-allowed-hosts",
+        "NAME,...",
+        "Names by which the HTTP server may be asked, beside addresses, localhost and a name in --bind-host\n\nRequests \
+         whose Host header has another name are refused, because a foreign page in somebody's browser can make a name of its \
+         own point here. *.example.com is every name below example.com. /_liveness and /_readiness answer to any name, but \
+         with no more than yes or no.",
+    )
+    .kind(Many(',')),
+    plain(
+        Operation,
         "admin-token",
         "TOKEN",
-        "What a caller of the addresses under /admin has to show, as `Authorization: Bearer TOKEN`; unset: there are none",
+        "What a caller of the addresses under /admin has to show, as `Authorization: Bearer TOKEN`; unset: there are \
+         none\n\nVisible ASCII characters without spaces; 16 of them or more, at random, cannot be guessed.",
     )
     .kind(Secret),
     plain(Operation, "shutdown-timeout-secs", "SECS", "How long a stop may drain before it gives up").or("30"),

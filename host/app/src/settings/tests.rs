@@ -240,6 +240,11 @@ fn what_surrounds_a_plugin_can_be_chosen() {
     assert_eq!(run("--plugin-cache-dir /c").plugin.cache_dir, Some("/c".into()));
     let secret = run("--admin-token hush").http.and_then(|http| http.admin_token);
     assert_eq!(secret.map(|token| token.expose().to_owned()), Some("hush".to_owned()));
+    let names = run("--http-allowed-hosts A.b,*.c --http-allowed-hosts d").http.map(|http| http.allowed_hosts);
+    assert_eq!(names, Some(vec!["a.b".to_owned(), "*.c".to_owned(), "d".to_owned()]));
+    let names = run_with("", &[("HTTP_ALLOWED_HOSTS", "a, b")]).http.map(|http| http.allowed_hosts);
+    assert_eq!(names, Some(vec!["a".to_owned(), "b".to_owned()]));
+    refused("--http-allowed-hosts a:80", &["--http-allowed-hosts", "not the name of a host"]);
 }
 
 #[test]

@@ -129,6 +129,43 @@ pub fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("`{text}` is not a port: 0 to 65535"))
 }
 
+/// The name of a host, in lower case: `dedup.example.com`, or `*.example.com` for every name below it.
+///
+/// # Errors
+/// Says what is wrong and how to write it.
+pub fn host_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(known)
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        return Err(format!(
+            "`{text}` is not the name of a host: write it without scheme, port and path, such as dedup.example.com, or \
+             *.example.com for every name below it"
+        ));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// A token that fits into an `Authorization: Bearer` header. The refusal does not repeat it.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn token(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("is empty: leave it out, and there is nothing under /admin".into());
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "holds a space, a control character or one that is not ASCII, which no caller can show in a header: \
+                    use visible ASCII characters, such as those of `openssl rand -hex 32`, and no line break at its end"
+                .into(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
 /// `true` or `false`, also as `yes`/`no`, `on`/`off`, `1`/`0`.
 ///
 /// # Errors
@@ -237,5 +274,25 @@ mod tests {
         );
         assert_eq!((switch("TRUE"), switch("off")), (Ok(true), Ok(false)));
         assert!(switch("maybe").is_err());
+    }
+
+    #[test]
+    fn names_of_hosts_have_no_scheme_port_or_path() {
+        assert_eq!(host_name("Dedup.Example.com"), Ok("dedup.example.com".into()));
+        assert_eq!(host_name("*.svc.local"), Ok("*.svc.local".into()));
+        assert_eq!(host_name("dedup-host_1"), Ok("dedup-host_1".into()));
+        let long = "a".repeat(64);
+        for wrong in ["", "*", "*.", "http://a", "a:8080", "a/b", "a b", "a..b", ".a", "a.", "a.*.b", "é", &long] {
+            assert!(host_name(wrong).unwrap_err().contains("not the name of a host"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_nobody_can_show_is_refused_and_not_repeated() {
+        assert_eq!(token("s3cret-+/=~"), Ok("s3cret-+/=~".into()));
+        for wrong in ["", " ", "hush hush", "hush\n", "\thush", "hush\r", "hush\u{7f}", "hüsh", "hush\u{200b}"] {
+            let reason = token(wrong).unwrap_err();
+            assert!(!reason.contains("hush") && (wrong.is_empty() || reason.contains("header")), "{wrong:?}: {reason}");
+        }
     }
 }
