@@ -10,6 +10,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 fn main() -> ProcessExit {
+    // Where this is the process that reads and compiles what others made, nothing else is looked at.
+    if let Some(ended) = plugin::serve(&plugin_command::WORKS) {
+        return ended;
+    }
     match settings::from_process() {
         Ok(invocation) => start(invocation),
         Err(error) => error.report().into(),

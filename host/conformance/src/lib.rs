@@ -27,6 +27,7 @@
 //! rules.
 
 mod context;
+mod deadline;
 mod feed;
 mod format;
 mod golden;
