@@ -92,7 +92,7 @@ fn damaged(wholes: &[Vec<u8>], damages: impl Fn(u64) -> Option<Vec<u8>> + Sync, 
 }
 
 fn mutations() -> u64 {
-    std::env::var("DEDUP_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
+    std::env::var("DEDUP_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(150)
 }
 
 /// Every way to cut the beginning short, and then damage at random.

@@ -93,7 +93,7 @@ impl Random {
     /// Bytes with something wrong about them: cut short, changed here and there, or with a part in another place.
     pub(crate) fn damaged(&mut self, whole: &[u8]) -> Vec<u8> {
         let mut bytes = whole.to_vec();
-        match self.below(4) {
+        match self.below(8) {
             0 => bytes.truncate(self.below(whole.len())),
             1 => {
                 let (from, to, many) = (self.below(whole.len()), self.below(whole.len()), 1 + self.below(64));
@@ -105,7 +105,7 @@ impl Random {
                 bytes.drain(from..whole.len().min(from + 1 + self.below(16)));
             }
             _ => {
-                for _ in 0..=self.below(4) {
+                for _ in 0..=self.below(3) {
                     let at = self.below(bytes.len());
                     bytes[at] = [0, 1, 0x7f, 0x80, 0xff, self.below(256) as u8][self.below(6)];
                 }
