@@ -19,6 +19,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_broken_plugin_that_nobody_minds_buries_every_event", a_broken_plugin_that_nobody_minds_buries_every_event),
     ("a_plugin_is_swapped_while_a_pipe_is_read", a_plugin_is_swapped_while_a_pipe_is_read),
     ("a_plugin_that_is_not_pinned_is_refused", a_plugin_that_is_not_pinned_is_refused),
+    ("hostile_files_at_the_plugins_path_leave_the_old_one_at_work", hostile_files_leave_the_old_plugin_at_work),
+    (
+        "plugins_are_swapped_after_the_program_was_replaced_on_the_disk",
+        plugins_are_swapped_after_the_program_was_replaced,
+    ),
 ];
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -101,4 +106,90 @@ fn a_plugin_that_is_not_pinned_is_refused() {
     let digest = refused.stderr.split("give --plugin-sha256 ").nth(1).expect("the digest").trim().to_owned();
     let _ok = run(&digest).ok();
     assert_eq!(desk.report(), counts(1, 0));
+}
+
+/// A run that reads a pipe, which it waits for.
+struct Piped {
+    host: Running,
+    pipe: std::fs::File,
+}
+
+impl Piped {
+    fn start(desk: &Desk, command: Command) -> Self {
+        let made = Command::new("mkfifo").arg(desk.path("in")).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+        let host = Running::start_command(command);
+        Self { host, pipe: OpenOptions::new().write(true).open(desk.path("in")).expect("the pipe") }
+    }
+
+    fn write(&mut self, values: std::ops::Range<u32>) {
+        let lines: String = values.map(|value| event(&value.to_string())).collect();
+        self.pipe.write_all(lines.as_bytes()).expect("it is read");
+    }
+
+    fn end(self) -> Ended {
+        drop(self.pipe);
+        self.host.wait(PATIENCE).ok()
+    }
+}
+
+/// Each level makes two instances of the one before it.
+fn bomb() -> Vec<u8> {
+    let level = |level: usize| {
+        let before = level - 1;
+        let twice = "(instance (instantiate $c))".repeat(2);
+        format!("(component $c{level} (alias outer 1 {before} (component $c)) {twice})")
+    };
+    let levels: String = (1..=30).map(level).collect();
+    let text = format!("(component (component $c0) {levels} (instance (instantiate $c30)))");
+    wat::parse_str(text).expect("valid text")
+}
+
+fn hostile_files_leave_the_old_plugin_at_work() {
+    let desk = Desk::new();
+    put(&desk.path("key.wasm"), &shipped());
+    let mut run = Piped::start(&desk, command(&desk, "--input in --output out --log-level info --plugin-watch off"));
+    run.write(0..3_000);
+    let refused = |run: &mut Piped, words: &str| {
+        run.host.signal("HUP");
+        run.host.wait_for(words, PATIENCE);
+    };
+    put(&desk.path("key.wasm"), &bomb());
+    refused(&mut run, "instances, those included");
+    std::fs::remove_file(desk.path("key.wasm")).expect("it is there");
+    assert!(Command::new("mkfifo").arg(desk.path("key.wasm")).status().is_ok_and(|status| status.success()));
+    refused(&mut run, "it is a pipe, and only a regular file is read");
+    std::fs::remove_file(desk.path("key.wasm")).expect("it is there");
+    std::os::unix::fs::symlink("/dev/zero", desk.path("key.wasm")).expect("a link");
+    refused(&mut run, "it is a device, and only a regular file is read");
+    std::fs::remove_file(desk.path("key.wasm")).expect("it is there");
+    run.write(2_000..4_000);
+    put(&desk.path("key.wasm"), &another_build(&shipped(), 1));
+    run.host.signal("HUP");
+    run.host.wait_for("plugins swapped", PATIENCE);
+    run.write(3_000..5_000);
+    let ended = run.end();
+    assert_eq!(desk.report(), counts(5_000, 2_000), "{}", ended.stderr);
+}
+
+fn plugins_are_swapped_after_the_program_was_replaced() {
+    let desk = Desk::new();
+    put(&desk.path("key.wasm"), &shipped());
+    let mut command = command(&desk, "--input in --output out --log-level info --plugin-cache-dir off");
+    let program = desk.path("program");
+    std::fs::copy(command.get_program(), &program).expect("a copy");
+    let arguments: Vec<std::ffi::OsString> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+    let mut copy = Command::new(&program);
+    copy.args(arguments).env_clear().current_dir(desk.path(".")).stdin(std::process::Stdio::null());
+    command = copy;
+    let mut run = Piped::start(&desk, command);
+    run.write(0..3_000);
+    std::fs::remove_file(&program).expect("it is there");
+    std::fs::write(&program, "another version").expect("a file");
+    put(&desk.path("key.wasm"), &another_build(&shipped(), 1));
+    run.host.signal("HUP");
+    run.host.wait_for("plugins swapped", PATIENCE);
+    run.write(2_000..4_000);
+    let ended = run.end();
+    assert_eq!(desk.report(), counts(4_000, 1_000), "{}", ended.stderr);
 }

@@ -1,10 +1,11 @@
 //! `componentize CORE.wasm OUT.wasm`: turns a core wasm module, as a compiler makes it, into a component, as dedup-host
 //! loads it. Not a compiler, and no adapter: a module that imports WASI is refused.
 
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use wit_component::ComponentEncoder;
 
 fn main() -> ExitCode {
@@ -26,7 +27,11 @@ fn main() -> ExitCode {
 }
 
 fn componentize(core: &Path, out: &Path) -> anyhow::Result<usize> {
-    let module = std::fs::read(core).with_context(|| format!("cannot read {}", core.display()))?;
+    let cannot_read = || format!("cannot read {}", core.display());
+    if !std::fs::metadata(core).with_context(cannot_read)?.is_file() {
+        bail!("{} is no regular file", core.display());
+    }
+    let module = std::fs::read(core).with_context(cannot_read)?;
     match module.get(..8) {
         Some(b"\0asm\x01\0\0\0") => {}
         Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => {
@@ -41,6 +46,10 @@ fn componentize(core: &Path, out: &Path) -> anyhow::Result<usize> {
     Ok(component.len())
 }
 
+/// The encoder takes a module for one that a compiler made, and panics at some that none did.
 fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
-    ComponentEncoder::default().validate(true).module(module)?.encode()
+    std::panic::set_hook(Box::new(|_| {}));
+    let encoded = catch_unwind(|| ComponentEncoder::default().validate(true).module(module)?.encode());
+    let _ = std::panic::take_hook();
+    encoded.unwrap_or_else(|_| Err(anyhow!("it is no module as compilers make them: the encoder gave up")))
 }

@@ -341,6 +341,7 @@ async fn reload(
     Ok(match shared.reload.ask().await {
         Some(swap @ (Swap::Swapped { .. } | Swap::Unchanged { .. })) => Json(swap).into_response(),
         Some(swap @ Swap::Refused { .. }) => (StatusCode::CONFLICT, Json(swap)).into_response(),
+        Some(swap @ Swap::Pending) => (StatusCode::ACCEPTED, Json(swap)).into_response(),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "no plugins are loaded yet, the host is stopping, or others are asking: ask again",

@@ -12,6 +12,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 fn main() -> ProcessExit {
+    // Where this is the process that reads and compiles what others made, nothing else is looked at.
+    if let Some(ended) = plugin::serve(&plugin_command::WORKS) {
+        return ended;
+    }
     terminal::report_panics();
     match settings::from_process() {
         Ok(invocation) => start(invocation),

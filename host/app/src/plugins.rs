@@ -1,11 +1,11 @@
 //! The components of a run and the roles they play: one extracts keys, at most one scores; and which of them are in
 //! force while files change. Not what they are asked, and not when a file has changed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::record::RecordBatch;
-use plugin::{Candidate, LoadError, Plugin, Runtime, Texts};
+use plugin::{Candidate, LoadError, Plugin, Texts};
 
 use crate::settings::config::PluginConfig;
 
@@ -24,31 +24,9 @@ pub enum PluginsError {
     /// One of them.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// One that the operator does not expect.
-    #[error(
-        "plugin {} has the SHA-256 {sha256}, which is not among those of --plugin-sha256: put the expected file there, or, \
-         if this is the one to be run, give --plugin-sha256 {sha256}",
-        path.display()
-    )]
-    NotPinned {
-        /// The file.
-        path: PathBuf,
-        /// Its digest, in hexadecimal.
-        sha256: String,
-    },
     /// All of them.
     #[error("{0}")]
     Roles(String),
-}
-
-/// Opens the component of a file, if it is one that the operator expects. Nothing of it has run yet.
-pub(crate) fn open(runtime: &Runtime, config: &PluginConfig, path: &Path) -> Result<Candidate, PluginsError> {
-    let candidate = runtime.open(path)?;
-    let sha256 = candidate.sha256();
-    if config.sha256.is_empty() || config.sha256.iter().any(|expected| expected == sha256) {
-        return Ok(candidate);
-    }
-    Err(PluginsError::NotPinned { path: path.to_owned(), sha256: sha256.to_owned() })
 }
 
 /// Gives a component the operator's texts.

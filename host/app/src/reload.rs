@@ -8,17 +8,14 @@ mod asked;
 mod same_keys;
 mod watch;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conformance::Verdict;
-use plugin::{Candidate, Plugin, Runtime};
-use sha2::{Digest, Sha256};
+use plugin::{Candidate, LoadError, Plugin, Runtime};
 
 pub(crate) use self::asked::HangUps;
 pub use self::asked::{Asked, Asking, Swap, requests};
@@ -36,6 +33,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// Time between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time for the rules that a new plugin is held to.
+const CONFORMANCE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What asked for a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,10 +82,7 @@ impl Reloader {
     ) -> Result<Self, PluginsError> {
         // Before they are read: a file that changes meanwhile is another one.
         let watched = config.files.iter().map(|path| Watched::new(Stamp::of(path))).collect();
-        let load = |path: &PathBuf| {
-            let candidate = plugins::open(&runtime, config, path)?;
-            Ok((path.clone(), plugins::configure(&candidate, config)?))
-        };
+        let load = |path: &PathBuf| Ok((path.clone(), plugins::configure(&runtime.open(path)?, config)?));
         let files = config.files.iter().map(load).collect::<Result<Vec<_>, PluginsError>>()?;
         let plugins = Plugins::of(&files, config)?;
         if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
@@ -114,7 +111,8 @@ impl Reloader {
         let mut looked = Instant::now();
         loop {
             match asked.0.recv_timeout(TICK) {
-                // Who asked may have gone.
+                // Who asked may have gone, and then nobody asks.
+                Ok(reply) if reply.is_closed() => {}
                 Ok(reply) => drop(reply.send(self.reload(By::Admin))),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -166,13 +164,15 @@ impl Reloader {
     /// Whether other plugins are in force now; or why they cannot be.
     fn attempt(&mut self) -> Result<bool, String> {
         let said = |error: PluginsError| error.to_string();
+        let not_loaded = |error: LoadError| error.to_string();
         let (mut files, mut fresh) = (Vec::new(), Vec::new());
         for (path, plugin) in &self.files {
-            if digest(path)? == plugin.sha256() {
+            let image = self.runtime.read(path).map_err(not_loaded)?;
+            if image.sha256() == plugin.sha256() {
                 files.push((path.clone(), plugin.clone()));
                 continue;
             }
-            let candidate = plugins::open(&self.runtime, &self.config, path).map_err(said)?;
+            let candidate = self.runtime.open_image(&image).map_err(not_loaded)?;
             files.push((path.clone(), plugins::configure(&candidate, &self.config).map_err(said)?));
             fresh.push(candidate);
         }
@@ -216,6 +216,8 @@ impl Reloader {
             Swap::Unchanged { generation } => {
                 return tracing::info!(by, generation, "the plugins' files are those that run");
             }
+            // Only who asks calls it so.
+            Swap::Pending => return,
             Swap::Refused { generation, reason } => {
                 tracing::error!(by, generation, reason, "plugins not swapped, the old ones go on");
                 reason.clone()
@@ -259,6 +261,7 @@ fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) ->
         samples: events.to_vec(),
         wasi: config.wasi,
         limits: *candidate.limits(),
+        time_max: Some(CONFORMANCE_TIME_MAX),
         ..conformance::Options::default()
     };
     let report = conformance::check(candidate, &options);
@@ -297,19 +300,6 @@ fn status_of(plugin: &Plugin) -> PluginStatus {
         roles: plugin.roles().names(),
         since: now_ms(),
         used: PluginUse::default(),
-    }
-}
-
-/// SHA-256 of a file, in hexadecimal.
-fn digest(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read plugin {}: {error}", path.display());
-    let mut file = File::open(path).map_err(unreadable)?;
-    let (mut digest, mut buffer) = (Sha256::new(), [0; 16 << 10]);
-    loop {
-        match file.read(&mut buffer).map_err(unreadable)? {
-            0 => return Ok(format!("{:x}", digest.finalize())),
-            bytes => digest.update(buffer.get(..bytes).unwrap_or_default()),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use plugin::{Candidate, Input, Probe, Role};
 
 use crate::Options;
+use crate::deadline::Deadline;
 use crate::feed::{Feed, Items, Text};
 use crate::samples::{Draw, Events};
 use crate::session::{Session, Used};
@@ -19,6 +20,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) options: &'a Options,
     /// How the component was opened; `None` where it was handed over.
     pub(crate) sandbox: Option<&'a plugin::Options>,
+    pub(crate) deadline: Deadline,
 }
 
 /// What a rule is given.
@@ -27,6 +29,7 @@ pub(crate) struct Context<'a> {
     options: &'a Options,
     /// How the component was opened; `None` where it was handed over.
     sandbox: Option<&'a plugin::Options>,
+    deadline: Deadline,
     /// Names the sequences that are drawn: a rule gets the same events whether others ran before it or not.
     rule: &'static str,
     used: Rc<Cell<Used>>,
@@ -35,8 +38,8 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(setting: &Setting<'a>, rule: &'static str) -> Self {
-        let Setting { candidate, options, sandbox } = *setting;
-        Self { candidate, options, sandbox, rule, used: Rc::default(), remarks: Vec::new() }
+        let Setting { candidate, options, sandbox, deadline } = *setting;
+        Self { candidate, options, sandbox, deadline, rule, used: Rc::default(), remarks: Vec::new() }
     }
 
     /// The component.
@@ -68,7 +71,12 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The rule is blocked where it does not start.
     pub(crate) fn probe(&self) -> Result<Probe, Stop> {
-        started(self.candidate)
+        self.start(self.candidate)
+    }
+
+    fn start(&self, candidate: &Candidate) -> Result<Probe, Stop> {
+        self.deadline.allows_instance()?;
+        candidate.probe().map_err(|fault| Stop::blocked("L4", format_args!("it does not start: {fault}")))
     }
 
     /// A fresh instance, configured as the caller wants.
@@ -96,10 +104,10 @@ impl<'a> Context<'a> {
     }
 
     fn started(&self, candidate: &Candidate, role: Role, config: &str) -> Result<Session, Stop> {
-        let mut probe = started(candidate)?;
+        let mut probe = self.start(candidate)?;
         let input = configured(&mut probe, role, config).map_err(|why| Stop::blocked("L5", why))?;
         let feed = Feed::new(role, &input).map_err(|why| Stop::blocked("L5", why))?;
-        Ok(Session::new(probe, role, input, feed, Rc::clone(&self.used)))
+        Ok(Session::new(probe, role, input, feed, Rc::clone(&self.used), self.deadline))
     }
 
     /// A sequence of draws of this rule's own.
@@ -142,10 +150,6 @@ impl<'a> Context<'a> {
     pub(crate) fn finish(self) -> (Used, Vec<String>) {
         (self.used.get(), self.remarks)
     }
-}
-
-fn started(candidate: &Candidate) -> Result<Probe, Stop> {
-    candidate.probe().map_err(|fault| Stop::blocked("L4", format_args!("it does not start: {fault}")))
 }
 
 /// Configures an instance; the error is why it cannot be, in words.

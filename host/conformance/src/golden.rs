@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use engine::projection::{Numbers, Projection};
 use serde_json::{Map, Value};
 
+/// Bytes of a file.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
 /// A file of golden vectors.
 #[derive(Debug, Clone)]
 pub struct Golden {
@@ -67,7 +70,7 @@ impl Golden {
     /// It cannot be read, or is not golden vectors; the message names the case.
     pub fn read(path: &Path) -> Result<Self, GoldenError> {
         let failed = |cause: String| GoldenError { path: path.to_owned(), cause };
-        let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let text = plugin::read_file(path, FILE_BYTES_MAX).map_err(|error| failed(error.to_string()))?;
         Self::parse(path, &text)
     }
 

@@ -29,6 +29,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
 mod context;
+mod deadline;
 mod feed;
 mod format;
 mod golden;

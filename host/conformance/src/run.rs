@@ -3,11 +3,12 @@
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use plugin::{Candidate, Limits, LoadError, Runtime, Wasi};
 
 use crate::context::{Context, Setting};
+use crate::deadline::Deadline;
 use crate::golden::Golden;
 use crate::report::{Outcome, Report, Subject, rerun};
 use crate::rule::{Level, Rule};
@@ -43,6 +44,8 @@ pub struct Options {
     pub limits: Limits,
     /// Where compiled components are kept; `None`: nowhere.
     pub cache_dir: Option<PathBuf>,
+    /// Time for all rules together; `None`: as long as they take. Rules that are left then are blocked.
+    pub time_max: Option<Duration>,
     /// What else has to stand on a command line that repeats a rule: `--expect`, `golden.json`.
     pub arguments: Vec<String>,
 }
@@ -61,6 +64,7 @@ impl Default for Options {
             wasi: Wasi::None,
             limits: Limits::default(),
             cache_dir: None,
+            time_max: None,
             arguments: Vec::new(),
         }
     }
@@ -102,10 +106,12 @@ pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -
         wasi: options.wasi,
         cache_dir: options.cache_dir.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.0.clone())),
         fuel: !options.quick,
+        ..plugin::Options::default()
     };
     let runtime = Runtime::with(sandbox.clone()).map_err(SuiteError::of_loading)?;
     let candidate = runtime.open(path).map_err(SuiteError::of_loading)?;
-    let setting = Setting { candidate: &candidate, options, sandbox: Some(&sandbox) };
+    let deadline = Deadline::after(options.time_max);
+    let setting = Setting { candidate: &candidate, options, sandbox: Some(&sandbox), deadline };
     Ok(try_all(&setting, &rules, progress))
 }
 
@@ -125,7 +131,8 @@ fn relaxed(limits: &Limits) -> Limits {
 pub fn check(candidate: &Candidate, options: &Options) -> Report {
     let options = Options { quick: true, level: Level::Required, rules: Vec::new(), ..options.clone() };
     let rules = select(&[], Level::Required).unwrap_or_default();
-    try_all(&Setting { candidate, options: &options, sandbox: None }, &rules, &mut |_| {})
+    let deadline = Deadline::after(options.time_max);
+    try_all(&Setting { candidate, options: &options, sandbox: None, deadline }, &rules, &mut |_| {})
 }
 
 /// Holds a component to the required rules, with an empty configuration.

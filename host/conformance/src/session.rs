@@ -9,6 +9,7 @@ use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Verdict};
 use plugin::{Cost, Fault, Input, Probe, Role};
 
+use crate::deadline::Deadline;
 use crate::feed::{Feed, Items, Laid, Text};
 use crate::show::{cut, shown};
 use crate::verdict::Stop;
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     input: Input,
     feed: Feed,
     used: Rc<Cell<Used>>,
+    deadline: Deadline,
     keys: Extraction,
     scores: Comparisons,
 }
@@ -52,9 +54,16 @@ pub(crate) enum Answer {
 }
 
 impl Session {
-    pub(crate) fn new(probe: Probe, role: Role, input: Input, feed: Feed, used: Rc<Cell<Used>>) -> Self {
+    pub(crate) fn new(
+        probe: Probe,
+        role: Role,
+        input: Input,
+        feed: Feed,
+        used: Rc<Cell<Used>>,
+        deadline: Deadline,
+    ) -> Self {
         let (keys, scores) = (Extraction::default(), Comparisons::default());
-        Self { probe, role, input, feed, used, keys, scores }
+        Self { probe, role, input, feed, used, deadline, keys, scores }
     }
 
     /// What the plugin asked for.
@@ -83,6 +92,7 @@ impl Session {
     /// The plugin trapped, took too long or too much, failed as a whole, or its answer breaks the contract. The session is
     /// of no more use then.
     pub(crate) fn call(&mut self, items: &Items) -> Result<Cost, Fault> {
+        self.deadline.allows_call()?;
         let answered = match &items.laid {
             Laid::Events(events) => self.probe.extract(events, &mut self.keys),
             Laid::Pairs(pairs) => self.probe.compare(pairs, &mut self.scores),

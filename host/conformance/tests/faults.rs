@@ -22,7 +22,7 @@ const NOT_BY_A_FAULT: [(&str, &str); 14] = [
     ("L4", "loading.rs: traps as it starts"),
     ("L8", "a component without imports has nothing to make the difference of"),
     ("L10", "loading.rs: no name"),
-    ("L11", "loading.rs: a name with a slash"),
+    ("L11", "loading.rs: a scorer with a key version"),
     ("L12", "loading.rs: an import of WASI"),
     ("D4", "only the host's compiler or cache could break it"),
     ("D5", "a component without imports has nothing to make the difference of"),

@@ -154,12 +154,35 @@ fn plugins_that_trap_or_loop_as_they_start_break_l4_alone() {
 }
 
 #[test]
-fn names_that_are_none_break_l10_and_names_with_signs_l11() {
+fn names_that_are_none_break_l10_and_a_scorer_with_a_key_version_l11() {
     let dir = tempfile::tempdir().expect("a directory");
-    let unnamed = component_of(dir.path(), "l10.wasm", &scorer("", "1.0", "", REFUSES_ALL), None);
-    assert_eq!(loading(&unnamed, Wasi::None), (vec!["L10"], vec!["L11"]));
-    let signs = component_of(dir.path(), "l11.wasm", &scorer("a/b c", "1.0", "", REFUSES_ALL), None);
-    assert_eq!(loading(&signs, Wasi::None), (vec!["L11"], vec![]));
+    let long = "x".repeat(65);
+    for (name, version) in [("", "1.0"), ("a/b c", "1.0"), ("good", ""), ("good", "1 beta"), (&long, "1.0")] {
+        let unnamed = component_of(dir.path(), "l10.wasm", &scorer(name, version, "", REFUSES_ALL), None);
+        assert_eq!(loading(&unnamed, Wasi::None), (vec!["L10"], vec!["L11"]), "{name:?} {version:?}");
+    }
+    let module = scorer("good.name-1_0", "1.0.0-rc.1+build", "", REFUSES_ALL);
+    let good = component_of(dir.path(), "good.wasm", &module, None);
+    assert_eq!(loading(&good, Wasi::None), (vec![], vec![]));
+    let version =
+        module.replace("(i32.store (i32.const 272) (i32.const 1))", "(i32.store (i32.const 272) (i32.const 2))");
+    let versioned = component_of(dir.path(), "l11.wasm", &version, None);
+    assert_eq!(loading(&versioned, Wasi::None), (vec!["L11"], vec![]));
+}
+
+#[test]
+fn rules_end_with_their_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // Every instance takes its time to say who it is: by far more instances are made than there is time for.
+    let slow = "(local $n i32) (loop $more (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const 30000000))))";
+    let path = component_of(dir.path(), "slow.wasm", &scorer("slow", "1.0", slow, slow), None);
+    let started = std::time::Instant::now();
+    let time_max = Some(std::time::Duration::from_millis(300));
+    let report = run(&path, &Options { level: Level::Strict, time_max, ..Options::default() });
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    let text = report.to_human(false);
+    assert!(!report.passed() && text.contains("the time for all rules, 0.3 s, is up"), "{text}");
 }
 
 #[test]

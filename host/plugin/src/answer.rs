@@ -4,26 +4,30 @@ use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Score, Verdict};
 
 use crate::bindings::types;
-use crate::log::cut;
+use crate::limits::Limits;
+use crate::words::clean;
 
 /// A lie, in words.
 type Lie = String;
 
-/// Appends the keys of `events` events, if the answer is one, to those of the events before them.
+/// Appends the keys of `events` events, if the answer is one, to those of the events before them. `event_bytes` says how
+/// long an event is.
 pub(crate) fn absorb_keys(
     answer: types::Extraction,
     events: usize,
-    note_bytes_max: usize,
+    event_bytes: impl Fn(usize) -> usize,
+    limits: &Limits,
     out: &mut Extraction,
 ) -> Result<(), Lie> {
     let status = checked_status(&answer.status, events)?;
     check_column(&answer.keys)?;
     let (ends, owners) = checked_owners(answer.keys.ends, answer.owners, &status)?;
+    check_amount(&ends, &owners, event_bytes, limits)?;
     check_notes(&answer.notes, events)?;
 
     let first_event = u32::try_from(out.status.len()).unwrap_or(u32::MAX);
     let notes = answer.notes.into_iter();
-    out.notes.extend(notes.map(|note| (first_event + note.index, cut(&note.message, note_bytes_max).to_owned())));
+    out.notes.extend(notes.map(|note| (first_event + note.index, clean(&note.message, limits.note_bytes_max))));
     if out.status.is_empty() {
         // The usual case, a whole batch at once: nothing is copied.
         out.keys.data = answer.keys.data;
@@ -88,6 +92,34 @@ fn checked_owners(ends: Vec<u32>, owners: Vec<u32>, status: &[KeyStatus]) -> Res
         Some(owner) => Err(format!("a key belongs to event {owner}, which is not keyed, or out of order")),
         None => Ok((ends, owners)),
     }
+}
+
+/// No event has more keys, or longer ones, than an event may have. It depends on the event alone: where batches are cut
+/// makes no difference.
+fn check_amount(
+    ends: &[u32],
+    owners: &[u32],
+    event_bytes: impl Fn(usize) -> usize,
+    limits: &Limits,
+) -> Result<(), Lie> {
+    let (mut first, mut start) = (0, 0);
+    for keys in owners.chunk_by(|one, next| one == next) {
+        let (event, last) = (keys.first().map_or(0, |owner| *owner as usize), first + keys.len());
+        let end = last.checked_sub(1).and_then(|last| ends.get(last)).map_or(start, |end| *end as usize);
+        if keys.len() > limits.keys_per_event_max {
+            let max = limits.keys_per_event_max;
+            return Err(format!("it gave {} keys for one event, and the limit is {max}", keys.len()));
+        }
+        let bytes = end - start;
+        if bytes > limits.key_bytes_max && bytes > limits.key_bytes_of(event_bytes(event)) {
+            let max = limits.key_bytes_of(event_bytes(event));
+            return Err(format!(
+                "it gave {bytes} bytes of keys for one event, and the limit for an event of its length is {max}"
+            ));
+        }
+        (first, start) = (last, end);
+    }
+    Ok(())
 }
 
 fn one_key_an_event(mut ends: Vec<u32>, status: &[KeyStatus]) -> Result<(Vec<u32>, Vec<u32>), Lie> {

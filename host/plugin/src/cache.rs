@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::compile::load;
 use crate::runtime::hex;
 
 /// All entries together; the one that was not used for the longest time goes first. A component of Python takes 60 MB.
@@ -74,6 +75,10 @@ impl Cache {
     }
 
     /// The component with this digest, if it was compiled before by such an engine.
+    ///
+    /// What is loaded was read from a file that belongs to us, in a directory that belongs to us, neither of them writable
+    /// by anybody else; only `keep` writes such files, under a name that has the digest of the component and of the engine
+    /// in it; and the digest of name and bytes was checked on these bytes in memory.
     pub(crate) fn get(&self, engine: &Engine, sha256: &str) -> Option<Component> {
         let name = name(engine, sha256);
         let path = self.dir.join(&name);
@@ -86,13 +91,8 @@ impl Cache {
     }
 
     /// Keeps a component for the next time. It is no loss if it cannot: then it is compiled again.
-    pub(crate) fn put(&self, engine: &Engine, sha256: &str, component: &Component) {
-        let name = name(engine, sha256);
-        let kept = match component.serialize() {
-            Ok(compiled) => self.keep(&name, &compiled).map_err(|error| error.to_string()),
-            Err(error) => Err(format!("{error:#}")),
-        };
-        if let Err(error) = kept {
+    pub(crate) fn put(&self, engine: &Engine, sha256: &str, compiled: &[u8]) {
+        if let Err(error) = self.keep(&name(engine, sha256), compiled) {
             tracing::warn!("cannot keep a compiled plugin in {}: {error}", self.dir.display());
         }
     }
@@ -190,15 +190,6 @@ fn digest(name: &str, compiled: &[u8]) -> [u8; DIGEST_BYTES] {
 fn checked<'a>(name: &str, contents: &'a [u8]) -> Option<&'a [u8]> {
     let (said, compiled) = contents.split_first_chunk::<DIGEST_BYTES>()?;
     (*said == digest(name, compiled)).then_some(compiled)
-}
-
-#[expect(unsafe_code, reason = "compiled code can only be taken on trust, and this module is about deserving it")]
-fn load(engine: &Engine, compiled: &[u8]) -> Option<Component> {
-    // SAFETY: the bytes have to be what Component::serialize gave. They were read from a file that belongs to us, in a
-    // directory that belongs to us, neither of them writable by anybody else; only `keep` writes such files, under a name
-    // that has the digest of the component and of the engine in it; and the digest of name and bytes was checked on these
-    // bytes in memory, which no change of the file reaches.
-    unsafe { Component::deserialize(engine, compiled) }.ok()
 }
 
 fn create(path: &Path) -> std::io::Result<File> {

@@ -18,14 +18,16 @@ use crate::instance::{Exports, Guest, Instance};
 use crate::limits::Limits;
 use crate::load::Plugin;
 use crate::log::Log;
-use crate::probe::Probe;
+use crate::probe::{Info, Probe};
 use crate::role::{Input, Role, Roles, Texts};
 use crate::runtime::Options;
 use crate::ticker::Ticker;
 use crate::wasi::{Wasi, is_wasi};
+use crate::words::{NAME_BYTES_MAX, WORDS_BYTES_MAX, clean};
 
-/// Most fields a plugin may ask for.
+/// Most fields a plugin may ask for, and the bytes of the longest.
 const FIELDS_MAX: usize = 256;
+const FIELD_BYTES_MAX: usize = 4 << 10;
 
 /// A component that keeps to the contract by its names and types; nothing of it has run yet. Cheap to clone.
 #[derive(Clone)]
@@ -99,8 +101,8 @@ impl Candidate {
         if !extracts_keys && !scores {
             return Err(LoadError::WrongWorld { path: source.path, exports });
         }
-        let mismatch =
-            |error: wasmtime::Error| LoadError::Mismatch { path: source.path.clone(), cause: format!("{error:#}") };
+        let words = |error: &wasmtime::Error| clean(&format!("{error:#}"), WORDS_BYTES_MAX);
+        let mismatch = |error| LoadError::Mismatch { path: source.path.clone(), cause: words(&error) };
         let linker = wasi.linker_of(component, linker).map_err(mismatch)?;
         let pre = linker.instantiate_pre(component).map_err(mismatch)?;
         let key_extractor =
@@ -110,8 +112,8 @@ impl Candidate {
         Ok(Self(Arc::new(Opened {
             parts: parts(component, source.core_instances),
             source,
-            imports,
-            exports,
+            imports: shown(&imports),
+            exports: shown(&exports),
             indices: Exports { key_extractor, similarity_scorer },
             component: pre,
             limits: options.limits,
@@ -196,16 +198,15 @@ impl Candidate {
         let log = Log::new(&self.stem(), self.log_bytes_max(), Allowance::new(Instant::now()));
         let mut instance = self.start(log).map_err(trapped("instantiate"))?;
         let describing = self.roles().iter().next().unwrap_or(Role::KeyExtractor);
-        let info = instance.describe(describing).map_err(trapped("describe"))?;
+        let info = Info::of(instance.describe(describing).map_err(trapped("describe"))?);
+        info.check().map_err(|cause| LoadError::BadName { path: self.path().to_owned(), cause })?;
         let mut inputs = [None, None];
         for role in self.roles().iter() {
             let answer = instance.configure(role, texts.of(role)).map_err(trapped("configure"))?;
             let named = |name: &str| name.to_owned();
-            let input = answer
-                .map_err(|failure| LoadError::Refused { name: named(&info.name), message: failure.message })
-                .and_then(|input| {
-                    checked_input(input).map_err(|cause| LoadError::BadInput { name: named(&info.name), cause })
-                })?;
+            let input = answer.map_err(|message| LoadError::Refused { name: named(&info.name), message }).and_then(
+                |input| checked_input(input).map_err(|cause| LoadError::BadInput { name: named(&info.name), cause }),
+            )?;
             let [extractor, scorer] = &mut inputs;
             *(if role == Role::KeyExtractor { extractor } else { scorer }) = Some(input);
         }
@@ -236,6 +237,11 @@ impl Candidate {
     fn log_bytes_max(&self) -> usize {
         self.0.limits.log_bytes_per_call_max
     }
+}
+
+/// Names as they may be told: the component chose them.
+fn shown(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| clean(name, NAME_BYTES_MAX)).collect()
 }
 
 /// The imports that somebody has to provide.
@@ -296,8 +302,11 @@ pub(crate) fn checked_input(input: types::Input) -> Result<Input, String> {
     if fields.is_empty() || fields.len() > FIELDS_MAX {
         return Err(format!("{} fields, and it may be 1 to {FIELDS_MAX}", fields.len()));
     }
+    if let Some(pointer) = fields.iter().find(|pointer| pointer.len() > FIELD_BYTES_MAX) {
+        return Err(format!("a JSON pointer of {} bytes, and the limit is {FIELD_BYTES_MAX}", pointer.len()));
+    }
     match fields.iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
-        Some(pointer) => Err(format!("\"{pointer}\" is no JSON pointer")),
+        Some(pointer) => Err(format!("\"{}\" is no JSON pointer", clean(pointer, NAME_BYTES_MAX))),
         None => Ok(Input::Fields(fields)),
     }
 }

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::confined::NoResult;
 use crate::fault::Fault;
+use crate::file::FileError;
 use crate::wasi::is_wasi;
+use crate::words::list;
 
 /// Why a component was not accepted as a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +16,8 @@ pub enum LoadError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
+        /// What the system says, or what it is instead of a file.
+        cause: FileError,
     },
     /// The file is larger than [`crate::Limits::plugin_bytes_max`].
     #[error("plugin {} has {bytes} bytes, and the limit is {max}", path.display())]
@@ -25,6 +28,18 @@ pub enum LoadError {
         bytes: u64,
         /// The limit.
         max: u64,
+    },
+    /// The file is not one of those that the operator expects.
+    #[error(
+        "plugin {} has the SHA-256 {sha256}, which is not among those of --plugin-sha256: put the expected file there, or, \
+         if this is the one to be run, give --plugin-sha256 {sha256}",
+        path.display()
+    )]
+    NotPinned {
+        /// The file.
+        path: PathBuf,
+        /// Its digest, in hexadecimal.
+        sha256: String,
     },
     /// The file does not start as wasm does.
     #[error("plugin {} is no wasm file: give a component, as guest-plugins/build.sh makes them", path.display())]
@@ -38,7 +53,31 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is broken, or uses features of wasm that are off.
+    /// The component has more of something than is compiled.
+    #[error("plugin {} is not compiled: {cause}; no tool makes such components of ordinary programs", path.display())]
+    TooComplex {
+        /// The file.
+        path: PathBuf,
+        /// What it has too much of, and the limit.
+        cause: String,
+    },
+    /// The component uses features of wasm that are off.
+    #[error("plugin {} uses what is not supported: {features}; build it without", path.display())]
+    NotSupported {
+        /// The file.
+        path: PathBuf,
+        /// Names of the features.
+        features: String,
+    },
+    /// The compiler was stopped, or gave up.
+    #[error("plugin {} is not compiled: {cause}{}", path.display(), more_for(cause))]
+    NotCompiled {
+        /// The file.
+        path: PathBuf,
+        /// What it ran into.
+        cause: NoResult,
+    },
+    /// The file is broken.
     #[error("plugin {} is no valid component: {cause}; the file may be cut short or damaged: build or copy it again", path.display())]
     Invalid {
         /// The file.
@@ -99,6 +138,14 @@ pub enum LoadError {
         /// What the plugin says.
         message: String,
     },
+    /// The plugin calls itself what cannot stand in logs, metrics and names of files.
+    #[error("plugin {} is not used: {cause}; change what `describe` returns", path.display())]
+    BadName {
+        /// The file.
+        path: PathBuf,
+        /// What it says, and what would be right.
+        cause: String,
+    },
     /// The plugin asks for input that cannot be had.
     #[error("plugin {name} asks for input that cannot be had: {cause}")]
     BadInput {
@@ -128,6 +175,15 @@ pub(crate) const CONTRACT: &str = "1.0.0";
 pub(crate) const LOG: &str = "dedup:plugin/log@1.0.0";
 pub(crate) const KEY_EXTRACTOR: &str = "dedup:plugin/key-extractor@1.0.0";
 pub(crate) const SIMILARITY_SCORER: &str = "dedup:plugin/similarity-scorer@1.0.0";
+
+/// The way out for a component that is honest and large.
+fn more_for(cause: &NoResult) -> &'static str {
+    match cause {
+        NoResult::Memory(_) => "; if you trust it, give it more with --plugin-compile-memory-mib",
+        NoResult::Time(_) => "; if you trust it, give it more with --plugin-compile-timeout-secs",
+        NoResult::Refused(_) | NoResult::Died(_) | NoResult::NoProcess(_) => "",
+    }
+}
 
 /// What helps, language by language.
 fn cures(imports: &[String]) -> String {
@@ -160,10 +216,6 @@ fn cures(imports: &[String]) -> String {
         );
     }
     cures
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 /// Why a whole batch got no answer. Its events are not to blame, or it would take too long to say which.

@@ -12,6 +12,7 @@ use crate::error::PluginFailure;
 use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::isolate::{Caller, Calls, Work};
+use crate::limits::Limits;
 use crate::load::Loaded;
 use crate::role::Role;
 use crate::slice;
@@ -44,8 +45,8 @@ impl Extractor {
     /// empty then.
     pub fn extract(&mut self, events: &FieldBatch, out: &mut Extraction) -> Result<Calls, PluginFailure> {
         clear(out);
-        let note_bytes_max = self.caller.limits().note_bytes_max;
-        let mut work = Extracting { events, out, note_bytes_max, slice_ends: &mut self.slice_ends };
+        let limits = *self.caller.limits();
+        let mut work = Extracting { events, out, limits, slice_ends: &mut self.slice_ends };
         let answered = self.caller.answer(events.events(), &mut work);
         if answered.is_err() {
             clear(out);
@@ -64,13 +65,13 @@ pub(crate) fn clear(out: &mut Extraction) {
 struct Extracting<'a> {
     events: &'a FieldBatch,
     out: &'a mut Extraction,
-    note_bytes_max: usize,
+    limits: Limits,
     slice_ends: &'a mut Vec<u32>,
 }
 
 impl Work for Extracting<'_> {
     fn call(&mut self, instance: &mut Instance, slice: &Range<usize>) -> Option<Result<(), Fault>> {
-        extract_slice(instance, self.events, slice, self.slice_ends, self.note_bytes_max, self.out)
+        extract_slice(instance, self.events, slice, self.slice_ends, &self.limits, self.out)
     }
 
     fn give_up(&mut self, event: usize, cause: &Cause) {
@@ -85,11 +86,15 @@ pub(crate) fn extract_slice(
     events: &FieldBatch,
     slice: &Range<usize>,
     slice_ends: &mut Vec<u32>,
-    note_bytes_max: usize,
+    limits: &Limits,
     out: &mut Extraction,
 ) -> Option<Result<(), Fault>> {
     let batch = slice_of(events, slice, slice_ends)?;
-    let absorb = |answer| absorb_keys(answer, slice.len(), note_bytes_max, out).map_err(Fault::lie);
+    let event_bytes = |event: usize| {
+        let first = (slice.start + event) * events.width as usize;
+        (first..first + events.width as usize).map(|value| events.values.get(value).map_or(0, <[u8]>::len)).sum()
+    };
+    let absorb = |answer| absorb_keys(answer, slice.len(), event_bytes, limits, out).map_err(Fault::lie);
     Some(instance.extract(batch).and_then(absorb))
 }
 

@@ -7,6 +7,7 @@ use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 use crate::limits::{Exceeded, Limits};
 use crate::wasi::NothingThere;
+use crate::words::{WORDS_BYTES_MAX, clean};
 
 /// What a plugin ran into in one call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,26 +39,23 @@ impl Fault {
         Self { kind: FaultKind::Lie, words }
     }
 
-    /// What a call that had `time` ended with.
-    pub(crate) fn of_call(error: &wasmtime::Error, time: Duration, limits: &Limits) -> Self {
+    /// What a call that had `time` and might give back so many bytes ended with.
+    pub(crate) fn of_call(error: &wasmtime::Error, time: Duration, result_bytes_max: usize, limits: &Limits) -> Self {
         let (kind, words) = match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => (FaultKind::TimedOut, format!("it took longer than {} ms", time.as_millis())),
             Some(trap @ Trap::StackOverflow) => (FaultKind::Resources, trap.to_string()),
             Some(trap) => (FaultKind::Trap, trap.to_string()),
-            None => Self::without_a_trap(error, limits),
+            None => Self::without_a_trap(error, result_bytes_max, limits),
         };
         Self { kind, words }
     }
 
     /// wasmtime has no types for these, only words.
-    fn without_a_trap(error: &wasmtime::Error, limits: &Limits) -> (FaultKind, String) {
-        let words = error.root_cause().to_string();
+    fn without_a_trap(error: &wasmtime::Error, result_bytes_max: usize, limits: &Limits) -> (FaultKind, String) {
+        let words = clean(&error.root_cause().to_string(), WORDS_BYTES_MAX);
         if words.contains("fuel allocated for hostcalls") {
-            let max = limits.result_bytes_max;
-            return (
-                FaultKind::Resources,
-                format!("it gave the host more than {max} bytes at once, which is the limit"),
-            );
+            let words = format!("it gave the host more than {result_bytes_max} bytes at once, which is the limit");
+            return (FaultKind::Resources, words);
         }
         if words.starts_with("resource limit exceeded") {
             let max = limits.parts_max;
@@ -68,7 +66,7 @@ impl Fault {
             return (FaultKind::Trap, format!("it exited, with status {status}"));
         }
         if let Some(call) = error.downcast_ref::<NothingThere>() {
-            return (FaultKind::Trap, call.to_string());
+            return (FaultKind::Trap, clean(&call.to_string(), WORDS_BYTES_MAX));
         }
         let limited = error.downcast_ref::<Exceeded>().is_some()
             || matches!(error.downcast_ref(), Some(ResourceTableError::Full))

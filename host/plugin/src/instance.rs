@@ -9,12 +9,16 @@ use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::fault::{Fault, FaultKind};
 use crate::inert::Inert;
 use crate::limits::{Gauge, Limits};
-use crate::log::{Log, cut};
+use crate::log::Log;
 use crate::role::Role;
 use crate::ticker::Ticker;
+use crate::words::{NAME_BYTES_MAX, WORDS_BYTES_MAX, clean};
 
 /// Handles of resources that an instance holds. The contract has no resources; WASI has a few.
 const HANDLES_MAX: usize = 10_000;
+
+/// What an instance may give back when it describes itself and takes its configuration: names, pointers, a refusal.
+const START_RESULT_BYTES_MAX: usize = 1 << 20;
 
 /// What belongs to one instance on the host's side.
 pub(crate) struct Guest {
@@ -77,11 +81,10 @@ impl Instance {
     ) -> Result<Self, Fault> {
         let mut store = Store::new(component.engine(), Guest { log, gauge: Gauge::new(limits), inert: None });
         store.limiter(|guest| &mut guest.gauge);
-        store.set_hostcall_fuel(limits.result_bytes_max);
         store.set_max_component_handles(HANDLES_MAX);
         let last_call = Cost::default();
         let mut instance = Self { store, key_extractor: None, similarity_scorer: None, limits, fuel, last_call };
-        instance.bounded(limits.time_to_start, |instance| {
+        instance.bounded(limits.time_to_start, START_RESULT_BYTES_MAX, |instance| {
             let made = component.instantiate(&mut instance.store)?;
             let key_extractor = exports.key_extractor.as_ref();
             let similarity_scorer = exports.similarity_scorer.as_ref();
@@ -101,34 +104,37 @@ impl Instance {
         &mut self.store.data_mut().log
     }
 
-    /// Asks the plugin who it is.
+    /// Asks the plugin who it is. Its words are bounded and clean.
     pub(crate) fn describe(&mut self, role: Role) -> Result<types::Info, Fault> {
-        self.bounded(self.limits.time_to_start, |instance| {
+        let info = self.bounded(self.limits.time_to_start, START_RESULT_BYTES_MAX, |instance| {
             let Self { store, key_extractor, similarity_scorer, .. } = instance;
             match (role, key_extractor, similarity_scorer) {
                 (Role::KeyExtractor, Some(extractor), _) => extractor.call_describe(store),
                 (Role::SimilarityScorer, _, Some(scorer)) => scorer.call_describe(store),
                 (role, ..) => wasmtime::bail!("it exports no {}", role.name()),
             }
-        })
+        })?;
+        let (name, version) = (clean(&info.name, NAME_BYTES_MAX), clean(&info.version, NAME_BYTES_MAX));
+        Ok(types::Info { name, version, ..info })
     }
 
-    /// Gives the plugin its text. The inner error is its refusal.
-    pub(crate) fn configure(&mut self, role: Role, text: &str) -> Result<Result<types::Input, types::Failure>, Fault> {
-        self.bounded(self.limits.time_to_start, |instance| {
+    /// Gives the plugin its text. The inner error is its refusal, bounded and clean.
+    pub(crate) fn configure(&mut self, role: Role, text: &str) -> Result<Result<types::Input, String>, Fault> {
+        let answer = self.bounded(self.limits.time_to_start, START_RESULT_BYTES_MAX, |instance| {
             let Self { store, key_extractor, similarity_scorer, .. } = instance;
             match (role, key_extractor, similarity_scorer) {
                 (Role::KeyExtractor, Some(extractor), _) => extractor.call_configure(store, text),
                 (Role::SimilarityScorer, _, Some(scorer)) => scorer.call_configure(store, text),
                 (role, ..) => wasmtime::bail!("it exports no {}", role.name()),
             }
-        })
+        })?;
+        Ok(answer.map_err(|failure| clean(&failure.message, WORDS_BYTES_MAX)))
     }
 
     /// Has the keys of a batch extracted. The answer is what the plugin says, true or not.
     pub(crate) fn extract(&mut self, events: types::Batch<'_>) -> Result<types::Extraction, Fault> {
         let time = self.limits.time_of_call(events.values.data.len());
-        let answer = self.bounded(time, |instance| match &instance.key_extractor {
+        let answer = self.bounded(time, self.limits.result_bytes_max, |instance| match &instance.key_extractor {
             Some(extractor) => extractor.call_extract(&mut instance.store, events),
             None => wasmtime::bail!("it exports no key-extractor"),
         })?;
@@ -139,24 +145,31 @@ impl Instance {
     pub(crate) fn compare(&mut self, pairs: types::Pairs<'_>) -> Result<types::Comparisons, Fault> {
         let columns = [&pairs.paths, &pairs.originals, &pairs.duplicates];
         let time = self.limits.time_of_call(columns.iter().map(|column| column.data.len()).sum());
-        let answer = self.bounded(time, |instance| match &instance.similarity_scorer {
-            Some(scorer) => scorer.call_compare(&mut instance.store, pairs),
-            None => wasmtime::bail!("it exports no similarity-scorer"),
-        })?;
+        let answer =
+            self.bounded(time, self.limits.result_bytes_max, |instance| match &instance.similarity_scorer {
+                Some(scorer) => scorer.call_compare(&mut instance.store, pairs),
+                None => wasmtime::bail!("it exports no similarity-scorer"),
+            })?;
         answer.map_err(|failure| self.failed_in_its_own_words(&failure))
     }
 
     fn failed_in_its_own_words(&self, failure: &types::Failure) -> Fault {
-        let words = format!("the plugin says: {}", cut(&failure.message, self.limits.note_bytes_max));
+        let words = format!("the plugin says: {}", clean(&failure.message, self.limits.note_bytes_max));
         Fault { kind: FaultKind::Failure, words }
     }
 
-    /// Makes one call within its limits of time and log.
-    fn bounded<R>(&mut self, time: Duration, call: impl FnOnce(&mut Self) -> wasmtime::Result<R>) -> Result<R, Fault> {
+    /// Makes one call within its limits of time, log and what it may give back.
+    fn bounded<R>(
+        &mut self,
+        time: Duration,
+        result_bytes_max: usize,
+        call: impl FnOnce(&mut Self) -> wasmtime::Result<R>,
+    ) -> Result<R, Fault> {
+        self.store.set_hostcall_fuel(result_bytes_max);
         self.store.set_epoch_deadline(Ticker::ticks(time));
         if self.fuel {
             // So much that it never ends: time is what bounds a call, fuel only counts.
-            self.store.set_fuel(u64::MAX).map_err(|error| self.fault(&error, time))?;
+            self.store.set_fuel(u64::MAX).map_err(|error| self.fault(&error, time, result_bytes_max))?;
         }
         self.store.data_mut().log.begin_call();
         let started = Clock::now();
@@ -170,13 +183,14 @@ impl Instance {
         guest.log.end_call();
         let memory_bytes = guest.gauge.memory_bytes();
         self.last_call = Cost { time: took, fuel, memory_bytes, log_bytes: guest.log.bytes() };
-        result.map_err(|error| self.fault(&error, time))
+        result.map_err(|error| self.fault(&error, time, result_bytes_max))
     }
 
-    fn fault(&self, error: &wasmtime::Error, time: Duration) -> Fault {
+    fn fault(&self, error: &wasmtime::Error, time: Duration, result_bytes_max: usize) -> Fault {
         let log = &self.store.data().log;
-        tracing::debug!(plugin = log.plugin(), "{error:?}");
-        let mut fault = Fault::of_call(error, time, &self.limits);
+        // Names of functions are the plugin's words, too.
+        tracing::debug!(plugin = log.plugin(), "{}", clean(&format!("{error:?}"), WORDS_BYTES_MAX));
+        let mut fault = Fault::of_call(error, time, result_bytes_max, &self.limits);
         if let Some(words) = log.last_words() {
             fault.words = format!("{}; its last words: {words}", fault.words);
         }

@@ -7,6 +7,9 @@
 //! bounded memory, bounded time and bounded answers, and no answer is believed unchecked. Suites and tools take a
 //! [`Probe`] instead, which shows every fault and its cost.
 //!
+//! Compiling is bounded, too: a program that calls [`serve`] first in its `main` has it done by a process of its own, with
+//! limits on memory and time; in another it is done in place.
+//!
 //! It is not a policy: what becomes of an event on which the plugin failed is for others to say. It reads no JSON.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
@@ -14,11 +17,15 @@
 mod allowance;
 mod answer;
 mod bindings;
+mod bounds;
 mod cache;
 mod candidate;
+mod compile;
+mod confined;
 mod error;
 mod extractor;
 mod fault;
+mod file;
 mod inert;
 mod instance;
 mod isolate;
@@ -32,17 +39,20 @@ mod scorer;
 mod slice;
 mod ticker;
 mod wasi;
+mod words;
 
 pub use candidate::{Candidate, Parts};
+pub use confined::{Bounds, NoResult, Refusal, Work, confined, serve};
 pub use error::{LoadError, PluginFailure};
 pub use extractor::Extractor;
 pub use fault::{Fault, FaultKind};
+pub use file::{FileError, read_file, read_text};
 pub use instance::Cost;
 pub use isolate::Calls;
 pub use limits::Limits;
 pub use load::Plugin;
 pub use probe::{Info, Probe};
 pub use role::{Input, Role, Roles, Texts};
-pub use runtime::{Options, Runtime};
+pub use runtime::{Image, Options, Runtime};
 pub use scorer::Scorer;
 pub use wasi::Wasi;

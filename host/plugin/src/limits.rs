@@ -34,7 +34,18 @@ pub struct Limits {
     pub log_bytes_per_call_max: usize,
     /// A reason given for one event; what is longer is cut.
     pub note_bytes_max: usize,
+    /// Keys of one event, so that a batch of a thousand has no more than a thousand times as many.
+    pub keys_per_event_max: usize,
+    /// Bytes of all keys of one event, whatever its length; a longer event may have 16 for each of its own.
+    pub key_bytes_max: usize,
+    /// Memory of the process that compiles a component, where there is one.
+    pub compile_memory_bytes_max: u64,
+    /// Time to compile a component, by the wall clock, where a process of its own does it.
+    pub compile_time_max: Duration,
 }
+
+/// Bytes of keys for each byte of an event, above [`Limits::key_bytes_max`]: a few keys that each hold all of it, escaped.
+pub(crate) const KEY_BYTES_PER_BYTE: usize = 16;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -51,11 +62,20 @@ impl Default for Limits {
             result_bytes_max: 64 << 20,
             log_bytes_per_call_max: 16 << 10,
             note_bytes_max: 1 << 10,
+            keys_per_event_max: 256,
+            key_bytes_max: 64 << 10,
+            compile_memory_bytes_max: 2 << 30,
+            compile_time_max: Duration::from_secs(120),
         }
     }
 }
 
 impl Limits {
+    /// Bytes of keys that an event of so many bytes may have.
+    pub(crate) fn key_bytes_of(&self, event_bytes: usize) -> usize {
+        self.key_bytes_max.max(event_bytes.saturating_mul(KEY_BYTES_PER_BYTE))
+    }
+
     /// Time that a call with so many bytes to look at may take.
     pub(crate) fn time_of_call(&self, bytes: usize) -> Duration {
         self.time_per_batch + self.time_per_byte.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::allowance::Allowance;
-use crate::bindings::types;
 use crate::candidate::Candidate;
 use crate::error::LoadError;
 use crate::extractor::Extractor;
@@ -13,6 +12,7 @@ use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::limits::Limits;
 use crate::log::Log;
+use crate::probe::Info;
 use crate::role::{Input, Role, Roles, Texts};
 use crate::scorer::Scorer;
 
@@ -42,7 +42,7 @@ impl Loaded {
         let mut instance = self.candidate.start(log).map_err(words)?;
         match instance.configure(role, self.config(role)).map_err(words)? {
             Ok(_) => Ok(instance),
-            Err(failure) => Err(format!("it now refuses the configuration it took before: {}", failure.message)),
+            Err(refusal) => Err(format!("it now refuses the configuration it took before: {refusal}")),
         }
     }
 
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Plugin {
 
 impl Plugin {
     /// `inputs` are the extractor's and the scorer's, each if it has the role.
-    pub(crate) fn new(candidate: Candidate, info: types::Info, texts: Texts<'_>, inputs: [Option<Input>; 2]) -> Self {
+    pub(crate) fn new(candidate: Candidate, info: Info, texts: Texts<'_>, inputs: [Option<Input>; 2]) -> Self {
         let [extractor_input, scorer_input] = inputs;
         Self(Arc::new(Loaded {
             name: info.name,

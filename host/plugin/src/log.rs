@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::allowance::Allowance;
 use crate::bindings::log;
+use crate::words::{clean, cut};
 
 /// Longest part of a plugin's last words that goes into a reason.
 const LAST_WORDS_BYTES_MAX: usize = 512;
@@ -64,7 +65,7 @@ impl Log {
 
     /// The last error of this call, on one line.
     pub(crate) fn last_words(&self) -> Option<String> {
-        self.last_words.as_ref().map(|words| words.replace('\n', " "))
+        self.last_words.as_ref().map(|words| clean(words, LAST_WORDS_BYTES_MAX))
     }
 
     pub(crate) fn begin_call(&mut self) {
@@ -96,9 +97,9 @@ impl Log {
         if line.is_empty() {
             return;
         }
-        let plugin = self.plugin.as_str();
+        let (plugin, line) = (self.plugin.as_str(), clean(line, line.len()));
         match (&mut self.kept, level) {
-            (Some(kept), _) => kept.push((level, line.to_owned())),
+            (Some(kept), _) => kept.push((level, line)),
             (None, 0) => tracing::trace!(plugin, "{line}"),
             (None, 1) => tracing::debug!(plugin, "{line}"),
             (None, 2) => tracing::info!(plugin, "{line}"),
@@ -136,9 +137,4 @@ impl log::Host for Log {
     fn write(&mut self, level: u8, message: String) {
         self.line(level, &message);
     }
-}
-
-/// The first `bytes_max` bytes of a text, or a little less where that would split a character.
-pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }

@@ -4,6 +4,7 @@
 use engine::fields::{Extraction, FieldBatch};
 use engine::properties::{Comparisons, PairBatch};
 
+use crate::bindings::types;
 use crate::candidate::{Candidate, Parts, checked_input};
 use crate::extractor::{self, extract_slice};
 use crate::fault::Fault;
@@ -29,6 +30,32 @@ pub struct Info {
     pub key_version: u32,
 }
 
+/// Bytes of a name or a version.
+const NAME_BYTES_MAX: usize = 64;
+
+impl Info {
+    pub(crate) fn of(info: types::Info) -> Self {
+        Self { name: info.name, version: info.version, key_version: info.key_version }
+    }
+
+    /// Whether its words can stand in logs, labels of metrics and names of files.
+    ///
+    /// # Errors
+    /// Says what it is called and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        for (what, said, more, characters) in [
+            ("name", &self.name, "_-.", "ASCII letters, digits, `_`, `-` and `.`"),
+            ("version", &self.version, "_-.+", "ASCII letters, digits, `_`, `-`, `.` and `+`"),
+        ] {
+            let is_plain = said.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char));
+            if said.is_empty() || said.len() > NAME_BYTES_MAX || !is_plain {
+                return Err(format!("its {what} is \"{said}\", and has to be 1 to {NAME_BYTES_MAX} of {characters}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl std::fmt::Debug for Probe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Probe").field("candidate", &self.candidate).finish_non_exhaustive()
@@ -40,22 +67,21 @@ impl Probe {
         Self { instance, candidate }
     }
 
-    /// Asks who it is.
+    /// Asks who it is. What it says is bounded and clean, and may still not be a name: see [`Info::check`].
     ///
     /// # Errors
     /// It has no such role, traps or takes too long.
     pub fn describe(&mut self, role: Role) -> Result<Info, Fault> {
-        let info = self.instance.describe(role)?;
-        Ok(Info { name: info.name, version: info.version, key_version: info.key_version })
+        self.instance.describe(role).map(Info::of)
     }
 
-    /// Gives it its text. The inner error is its refusal, in its words.
+    /// Gives it its text. The inner error is its refusal, in its words, bounded and clean.
     ///
     /// # Errors
     /// It has no such role, traps, takes too long, or asks for input that cannot be had.
     pub fn configure(&mut self, role: Role, text: &str) -> Result<Result<Input, String>, Fault> {
         match self.instance.configure(role, text)? {
-            Err(failure) => Ok(Err(failure.message)),
+            Err(refusal) => Ok(Err(refusal)),
             Ok(input) => match checked_input(input) {
                 Ok(input) => Ok(Ok(input)),
                 Err(cause) => Err(Fault::lie(format!("it asks for input that cannot be had: {cause}"))),
@@ -69,8 +95,8 @@ impl Probe {
     /// The plugin traps, takes too long, lies or says that it cannot; `out` is empty then. Also if `events` is no batch.
     pub fn extract(&mut self, events: &FieldBatch, out: &mut Extraction) -> Result<(), Fault> {
         extractor::clear(out);
-        let (all, note_bytes_max) = (0..events.events(), self.candidate.limits().note_bytes_max);
-        extract_slice(&mut self.instance, events, &all, &mut Vec::new(), note_bytes_max, out).unwrap_or_else(malformed)
+        let (all, limits) = (0..events.events(), self.candidate.limits());
+        extract_slice(&mut self.instance, events, &all, &mut Vec::new(), limits, out).unwrap_or_else(malformed)
     }
 
     /// Compares the pairs of a batch into `out`, replacing what was there, in one call, also if the batch is empty.

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine};
 
 use crate::bindings::log;
 use crate::cache::Cache;
 use crate::candidate::{Candidate, Source, core_instances};
+use crate::compile::{self, Settings, Uncompiled};
+use crate::confined::NoResult;
 use crate::error::LoadError;
+use crate::file::{FileError, read_file};
 use crate::instance::Guest;
 use crate::limits::Limits;
 use crate::load::Plugin;
@@ -32,6 +35,42 @@ pub struct Options {
     pub cache_dir: Option<PathBuf>,
     /// Whether what plugins execute is counted; a third slower.
     pub fuel: bool,
+    /// SHA-256 of the files that may be opened, in lower-case hexadecimal; empty: all.
+    pub sha256: Vec<String>,
+}
+
+impl Options {
+    fn settings(&self) -> Settings {
+        Settings { fuel: self.fuel, stack_bytes_max: self.limits.stack_bytes_max }
+    }
+}
+
+/// The file of a component, read once: what its digest was taken of is what is compiled.
+#[derive(Clone)]
+pub struct Image {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
+impl Image {
+    /// What is in the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Digest of the file, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Image").field("path", &self.path).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
 }
 
 /// Compiles and runs plugins. One a process is enough.
@@ -66,7 +105,7 @@ impl Runtime {
     /// The machine has no room for it, or its processor is not one that wasm is compiled for.
     pub fn with(options: Options) -> Result<Self, LoadError> {
         let failed = |error: wasmtime::Error| LoadError::Runtime { cause: format!("{error:#}") };
-        let engine = Engine::new(&settings(&options)).map_err(failed)?;
+        let engine = options.settings().engine().map_err(failed)?;
         let mut linker = Linker::new(&engine);
         log::add_to_linker::<_, HasSelf<Log>>(&mut linker, |guest: &mut Guest| &mut guest.log).map_err(failed)?;
         options.wasi.add_to_linker(&mut linker).map_err(failed)?;
@@ -83,18 +122,39 @@ impl Runtime {
     /// # Errors
     /// The file or the component is not accepted; see [`LoadError`].
     pub fn open(&self, path: &Path) -> Result<Candidate, LoadError> {
-        let bytes = read(path, self.options.limits.plugin_bytes_max)?;
-        require_component(path, &bytes)?;
+        self.open_image(&self.read(path)?)
+    }
+
+    /// Reads the file of a component, if it is one that may be opened. Nothing is made of it yet.
+    ///
+    /// # Errors
+    /// It cannot be read, is larger than [`Limits::plugin_bytes_max`], or has a digest that is not in [`Options::sha256`].
+    pub fn read(&self, path: &Path) -> Result<Image, LoadError> {
+        let bytes = read_file(path, self.options.limits.plugin_bytes_max).map_err(|error| unread(path, error))?;
         let sha256 = hex(&Sha256::digest(&bytes));
+        if !self.options.sha256.is_empty() && !self.options.sha256.contains(&sha256) {
+            return Err(LoadError::NotPinned { path: path.to_owned(), sha256 });
+        }
+        Ok(Image { path: path.to_owned(), bytes, sha256 })
+    }
+
+    /// As [`Runtime::open`], of a file that was read.
+    ///
+    /// # Errors
+    /// The component is not accepted; see [`LoadError`].
+    pub fn open_image(&self, image: &Image) -> Result<Candidate, LoadError> {
+        let Image { path, bytes, sha256 } = image;
+        require_component(path, bytes)?;
         let started = Instant::now();
-        let cached = self.cache.as_ref().ok().and_then(|cache| cache.get(&self.engine, &sha256));
+        let cached = self.cache.as_ref().ok().and_then(|cache| cache.get(&self.engine, sha256));
         let from_cache = cached.is_some();
         let component = match cached {
             Some(component) => component,
-            None => self.compile(path, &bytes, &sha256)?,
+            None => self.compile(image)?,
         };
         let compile_time = started.elapsed();
-        let (path, core_instances, bytes) = (path.to_owned(), core_instances(&bytes), bytes.len() as u64);
+        let (path, sha256) = (path.clone(), sha256.clone());
+        let (core_instances, bytes) = (core_instances(bytes), bytes.len() as u64);
         let source = Source { path, sha256, bytes, compile_time, from_cache, core_instances };
         Candidate::new(source, &component, &self.linker, &self.options, Arc::clone(&self.ticker))
     }
@@ -105,11 +165,22 @@ impl Runtime {
         self.cache.as_ref().err().and_then(Option::as_deref)
     }
 
-    fn compile(&self, path: &Path, bytes: &[u8], sha256: &str) -> Result<Component, LoadError> {
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|error| LoadError::Invalid { path: path.to_owned(), cause: format!("{error:#}") })?;
+    fn compile(&self, Image { path, bytes, sha256 }: &Image) -> Result<Component, LoadError> {
+        let path = || path.clone();
+        let compiled = compile::compile(bytes, self.options.settings(), &self.options.limits);
+        let compiled = compiled.map_err(|uncompiled| match uncompiled {
+            Uncompiled::Invalid(cause) => LoadError::Invalid { path: path(), cause },
+            Uncompiled::TooComplex(cause) => LoadError::TooComplex { path: path(), cause },
+            Uncompiled::NotSupported(features) => LoadError::NotSupported { path: path(), features },
+            Uncompiled::GaveUp(cause) => LoadError::NotCompiled { path: path(), cause },
+        })?;
+        let component = compile::load(&self.engine, &compiled).ok_or_else(|| LoadError::NotCompiled {
+            path: path(),
+            cause: NoResult::Died("what the compiler made cannot be loaded".to_owned()),
+        })?;
+        // Only what could be loaded: a failure is tried again.
         if let Ok(cache) = &self.cache {
-            cache.put(&self.engine, sha256, &component);
+            cache.put(&self.engine, sha256, &compiled);
         }
         Ok(component)
     }
@@ -132,28 +203,12 @@ impl Runtime {
     }
 }
 
-/// What every plugin runs under. Whatever could make two runs differ is off: relaxed SIMD and the bits of NaN here, and
-/// threads by a feature of wasmtime that is not compiled in.
-fn settings(options: &Options) -> Config {
-    let mut config = Config::new();
-    config
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .consume_fuel(options.fuel)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .max_wasm_stack(options.limits.stack_bytes_max);
-    config
-}
-
-fn read(path: &Path, max: u64) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |cause| LoadError::Unreadable { path: path.to_owned(), cause };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > max {
-        return Err(LoadError::TooLarge { path: path.to_owned(), bytes, max });
+fn unread(path: &Path, error: FileError) -> LoadError {
+    let path = path.to_owned();
+    match error {
+        FileError::TooLarge { bytes, max } => LoadError::TooLarge { path, bytes, max },
+        cause @ (FileError::Unreadable(_) | FileError::NotRegular(_)) => LoadError::Unreadable { path, cause },
     }
-    std::fs::read(path).map_err(unreadable)
 }
 
 /// After the four bytes of every wasm file come a version and a layer: 0 is a module, 1 a component.

@@ -200,8 +200,38 @@ fn lies_are_found_and_pinned_on_their_event() {
 }
 
 #[test]
+fn keys_without_end_cost_only_their_own_event() {
+    let mut extractor = extractor(tight());
+    for at in [0, 40, 99] {
+        let number = u32::try_from(at).unwrap();
+        check(
+            &mut extractor,
+            &events(100, &[(at, "Y")]),
+            &[number],
+            "it gave 300 keys for one event, and the limit is 256",
+        );
+        check(&mut extractor, &events(100, &[(at, "V")]), &[number], "70000 bytes of keys for one event");
+    }
+}
+
+#[test]
+fn a_long_event_may_have_long_keys() {
+    let limits = Limits { result_bytes_max: 1 << 20, ..tight() };
+    let long = format!("e{}", "x".repeat(100_000));
+    check(&mut extractor(limits), &events(3, &[(1, &long)]), &[], "");
+}
+
+#[test]
+fn notes_are_words_and_nothing_that_a_terminal_obeys() {
+    let (mut extractor, mut out) = (extractor(tight()), Extraction::default());
+    extractor.extract(&batch(&["a", "N", "b"]), &mut out).unwrap();
+    assert_eq!(out.status, [KeyStatus::Keyed, KeyStatus::Invalid, KeyStatus::Keyed]);
+    assert_eq!(out.notes, [(1, "\u{fffd}[31mred next\u{fffd}".to_owned())]);
+}
+
+#[test]
 fn poison_of_every_kind_anywhere_costs_only_itself() {
-    let words = ["T", "W", "S", "M", "B", "E", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "nx"];
+    let words = ["T", "W", "S", "M", "B", "E", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "nx", "Y", "V"];
     let (mut extractor, mut traps) = (extractor(tight()), 0);
     for seed in 0..150 {
         let mut random = Random(seed);

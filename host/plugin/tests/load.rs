@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::{component, evil, plugin_of_module};
-use plugin::{FaultKind, Input, Limits, LoadError, Roles, Runtime};
+use plugin::{FaultKind, Input, Limits, LoadError, Options, Roles, Runtime};
 
 /// Loads `path` and checks that it is refused in words that have all of `words` in them.
 fn refused(path: &Path, config: Option<&str>, words: &[&str]) -> LoadError {
@@ -67,6 +67,66 @@ fn component_that_is_too_large() {
     let limits = Limits { plugin_bytes_max: 100, ..Limits::default() };
     let error = Runtime::new(limits).unwrap().load(&path, None).unwrap_err();
     assert!(matches!(error, LoadError::TooLarge { max: 100, .. }), "{error}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pipe, socket) = (dir.path().join("pipe.wasm"), dir.path().join("socket.wasm"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for (path, what) in
+        [(&*pipe, "a pipe"), (&socket, "a socket"), (dir.path(), "a directory"), (Path::new("/dev/zero"), "a device")]
+    {
+        let error =
+            refused(path, None, &["cannot read plugin", &format!("it is {what}, and only a regular file is read")]);
+        assert!(matches!(error, LoadError::Unreadable { .. }));
+    }
+}
+
+#[test]
+fn the_pin_is_checked_before_anything_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = plugin_of_module(dir.path(), "evil.wasm", &evil("", ""));
+    let open = |pins: &[String], path: &Path| {
+        Runtime::with(Options { sha256: pins.to_vec(), ..Options::default() }).unwrap().open(path)
+    };
+    let pin = Runtime::new(Limits::default()).unwrap().read(&whole).unwrap().sha256().to_owned();
+    open(&["0".repeat(64), pin.clone()], &whole).unwrap();
+    // Neither of them is even looked at.
+    for other in [file(dir.path(), "text.wasm", b"no wasm"), bomb(dir.path())] {
+        let error = open(std::slice::from_ref(&pin), &other).unwrap_err();
+        assert!(matches!(error, LoadError::NotPinned { .. }), "{error}");
+    }
+}
+
+/// Each level makes two instances of the one before it: 1.4 KB that would be compiled to two to the power of thirty.
+fn bomb(dir: &Path) -> std::path::PathBuf {
+    let level = |level: usize| {
+        let before = level - 1;
+        let twice = "(instance (instantiate $c))".repeat(2);
+        format!("(component $c{level} (alias outer 1 {before} (component $c)) {twice})")
+    };
+    let levels: String = (1..=30).map(level).collect();
+    component(dir, "bomb.wasm", &format!("(component (component $c0) {levels} (instance (instantiate $c30)))"))
+}
+
+#[test]
+fn components_that_multiply_are_not_compiled() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = std::time::Instant::now();
+    let words = ["bomb.wasm is not compiled", "instances, those included", "the limit is 2000"];
+    assert!(matches!(refused(&bomb(dir.path()), None, &words), LoadError::TooComplex { .. }));
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn features_that_are_off_are_called_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "(component (core module (memory 1 1 shared)))";
+    let error = refused(&component(dir.path(), "threads.wasm", text), None, &["uses what is not supported: threads"]);
+    assert!(matches!(error, LoadError::NotSupported { .. }));
+    assert!(!error.to_string().contains("damaged"), "{error}");
 }
 
 #[test]
@@ -194,6 +254,62 @@ fn configuration_that_the_plugin_refuses() {
     let error = refused(&path, Some("{}"), &["plugin evil refuses its configuration: no thanks"]);
     assert!(matches!(error, LoadError::Refused { .. }));
     Runtime::new(Limits::default()).unwrap().load(&path, None).unwrap();
+}
+
+#[test]
+fn names_that_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = |name: &str, (pointer, bytes): (u32, u32)| {
+        let store = format!(
+            "(i32.store (i32.const {name}) (i32.const {pointer})) (i32.store offset=4 (i32.const {name}) (i32.const {bytes}))"
+        );
+        plugin_of_module(dir.path(), "named.wasm", &evil(&store, ""))
+    };
+    let right = "1 to 64 of ASCII letters, digits";
+    for (what, at) in [("name", "96"), ("version", "104")] {
+        // Nothing; what a terminal would obey; more than a name may have.
+        refused(&named(at, (16, 0)), None, &[&format!("its {what} is \"\""), right, "describe"]);
+        let error = refused(&named(at, (224, 16)), None, &[&format!("its {what} is \"\u{fffd}[31mred next"), right]);
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+        refused(&named(at, (96, 65)), None, &[right]);
+        // More than anybody keeps.
+        assert!(refused(&named(at, (16, 200_000)), None, &[]).to_string().len() < 1_000);
+    }
+}
+
+#[test]
+fn words_of_a_plugin_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    // A refusal: result<input, failure> at 160, its words from 65536 on.
+    let refusing = |bytes: u32, pages: u32| {
+        let text = format!(
+            "(drop (memory.grow (i32.const {pages}))) (memory.fill (i32.const 65536) (i32.const 120) (i32.const {bytes}))
+             (i32.store (i32.const 164) (i32.const 65536)) (i32.store (i32.const 168) (i32.const {bytes}))
+             (return (i32.const 160))"
+        );
+        plugin_of_module(dir.path(), "talks.wasm", &evil("", &text))
+    };
+    let error = refused(&refusing(1_000_000, 16), None, &["plugin evil refuses its configuration: xxx"]);
+    assert!(error.to_string().len() < 5_000, "{} bytes", error.to_string().len());
+    let error = refused(&refusing(60_000_000, 1000), None, &["failed to configure", "more than 1048576 bytes at once"]);
+    assert!(matches!(error, LoadError::Trapped { .. }));
+    let steering = "(i32.store (i32.const 164) (i32.const 224)) (i32.store (i32.const 168) (i32.const 16)) (return (i32.const 160))";
+    let path = plugin_of_module(dir.path(), "steers.wasm", &evil("", steering));
+    let error = refused(&path, None, &["refuses its configuration: \u{fffd}[31mred next\u{fffd}"]);
+    assert!(!error.to_string().contains(char::is_control));
+}
+
+#[test]
+fn names_of_imports_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let imports: String = (0..1_000)
+        .map(|number| {
+            format!("(import \"acme:tool/i{number}{}@1.0.0\" (instance (export \"f\" (func))))", "-x".repeat(500))
+        })
+        .collect();
+    let error =
+        refused(&component(dir.path(), "many.wasm", &format!("(component {imports})")), None, &["and 980 more"]);
+    assert!(error.to_string().len() < 10_000, "{} bytes", error.to_string().len());
 }
 
 #[test]

@@ -55,6 +55,8 @@ const WAYS: &[(char, &str)] = &[
     ('7', "out of bounds"),
     ('9', "keys end at 0"),
     ('n', "not keyed, and its key is not empty"),
+    ('Y', "300 keys for one event"),
+    ('V', "70000 bytes of keys for one event"),
 ];
 
 /// The evil plugin, with `/uuid` as its key and its letter where no real uuid has one.
@@ -98,8 +100,10 @@ impl Scene {
 
     /// One of each way to fail, a thousand records apart from one another or next to one another.
     fn of_every_way(desk: &Desk) -> Self {
-        let places =
-            [0, 1, 2, 3, 700, 701, 1_000, 1_500, 1_501, 2_000, 2_600, 2_601, 3_000, 3_333, 3_998, 3_999, 1_023, 1_024];
+        let places = [
+            0, 1, 2, 3, 700, 701, 1_000, 1_500, 1_501, 2_000, 2_600, 2_601, 3_000, 3_333, 3_998, 3_999, 1_023, 1_024,
+            2_047, 2_048,
+        ];
         Self::new(desk, 4_000, |at| Some(WAYS[places.iter().position(|place| *place == at)?].0))
     }
 

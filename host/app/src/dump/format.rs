@@ -1,6 +1,5 @@
 //! A dump as it stands in its file: JSON, so that people can read it. Not who writes it, nor when.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use engine::fields::{Column, FieldBatch, Kind};
 use engine::properties::PairBatch;
 use engine::record::TopicPartition;
-use plugin::{Input, Limits, Plugin, Role};
+use plugin::{FileError, Input, Limits, Plugin, Role, read_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +16,12 @@ const VERSION: u32 = 1;
 
 /// Longest file that is read: more than the values of the largest, escaped.
 const FILE_BYTES_MAX: u64 = 32 << 20;
+
+/// Most memory that is believed of a run's limits: what --plugin-memory-mib takes.
+const MEMORY_BYTES_MAX: usize = 4096 << 20;
+
+/// Longest call that is believed of a run's limits; who wants longer gives --plugin-time-limit-ms.
+const TIME_PER_BATCH_MAX: Duration = Duration::from_secs(60);
 
 /// One record that a plugin failed on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,8 +155,8 @@ pub enum DumpError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        cause: std::io::Error,
+        /// What the system says, or what it is instead of a file.
+        cause: FileError,
     },
     /// It is no dump, or it was changed.
     #[error("{} is no dump of dedup-host: {cause}; give a file that a run with --plugin-dump-dir wrote", path.display())]
@@ -242,12 +247,10 @@ impl Dump {
     pub fn read(path: &Path) -> Result<Self, DumpError> {
         let unreadable = |cause| DumpError::Unreadable { path: path.to_owned(), cause };
         let not_a_dump = |cause| DumpError::NotADump { path: path.to_owned(), cause };
-        let mut text = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(not_a_dump(format!("it has more than {FILE_BYTES_MAX} bytes")));
-        }
+        let text = read_file(path, FILE_BYTES_MAX).map_err(|error| match error {
+            FileError::TooLarge { max, .. } => not_a_dump(format!("it has more than {max} bytes")),
+            cause @ (FileError::Unreadable(_) | FileError::NotRegular(_)) => unreadable(cause),
+        })?;
         let Version { version } = serde_json::from_slice(&text).map_err(|error| not_a_dump(error.to_string()))?;
         if version != VERSION {
             return Err(DumpError::OtherVersion { path: path.to_owned(), version });
@@ -324,20 +327,23 @@ impl DumpLimits {
         }
     }
 
-    /// The same for a plugin that is to be run under them; what a dump does not say is as it is by default.
+    /// The same for a plugin that is to be run under them, as far as a run can have had them: a dump is a file that
+    /// anybody may have written. What settings cannot raise is no more than it is by default, and what a dump does not say
+    /// is as in `others`.
     #[must_use]
-    pub fn to_limits(&self) -> Limits {
-        let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    pub fn to_limits(&self, others: &Limits) -> Limits {
+        let default = Limits::default();
+        let size = |size: u64, max: usize| usize::try_from(size).unwrap_or(usize::MAX).min(max);
         Limits {
-            memory_bytes_max: size(self.memory_bytes_max),
-            table_elements_max: size(self.table_elements_max),
-            stack_bytes_max: size(self.stack_bytes_max),
-            time_per_batch: Duration::from_millis(self.time_per_batch_ms),
-            time_per_byte: Duration::from_nanos(self.time_per_byte_ns),
-            time_to_start: Duration::from_millis(self.time_to_start_ms),
-            result_bytes_max: size(self.result_bytes_max),
-            log_bytes_per_call_max: size(self.log_bytes_per_call_max),
-            ..Limits::default()
+            memory_bytes_max: size(self.memory_bytes_max, MEMORY_BYTES_MAX),
+            table_elements_max: size(self.table_elements_max, default.table_elements_max),
+            stack_bytes_max: size(self.stack_bytes_max, default.stack_bytes_max).max(1),
+            time_per_batch: Duration::from_millis(self.time_per_batch_ms).min(TIME_PER_BATCH_MAX),
+            time_per_byte: Duration::from_nanos(self.time_per_byte_ns).min(default.time_per_byte),
+            time_to_start: Duration::from_millis(self.time_to_start_ms).min(default.time_to_start),
+            result_bytes_max: size(self.result_bytes_max, default.result_bytes_max),
+            log_bytes_per_call_max: size(self.log_bytes_per_call_max, default.log_bytes_per_call_max),
+            ..*others
         }
     }
 }

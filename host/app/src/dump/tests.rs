@@ -102,9 +102,30 @@ fn events_come_back_as_they_were() {
         assert_eq!((dump.topic.as_str(), dump.partition), ("(files)", 2));
         assert_eq!(dump.batch().unwrap(), DumpBatch::Event(one(&events, event)));
         assert_eq!(dump.config.text.as_deref(), Some("{\"token\":\"a secret\"}"));
-        assert_eq!(dump.limits.to_limits(), plugin::Limits::default());
+        assert_eq!(dump.limits.to_limits(&plugin::Limits::default()), plugin::Limits::default());
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[test]
+fn limits_are_believed_as_far_as_a_run_can_have_had_them() {
+    let default = plugin::Limits::default();
+    let limits = DumpLimits {
+        memory_bytes_max: u64::MAX,
+        table_elements_max: u64::MAX,
+        stack_bytes_max: u64::MAX,
+        time_per_batch_ms: u64::MAX,
+        time_per_byte_ns: u64::MAX,
+        time_to_start_ms: u64::MAX,
+        result_bytes_max: u64::MAX,
+        log_bytes_per_call_max: u64::MAX,
+    };
+    let capped =
+        plugin::Limits { memory_bytes_max: 4096 << 20, time_per_batch: std::time::Duration::from_secs(60), ..default };
+    assert_eq!(limits.to_limits(&default), capped);
+    let tight = DumpLimits { memory_bytes_max: 1 << 20, stack_bytes_max: 0, time_per_batch_ms: 5, ..limits };
+    let tight = tight.to_limits(&default);
+    assert_eq!((tight.memory_bytes_max, tight.stack_bytes_max, tight.time_per_batch.as_millis()), (1 << 20, 1, 5));
 }
 
 #[test]

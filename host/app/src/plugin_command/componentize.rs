@@ -1,21 +1,36 @@
 //! `dedup-host plugin componentize`: turns a core wasm module, as a compiler makes it, into a component, as the host
-//! loads it. Not a compiler, and no adapter: a module that imports WASI is refused.
+//! loads it. Not a compiler, and no adapter: a module that imports WASI is refused. The tools that do it may give up on a
+//! module that is none, and so a process of its own does it.
 
-use std::path::Path;
-
+use clap::ValueEnum;
 use plain_text::Line;
+use plugin::{NoResult, Refusal, Work, confined, read_file};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::Resolve;
 
-use super::{CommandError, answer};
+use super::{CommandError, answer, sandbox};
 use crate::exit::ExitCode;
 use crate::settings::plugin::{ComponentizeConfig, World};
 
 /// The contract this host was built with.
 const CONTRACT: &str = include_str!("../../../../wit/plugin.wit");
 
+pub(super) const WORK: Work = Work { name: "componentize", run: work };
+
 pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError> {
-    let component = componentize(&config.module, config.world)?;
+    let shown = config.module.display().to_string();
+    let module = read_file(&config.module, sandbox::FILE_BYTES_MAX).map_err(|error| {
+        CommandError::new(
+            ExitCode::Input,
+            format!("cannot read {shown}: {error}; give the module that a compiler made"),
+        )
+    })?;
+    let world = config.world.map_or("", World::name).to_owned();
+    let component =
+        confined(&WORK, &[world, shown.clone()], &module, sandbox::READER).map_err(|error| match error {
+            NoResult::Refused(Refusal { words, .. }) => CommandError::new(ExitCode::Plugin, words),
+            other => CommandError::new(ExitCode::Plugin, format!("no component can be made of {shown}: {other}")),
+        })?;
     std::fs::write(&config.output, &component).map_err(|error| {
         CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))
     })?;
@@ -23,58 +38,41 @@ pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError>
     Ok(ExitCode::Ok)
 }
 
+/// The arguments are the world, empty where none was given, and the name of the file.
+fn work(arguments: &[String], module: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let [world, shown] = arguments else { return Err(Refusal::of("it was told nonsense")) };
+    componentize(module, World::from_str(world, false).ok(), shown).map_err(Refusal::of)
+}
+
 /// The bytes of a component that does what the module does.
-fn componentize(path: &Path, world: Option<World>) -> Result<Vec<u8>, CommandError> {
-    let shown = path.display();
-    let module = std::fs::read(path).map_err(|error| {
-        CommandError::new(
-            ExitCode::Input,
-            format!("cannot read {shown}: {error}; give the module that a compiler made"),
-        )
-    })?;
-    let refused = |message: String| CommandError::new(ExitCode::Plugin, message);
+fn componentize(module: &[u8], world: Option<World>, shown: &str) -> Result<Vec<u8>, String> {
     match module.get(..8) {
         Some(b"\0asm\x01\0\0\0") => {}
         Some([b'\0', b'a', b's', b'm', _, _, 1, 0]) => {
-            return Err(refused(format!("{shown} is a component already: use it as it is")));
+            return Err(format!("{shown} is a component already: use it as it is"));
         }
         _ => {
-            let message = format!("{shown} is no wasm module: build with --target wasm32-unknown-unknown or the like");
-            return Err(refused(message));
+            return Err(format!("{shown} is no wasm module: build with --target wasm32-unknown-unknown or the like"));
         }
     }
-    let said =
-        says_its_world(&module).map_err(|cause| refused(format!("{shown} is no usable wasm module: {cause}")))?;
+    let said = says_its_world(module).map_err(|cause| format!("{shown} is no usable wasm module: {cause}"))?;
     let module = match (said, world) {
-        (true, None) => module,
-        (false, Some(world)) => with_world(module, world).map_err(|cause| refused(format!("{shown}: {cause}")))?,
-        (true, Some(_)) => {
-            let message = format!("{shown} says itself which world it keeps to: leave --world out");
-            return Err(refused(message));
-        }
+        (true, None) => module.to_vec(),
+        (false, Some(world)) => with_world(module.to_vec(), world).map_err(|cause| format!("{shown}: {cause}"))?,
+        (true, Some(_)) => return Err(format!("{shown} says itself which world it keeps to: leave --world out")),
         (false, None) => {
-            let world = guess(&module).map_or("key-plugin, similarity-plugin or dedup-plugin", World::name);
-            return Err(refused(format!(
+            let world = guess(module).map_or("key-plugin, similarity-plugin or dedup-plugin", World::name);
+            return Err(format!(
                 "{shown} does not say which world of wit/plugin.wit it keeps to, as modules do that were made with \
                  wit-bindgen: give --world {world}"
-            )));
+            ));
         }
     };
-    encode(&module).map_err(|cause| refused(format!("cannot make a component of {shown}: {cause}{}", hint(&cause))))
-}
-
-/// The command that makes a component of a core module.
-pub(super) fn command_for(path: &Path, module: &[u8]) -> String {
-    let world = match (says_its_world(module), guess(module)) {
-        (Ok(false), Some(world)) => format!(" --world {}", world.name()),
-        _ => String::new(),
-    };
-    let component = path.with_extension("component.wasm");
-    format!("dedup-host plugin componentize {} -o {}{world}", path.display(), component.display())
+    encode(&module).map_err(|cause| format!("cannot make a component of {shown}: {cause}{}", hint(&cause)))
 }
 
 /// Whether the module has the custom section in which wit-bindgen writes down the world.
-fn says_its_world(module: &[u8]) -> Result<bool, String> {
+pub(super) fn says_its_world(module: &[u8]) -> Result<bool, String> {
     let (without, _) = metadata::decode(module).map_err(|error| format!("{error:#}"))?;
     Ok(without.is_some())
 }
@@ -96,7 +94,7 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// The world by the names of the exports, which stand in the module as they are. Only good enough for advice.
-fn guess(module: &[u8]) -> Option<World> {
+pub(super) fn guess(module: &[u8]) -> Option<World> {
     let names = |interface: &[u8]| module.windows(interface.len()).any(|window| window == interface);
     let extracts = names(b"dedup:plugin/key-extractor@1.0.0#");
     let scores = names(b"dedup:plugin/similarity-scorer@1.0.0#");

@@ -103,6 +103,7 @@ fn options(config: &ConformanceConfig) -> Result<Options, Ended> {
         wasi,
         limits,
         cache_dir,
+        time_max: None,
         arguments: arguments(config),
     })
 }

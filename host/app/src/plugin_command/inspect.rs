@@ -4,14 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use plugin::{Candidate, FaultKind, Info, Input, LoadError, Role, Wasi};
+use plugin::{Candidate, FaultKind, Image, Info, Input, LoadError, Role, Wasi};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
-use wit_component::DecodedWasm;
-use wit_parser::WorldItem;
 
+use super::names::Names;
 use super::screen::{self, Facts, Ink};
-use super::{CommandError, answer, componentize, sandbox};
+use super::{CommandError, answer, sandbox};
 use crate::exit::ExitCode;
 use crate::settings::plugin::{InspectConfig, SandboxConfig};
 
@@ -83,33 +81,37 @@ struct Start {
 
 fn inspect(path: &Path, config: &SandboxConfig) -> Result<Inspection, CommandError> {
     let runtime = sandbox::runtime(config, false)?;
-    let opened = sandbox::open(&runtime, path);
-    if let Err(error @ (LoadError::Unreadable { .. } | LoadError::TooLarge { .. })) = opened {
-        return Err(error.into());
-    }
-    let bytes = std::fs::read(path)
-        .map_err(|error| CommandError::new(ExitCode::Plugin, format!("cannot read {}: {error}", path.display())))?;
+    let image = runtime.read(path)?;
+    let bytes = image.bytes();
     let mut inspection = Inspection {
         path: path.display().to_string(),
         bytes: bytes.len() as u64,
-        sha256: format!("{:x}", Sha256::digest(&bytes)),
-        kind: kind(&bytes),
+        sha256: image.sha256().to_owned(),
+        kind: kind(bytes),
         ..Inspection::default()
     };
-    match opened {
+    match sandbox::open_image(&runtime, path, &image) {
         Ok(candidate) => inspection.look_at(&candidate, config),
         Err(error) => {
             inspection.error = Some(error.to_string());
-            inspection.read_names(&bytes);
+            let Names { imports, exports, world } = Names::of(bytes);
+            (inspection.imports, inspection.exports) = (imports, exports);
             if matches!(error, LoadError::CoreModule { .. }) {
-                inspection.needs.push(componentize::command_for(path, &bytes));
+                inspection.needs.push(componentize_command(path, world.as_deref()));
             }
             if matches!(error, LoadError::ImportsRefused { .. }) && config.wasi == Wasi::None {
-                inspection.try_wasi(path, config);
+                inspection.try_wasi(path, &image, config);
             }
         }
     }
     Ok(inspection)
+}
+
+/// The command that makes a component of a core module, which has to be told its world if it does not say it.
+fn componentize_command(path: &Path, world: Option<&str>) -> String {
+    let world = world.map(|world| format!(" --world {world}")).unwrap_or_default();
+    let component = path.with_extension("component.wasm");
+    format!("dedup-host plugin componentize {} -o {}{world}", path.display(), component.display())
 }
 
 fn kind(bytes: &[u8]) -> &'static str {
@@ -169,29 +171,13 @@ impl Inspection {
         }
     }
 
-    /// Reads the names of imports and exports off the file, where the runtime would not go on.
-    fn read_names(&mut self, bytes: &[u8]) {
-        // Nothing is said of a file that cannot be decoded either: the error says why.
-        let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else { return };
-        let Some(world) = resolve.worlds.get(world) else { return };
-        let has_functions = |item: &WorldItem| match item {
-            WorldItem::Interface { id, .. } => {
-                resolve.interfaces.get(*id).is_none_or(|interface| !interface.functions.is_empty())
-            }
-            WorldItem::Function(_) => true,
-            WorldItem::Type { .. } => false,
-        };
-        let imports = world.imports.iter().filter(|(_, item)| has_functions(item));
-        self.imports = Some(imports.map(|(key, _)| resolve.name_world_key(key)).collect());
-        self.exports = Some(world.exports.keys().map(|key| resolve.name_world_key(key)).collect());
-    }
-
     /// Finds the mode of WASI that it runs with, and what it says then.
-    fn try_wasi(&mut self, path: &Path, config: &SandboxConfig) {
+    fn try_wasi(&mut self, path: &Path, image: &Image, config: &SandboxConfig) {
         for wasi in [Wasi::Stub, Wasi::Inert] {
             let config = SandboxConfig { wasi, ..config.clone() };
-            let Ok(candidate) = sandbox::runtime(&config, false).and_then(|runtime| sandbox::open(&runtime, path))
-            else {
+            let opened =
+                sandbox::runtime(&config, false).and_then(|runtime| sandbox::open_image(&runtime, path, image));
+            let Ok(candidate) = opened else {
                 continue;
             };
             if wasi == Wasi::Inert || candidate.configured(sandbox::texts(&config)).is_ok() {

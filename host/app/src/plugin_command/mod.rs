@@ -7,6 +7,7 @@ mod componentize;
 mod conformance;
 mod events;
 mod inspect;
+mod names;
 mod new;
 mod replay;
 mod sandbox;
@@ -16,7 +17,7 @@ mod trial_text;
 
 use std::process::ExitCode as ProcessExit;
 
-use plugin::LoadError;
+use plugin::{LoadError, Work};
 
 use crate::exit::ExitCode;
 use crate::logging;
@@ -26,6 +27,9 @@ use crate::terminal;
 
 /// What the host warns of, such as a cache that others can write to. What plugins say is part of the answers.
 const LOG_LEVEL: &str = "warn,plugin::log=off";
+
+/// What is done by processes of their own, as it takes tools that may give up on what others made.
+pub const WORKS: [Work; 2] = [componentize::WORK, names::WORK];
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]

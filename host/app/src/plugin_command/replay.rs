@@ -89,14 +89,14 @@ impl Replayed {
 
 /// Under the limits of then, unless others are given.
 fn open(dump: &Dump, config: &ReplayConfig) -> Result<Candidate, CommandError> {
-    let Options { wasi, cache_dir, .. } = sandbox::options(&config.sandbox, false);
-    let mut limits = dump.limits.to_limits();
+    let options = sandbox::options(&config.sandbox, false);
+    let mut limits = dump.limits.to_limits(&options.limits);
     if let Some(bytes) = config.memory_bytes {
         limits.memory_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     limits.time_per_batch = config.time_limit.unwrap_or(limits.time_per_batch);
     let path = config.component.as_ref().unwrap_or(&dump.plugin.path);
-    let runtime = Runtime::with(Options { limits, wasi, cache_dir, fuel: false })?;
+    let runtime = Runtime::with(Options { limits, ..options })?;
     Ok(sandbox::open(&runtime, path)?)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use plugin::{Candidate, Fault, Input, Limits, LoadError, Options, Probe, Role, Runtime, Texts, Wasi};
+use plugin::{Bounds, Candidate, Fault, Image, Input, Limits, LoadError, Options, Probe, Role, Runtime, Texts, Wasi};
 
 use super::screen;
 use crate::settings::plugin::SandboxConfig;
@@ -14,9 +14,11 @@ pub(super) fn options(config: &SandboxConfig, fuel: bool) -> Options {
     let limits = Limits {
         memory_bytes_max: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
         time_per_batch: config.time_limit,
+        compile_memory_bytes_max: config.compile_memory_bytes,
+        compile_time_max: config.compile_time,
         ..Limits::default()
     };
-    Options { limits, wasi: config.wasi, cache_dir: config.cache_dir.clone(), fuel }
+    Options { limits, wasi: config.wasi, cache_dir: config.cache_dir.clone(), fuel, ..Options::default() }
 }
 
 /// A runtime for these options.
@@ -29,18 +31,29 @@ const ANNOUNCED_BYTES: u64 = 1 << 20;
 
 /// Opens a component; says so on a terminal where that may take long.
 pub(super) fn open(runtime: &Runtime, path: &Path) -> Result<Candidate, LoadError> {
-    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    open_image(runtime, path, &runtime.read(path)?)
+}
+
+/// As [`open`], of a file that was read.
+pub(super) fn open_image(runtime: &Runtime, path: &Path, image: &Image) -> Result<Candidate, LoadError> {
+    let bytes = image.bytes().len() as u64;
     if bytes < ANNOUNCED_BYTES {
-        return runtime.open(path);
+        return runtime.open_image(image);
     }
     // Hidden where standard error is no terminal.
     let bar = ProgressBar::new_spinner();
     bar.set_message(format!("compiling {} ({})", path.display(), screen::bytes(bytes)));
     bar.enable_steady_tick(Duration::from_millis(100));
-    let opened = runtime.open(path);
+    let opened = runtime.open_image(image);
     bar.finish_and_clear();
     opened
 }
+
+/// What a process may use that reads a module or a component without compiling it.
+pub(super) const READER: Bounds = Bounds { memory_bytes_max: 2 << 30, time_max: Duration::from_secs(60) };
+
+/// Bytes of a module or a component that is read.
+pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// The operator's texts.
 pub(super) fn texts(config: &SandboxConfig) -> Texts<'_> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use serde::Serialize;
 use signal_hook::consts::SIGHUP;
@@ -12,6 +13,9 @@ use tokio::sync::oneshot;
 
 /// Requests that wait for their turn.
 const WAITING_MAX: usize = 8;
+
+/// How long one of them waits for its answer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What became of a swap that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +40,8 @@ pub enum Swap {
         /// Why, and what can be done.
         reason: String,
     },
+    /// It takes longer than anybody waits for it. It goes on, and the status says how it ended.
+    Pending,
 }
 
 /// Asks for a swap from another thread. Clones ask the same.
@@ -64,11 +70,19 @@ impl Asked {
 }
 
 impl Asking {
-    /// Waits until the swap is done or refused. `None`: nobody takes requests now, or too many are waiting.
+    /// Waits until the swap is done or refused, or takes too long. `None`: nobody takes requests now, or too many are
+    /// waiting.
     pub async fn ask(&self) -> Option<Swap> {
+        self.ask_for(ANSWER_TIME_MAX).await
+    }
+
+    async fn ask_for(&self, time_max: Duration) -> Option<Swap> {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(reply).ok()?;
-        answer.await.ok()
+        match tokio::time::timeout(time_max, answer).await {
+            Ok(answer) => answer.ok(),
+            Err(_) => Some(Swap::Pending),
+        }
     }
 }
 
@@ -107,4 +121,18 @@ fn ignores_hang_ups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever_and_who_gave_up_is_not_answered() {
+        let (asking, asked) = requests();
+        assert_eq!(asking.ask_for(Duration::from_millis(20)).await, Some(Swap::Pending));
+        assert!(asked.0.recv().unwrap().is_closed());
+        drop(asked);
+        assert_eq!(asking.ask_for(Duration::from_secs(60)).await, None);
+    }
 }

@@ -263,11 +263,14 @@ fn plugin_options(config: &PluginConfig) -> Options {
         limits: Limits {
             memory_bytes_max: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),
             time_per_batch: config.time_limit,
+            compile_memory_bytes_max: config.compile_memory_bytes,
+            compile_time_max: config.compile_time,
             ..Limits::default()
         },
         wasi: config.wasi,
         cache_dir: config.cache_dir.clone(),
         fuel: false,
+        sha256: config.sha256.clone(),
     }
 }
 

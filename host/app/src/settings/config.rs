@@ -1,7 +1,7 @@
 //! The validated whole: every setting with its type and unit, checked one by one and against the others.
 //! Plain values; the components make their own options of them. Not the text the user typed, see `typed`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::projection::JsonIn;
@@ -76,6 +76,10 @@ pub struct PluginConfig {
     pub sha256: Vec<String>,
     /// Where compiled components are kept; `None`: nowhere.
     pub cache_dir: Option<PathBuf>,
+    /// Most memory that compiling takes.
+    pub compile_memory_bytes: u64,
+    /// Longest time that compiling takes.
+    pub compile_time: Duration,
     /// Whether the files are watched.
     pub watch: bool,
     /// Where records that a plugin fails on are written down.
@@ -414,6 +418,8 @@ fn plugin(typed: &Typed) -> Result<PluginConfig, SettingsError> {
         wasi: typed.need("plugin-wasi", wasi)?,
         sha256: digests(typed)?,
         cache_dir: typed.need("plugin-cache-dir", cache_dir)?,
+        compile_memory_bytes: typed.need("plugin-compile-memory-mib", compile_memory)?,
+        compile_time: typed.need("plugin-compile-timeout-secs", units::seconds)?,
         watch: typed.need("plugin-watch", |text| units::one_of(text, &[("on", true), ("off", false)]))?,
         dump_dir: typed.get("plugin-dump-dir", path)?,
         dump_values: dump_values(typed)?,
@@ -437,6 +443,11 @@ pub(super) fn plugin_memory(text: &str) -> Result<u64, String> {
         mib @ ..=4096 => Ok(u64::from(mib) << 20),
         _ => Err("is more than the 4096 MiB that a component can address".to_owned()),
     }
+}
+
+/// Most bytes that compiling takes, from MiB.
+pub(super) fn compile_memory(text: &str) -> Result<u64, String> {
+    Ok(u64::from(units::small(text)?) << 20)
 }
 
 /// What components get that were built with WASI.
@@ -469,10 +480,15 @@ fn digests(typed: &Typed) -> Result<Vec<String>, SettingsError> {
     typed.all("plugin-sha256").iter().map(digest).collect()
 }
 
+/// Bytes of a configuration of a plugin that stands in a file.
+const TEXT_BYTES_MAX: u64 = 16 << 20;
+
 /// The text, or what is in the file after `@`.
 pub(super) fn text_or_file(text: &str) -> Result<String, String> {
     match text.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}")),
+        Some(path) => {
+            plugin::read_text(Path::new(path), TEXT_BYTES_MAX).map_err(|error| format!("cannot read {path}: {error}"))
+        }
         None => Ok(text.to_owned()),
     }
 }

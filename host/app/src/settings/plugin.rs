@@ -52,6 +52,10 @@ pub struct SandboxConfig {
     pub time_limit: Duration,
     /// Where compiled components are kept; `None`: nowhere.
     pub cache_dir: Option<PathBuf>,
+    /// Most memory that compiling takes.
+    pub compile_memory_bytes: u64,
+    /// Longest time that compiling takes.
+    pub compile_time: Duration,
     /// Whether numbers reach a plugin by value.
     pub canonical_numbers: bool,
     /// Members whose strings are JSON text.
@@ -238,6 +242,8 @@ impl SandboxConfig {
             memory_bytes: typed.need("plugin-memory-mib", config::plugin_memory)?,
             time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
             cache_dir: typed.need("plugin-cache-dir", config::cache_dir)?,
+            compile_memory_bytes: typed.need("plugin-compile-memory-mib", config::compile_memory)?,
+            compile_time: typed.need("plugin-compile-timeout-secs", units::seconds)?,
             canonical_numbers: numbers.unwrap_or(false),
             json_in: config::json_in(typed)?,
         })

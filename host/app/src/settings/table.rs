@@ -187,6 +187,21 @@ pub const SETTINGS: &[Setting] = &[
     .or("auto"),
     plain(
         Plugins,
+        "plugin-compile-memory-mib",
+        "MIB",
+        "Most memory that compiling one component may take\n\nA process of its own compiles it, and is stopped where it \
+         wants more.",
+    )
+    .or("2048"),
+    plain(
+        Plugins,
+        "plugin-compile-timeout-secs",
+        "SECS",
+        "Longest time that compiling one component may take",
+    )
+    .or("120"),
+    plain(
+        Plugins,
         "plugin-watch",
         "on|off",
         "Whether a new file at a plugin's path takes the old one's place while the host runs\n\nIt is compiled and tried \

@@ -41,6 +41,9 @@ impl fmt::Display for Origin {
 /// The environment as an argument, so that tests need no process of their own.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
+/// Bytes of a configuration file.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// A configuration file: each key is the name of a setting.
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
@@ -55,7 +58,7 @@ impl ConfigFile {
     /// If it cannot be read, is not TOML, or has a key that is no setting.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
+        let text = plugin::read_text(path, FILE_BYTES_MAX)
             .map_err(|error| SettingsError::File { path: name.clone(), reason: error.to_string() })?;
         Self::parse(name, &text)
     }

@@ -1,14 +1,12 @@
 //! Rules about the component as it is loaded: what it is, who it says it is, how it takes its configuration.
 
-use plugin::{Info, Input, Probe, Role, Texts};
+use plugin::{Info, Input, LoadError, Probe, Role, Texts};
 
 use crate::context::Context;
 use crate::rule::{Concerns, Group, Level, Rule};
 use crate::show::{cut, shown};
 use crate::verdict::Stop;
 
-/// Bytes of a name or a version.
-const NAME_BYTES_MAX: usize = 128;
 /// A member that no plugin knows.
 const UNKNOWN_MEMBER: &str = "dedup_host_conformance_unknown";
 
@@ -112,8 +110,8 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L10",
             Level::Required,
-            "It has a name and a version: at least a character, at most 128 bytes, no control characters.",
-            "They stand in logs, metrics and the records of duplicates.",
+            "Its name is of ASCII letters, digits, `_`, `-` and `.`, 1 to 64 of them; its version too, where `+` may stand as well.",
+            "They stand in logs, labels of metrics, names of files and the records of duplicates.",
             is_named,
         )
     },
@@ -123,9 +121,9 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L11",
             Level::Strict,
-            "Its name is of ASCII letters, digits, `_`, `-` and `.`, at most 64; it says key version 1 if it only scores.",
-            "Labels of metrics and names of files are made of it; the contract fixes the key version of scorers.",
-            is_named_plainly,
+            "It says key version 1 if it only scores.",
+            "The contract fixes the key version of scorers.",
+            fixes_its_key_version,
         )
     },
     rule(
@@ -188,7 +186,11 @@ fn configures(context: &mut Context<'_>, _: Role) -> Result<(), Stop> {
     };
     let input = format!("configuration {}", both_configs(texts));
     let wrong = |got: String| Stop::failed(input.clone(), got, "acceptance, and fields that are JSON pointers");
-    context.candidate().configured(texts).map_err(|error| wrong(error.to_string()))?;
+    match context.candidate().configured(texts) {
+        // What it calls itself is the business of L10.
+        Ok(_) | Err(LoadError::BadName { .. }) => {}
+        Err(error) => return Err(wrong(error.to_string())),
+    }
     for role in context.candidate().roles().iter() {
         let session = context.session(role).map_err(|stop| match stop {
             Stop::Blocked(why) | Stop::NotApplicable(why) => wrong(why),
@@ -374,22 +376,11 @@ fn describes_alike(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
 
 fn is_named(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let info = describe(&mut context.probe()?, role)?;
-    for (what, text) in [("name", &info.name), ("version", &info.version)] {
-        if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
-            let wanted = format!("1 to {NAME_BYTES_MAX} bytes without control characters");
-            return Err(Stop::failed("describe()", format!("the {what} {}", shown(text.as_bytes())), wanted));
-        }
-    }
-    Ok(())
+    info.check().map_err(|cause| Stop::failed("describe()", cause, "a plain name and a plain version"))
 }
 
-fn is_named_plainly(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+fn fixes_its_key_version(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let info = describe(&mut context.probe()?, role)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if info.name.len() > 64 || !info.name.bytes().all(plain) {
-        let wanted = "at most 64 ASCII letters, digits, `_`, `-` and `.`";
-        return Err(Stop::failed("describe()", format!("the name {}", shown(info.name.as_bytes())), wanted));
-    }
     if !context.candidate().roles().extracts_keys && info.key_version != 1 {
         return Err(Stop::failed("describe()", format!("key version {}", info.key_version), "key version 1"));
     }

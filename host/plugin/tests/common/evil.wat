@@ -12,6 +12,8 @@
   (data (i32.const 128) "\00\00\00\00\01\00\00\00\40\00\00\00\01\00\00\00")
   ;; result<input, failure>: error("no thanks").
   (data (i32.const 160) "\01\00\00\00\19\00\00\00\09\00\00\00")
+  ;; What a terminal would obey.
+  (data (i32.const 224) "\1b[31mred\0anext\e2\80\ae")
   ;; Answers are made from 256 on, owners from 1024 on, statuses from 16384 on, arguments from 65536 on.
   (global $next (mut i32) (i32.const 65536))
 
@@ -128,6 +130,31 @@
         ;; 9: as many ends and statuses as events, and one end missing.
         (if (i32.eq (local.get $letter) (i32.const 57))
           (then (i32.store (i32.const 272) (i32.sub (local.get $events) (i32.const 1)))))
+        ;; Y: 300 keys for one event, where it is alone; among others, nonsense.
+        (if (i32.eq (local.get $letter) (i32.const 89)) (then
+          (memory.fill (i32.const 1024) (i32.const 0) (i32.const 8192))
+          (i32.store (i32.const 264) (i32.const 0))
+          (i32.store (i32.const 268) (i32.const 1024))
+          (i32.store (i32.const 272) (i32.const 300))
+          (i32.store (i32.const 276) (i32.const 1024))
+          (i32.store (i32.const 280) (i32.const 300))))
+        ;; V: a key of 70,000 bytes, where it is alone; among others, nonsense.
+        (if (i32.eq (local.get $letter) (i32.const 86)) (then
+          (i32.store (i32.const 260) (i32.const 65536))
+          (i32.store (i32.const 264) (i32.const 70000))
+          (i32.store (i32.const 268) (i32.const 1024))
+          (i32.store (i32.const 1024) (i32.const 70000))))
+        ;; N: is invalid, with a note that a terminal would obey, where it is alone; among others, nonsense.
+        (if (i32.eq (local.get $letter) (i32.const 78)) (then
+          (memory.fill (i32.const 1024) (i32.const 0) (i32.const 8192))
+          (i32.store (i32.const 264) (i32.const 0))
+          (i32.store (i32.const 268) (i32.const 1024))
+          (i32.store8 (i32.add (i32.const 16384) (local.get $event)) (i32.const 2))
+          (i32.store (i32.const 600) (local.get $event))
+          (i32.store (i32.const 604) (i32.const 224))
+          (i32.store (i32.const 608) (i32.const 16))
+          (i32.store (i32.const 292) (i32.const 600))
+          (i32.store (i32.const 296) (i32.const 1))))
         (local.set $event (i32.add (local.get $event) (i32.const 1)))
         (br $each)))
     (i32.const 256))

@@ -90,6 +90,30 @@ impl Random {
         usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("below an usize")
     }
 
+    /// Bytes with something wrong about them: cut short, changed here and there, or with a part in another place.
+    pub(crate) fn damaged(&mut self, whole: &[u8]) -> Vec<u8> {
+        let mut bytes = whole.to_vec();
+        match self.below(8) {
+            0 => bytes.truncate(self.below(whole.len())),
+            1 => {
+                let (from, to, many) = (self.below(whole.len()), self.below(whole.len()), 1 + self.below(64));
+                let part = whole[from..whole.len().min(from + many)].to_vec();
+                bytes.splice(to..to, part);
+            }
+            2 => {
+                let from = self.below(whole.len());
+                bytes.drain(from..whole.len().min(from + 1 + self.below(16)));
+            }
+            _ => {
+                for _ in 0..=self.below(3) {
+                    let at = self.below(bytes.len());
+                    bytes[at] = [0, 1, 0x7f, 0x80, 0xff, self.below(256) as u8][self.below(6)];
+                }
+            }
+        }
+        bytes
+    }
+
     /// Some of so many items, ascending: from none to all of them, mostly few.
     pub(crate) fn some_of(&mut self, items: usize) -> Vec<usize> {
         let one_in = [1, 2, 30, 300, 1000, 3000][self.below(6)];

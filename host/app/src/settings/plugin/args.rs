@@ -1,7 +1,7 @@
 //! What stands on the command line of each subcommand of `plugin`, and what becomes of it. Not the settings that are
 //! shared with a run, and not the words around them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -204,9 +204,13 @@ impl NewConfig {
 #[derive(Debug, Clone)]
 struct Bytes(Vec<u8>);
 
+/// Bytes of one event that stands in a file.
+const EVENT_BYTES_MAX: u64 = 256 << 20;
+
 fn event(text: &str) -> Result<Bytes, String> {
     let Some(path) = text.strip_prefix('@') else { return Ok(Bytes(text.as_bytes().to_vec())) };
-    let mut bytes = std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let bytes = plugin::read_file(Path::new(path), EVENT_BYTES_MAX);
+    let mut bytes = bytes.map_err(|error| format!("cannot read {path}: {error}"))?;
     if bytes.ends_with(b"\n") {
         bytes.pop();
     }

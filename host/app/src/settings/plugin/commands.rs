@@ -24,8 +24,16 @@ struct Subcommand {
     settings: &'static [&'static str],
 }
 
-const SANDBOX: &[&str] =
-    &["plugin-config", "scorer-config", "plugin-wasi", "plugin-memory-mib", "plugin-time-limit-ms", "plugin-cache-dir"];
+const SANDBOX: &[&str] = &[
+    "plugin-config",
+    "scorer-config",
+    "plugin-wasi",
+    "plugin-memory-mib",
+    "plugin-time-limit-ms",
+    "plugin-cache-dir",
+    "plugin-compile-memory-mib",
+    "plugin-compile-timeout-secs",
+];
 const SANDBOX_AND_JSON_IN: &[&str] = &[
     "plugin-config",
     "scorer-config",
@@ -33,6 +41,8 @@ const SANDBOX_AND_JSON_IN: &[&str] = &[
     "plugin-memory-mib",
     "plugin-time-limit-ms",
     "plugin-cache-dir",
+    "plugin-compile-memory-mib",
+    "plugin-compile-timeout-secs",
     "json-in",
 ];
 const SANDBOX_AND_EVENTS: &[&str] = &[
@@ -42,6 +52,8 @@ const SANDBOX_AND_EVENTS: &[&str] = &[
     "plugin-memory-mib",
     "plugin-time-limit-ms",
     "plugin-cache-dir",
+    "plugin-compile-memory-mib",
+    "plugin-compile-timeout-secs",
     "numbers",
     "json-in",
 ];

@@ -65,13 +65,16 @@ fn a_sandbox_is_that_of_a_run_by_default() {
     let limits = plugin::Limits::default();
     assert_eq!(sandbox.memory_bytes, limits.memory_bytes_max as u64);
     assert_eq!(sandbox.time_limit, limits.time_per_batch);
+    assert_eq!(sandbox.compile_memory_bytes, limits.compile_memory_bytes_max);
+    assert_eq!(sandbox.compile_time, limits.compile_time_max);
     assert_eq!((sandbox.wasi, sandbox.canonical_numbers), (Wasi::None, false));
     assert_eq!((sandbox.extractor_configuration, sandbox.scorer_configuration), (None, None));
 }
 
 #[test]
 fn a_sandbox_by_the_flags_and_variables_of_a_run() {
-    let line = "--plugin-config /a --plugin-memory-mib 8 --plugin-cache-dir off --json";
+    let line = "--plugin-config /a --plugin-memory-mib 8 --plugin-cache-dir off --plugin-compile-memory-mib 9 \
+                --plugin-compile-timeout-secs 3 --json";
     let config = inspect(line, &[("SCORER_CONFIG", "{}"), ("PLUGIN_WASI", "inert"), ("PLUGIN_TIME_LIMIT_MS", "7")]);
     let expected = SandboxConfig {
         extractor_configuration: Some("/a".to_owned()),
@@ -80,6 +83,8 @@ fn a_sandbox_by_the_flags_and_variables_of_a_run() {
         memory_bytes: 8 << 20,
         time_limit: Duration::from_millis(7),
         cache_dir: None,
+        compile_memory_bytes: 9 << 20,
+        compile_time: Duration::from_secs(3),
         canonical_numbers: false,
         json_in: JsonIn::default(),
     };

@@ -1,0 +1,389 @@
+//! Work on bytes that somebody else made, done by a process of its own: this program, started anew, with bounds on its
+//! memory and its time, without variables, and with no descriptors but three pipes. A compiler that is asked for the
+//! impossible costs that process, and so does a parser that gives up.
+//!
+//! It takes a program whose `main` calls [`serve`] first. In any other, as in a test of somebody's plugin, the work is done
+//! in place: panics are caught then, and neither memory nor time is bounded. Not a sandbox against machine code: all that
+//! runs there is the host's own.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+
+use crate::words::{WORDS_BYTES_MAX, clean};
+
+/// The first argument of the process that works.
+const WORD: &str = "confined-work";
+
+/// How it ends where the work panicked.
+const PANICKED: u8 = 101;
+
+/// Threads that work side by side; all of them share the memory.
+const THREADS_MAX: usize = 8;
+
+/// Descriptors that it may have.
+const DESCRIPTORS_MAX: u64 = 64;
+
+/// What it says of itself when it dies.
+const LAST_WORDS_BYTES_MAX: u64 = 16 << 10;
+
+/// Bytes of a result. Machine code takes some five times the bytes of a component.
+const RESULT_BYTES_MAX: u64 = 2 << 30;
+
+/// How often it is asked whether it has ended, once it has given its result.
+const LOOK_INTERVAL: Duration = Duration::from_micros(200);
+
+/// Work that can be done by another process: a function of its arguments and of bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// Its name; no two have the same.
+    pub name: &'static str,
+    /// What is done.
+    pub run: fn(&[String], &[u8]) -> Result<Vec<u8>, Refusal>,
+}
+
+/// Why the work itself gives no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of reason it is: the work knows.
+    pub kind: u8,
+    /// The reason, for people.
+    pub words: String,
+}
+
+/// What the process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Memory, but for the program itself.
+    pub memory_bytes_max: u64,
+    /// Time by the wall clock.
+    pub time_max: Duration,
+}
+
+/// Why there is no result. All words are bounded and clean.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoResult {
+    /// The work says why.
+    #[error("{}", .0.words)]
+    Refused(Refusal),
+    /// It wanted more memory than it may have.
+    #[error("it took more than {} MiB of memory, which is the limit", .0 >> 20)]
+    Memory(u64),
+    /// It took too long.
+    #[error("it took longer than {} s, which is the limit", .0.as_secs_f64())]
+    Time(Duration),
+    /// It gave up, or something else ended it.
+    #[error("{0}")]
+    Died(String),
+    /// There is no process to do it.
+    #[error("the process for it cannot be started: {0}")]
+    NoProcess(String),
+}
+
+/// Whether this program does such work when it is started anew.
+static SERVES: AtomicBool = AtomicBool::new(false);
+
+/// What a program calls first that has work done by a process of its own. Where it is the process that was started to
+/// work, it works, and returns how to end; the compiler's work need not be among `works`.
+#[must_use]
+pub fn serve(works: &[Work]) -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().as_deref() != Some(WORD.as_ref()) {
+        SERVES.store(true, Ordering::Relaxed);
+        return None;
+    }
+    Some(work(works, arguments).unwrap_or_else(|why| {
+        // Where nobody listens there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "{why}");
+        ExitCode::FAILURE
+    }))
+}
+
+/// Has work done within bounds.
+///
+/// # Errors
+/// There is no result; see [`NoResult`].
+pub fn confined(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
+    if SERVES.load(Ordering::Relaxed) {
+        return by_a_process(work, arguments, input, bounds);
+    }
+    match catch_unwind(AssertUnwindSafe(|| (work.run)(arguments, input))) {
+        Ok(worked) => worked.map_err(|refusal| NoResult::Refused(refusal.cleaned())),
+        Err(panic) => Err(gave_up(words_of(&*panic))),
+    }
+}
+
+impl Refusal {
+    /// A refusal by work that has but one kind of them.
+    #[must_use]
+    pub fn of(words: impl Into<String>) -> Self {
+        Self { kind: 0, words: words.into() }
+    }
+
+    fn cleaned(self) -> Self {
+        Self { words: clean(&self.words, WORDS_BYTES_MAX), ..self }
+    }
+}
+
+fn gave_up(words: &str) -> NoResult {
+    NoResult::Died(format!("the tool that reads it gave up: {}", clean(words.trim(), WORDS_BYTES_MAX)))
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")
+}
+
+fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
+    let deadline = Instant::now() + bounds.time_max;
+    let mut child = start(work, arguments, bounds).map_err(|error| NoResult::NoProcess(error.to_string()))?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (send, results) = sync_channel(1);
+    std::thread::scope(|scope| {
+        scope.spawn(move || feed(stdin, input));
+        let words = scope.spawn(move || drain(stderr, LAST_WORDS_BYTES_MAX));
+        scope.spawn(move || drop(send.send(drain(stdout, RESULT_BYTES_MAX))));
+        let result = results.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let in_time = result.is_ok() && has_ended(&mut child, deadline);
+        if !in_time {
+            // It may have ended this very moment.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(|error| NoResult::Died(error.to_string()))?;
+        if !in_time {
+            return Err(NoResult::Time(bounds.time_max));
+        }
+        if !status.success() {
+            return Err(death(status, &String::from_utf8_lossy(&words.join().unwrap_or_default()), bounds));
+        }
+        match result_of(&result.unwrap_or_default()) {
+            Err(NoResult::Refused(Refusal { words, .. })) if is_want_of_memory(&words) => {
+                Err(NoResult::Memory(bounds.memory_bytes_max))
+            }
+            result => result,
+        }
+    })
+}
+
+/// It gets nothing of what this process has: no variables, which may be secrets, and no open files.
+fn start(work: &Work, arguments: &[String], bounds: Bounds) -> std::io::Result<Child> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let seconds = bounds.time_max.as_secs_f64() * threads as f64;
+    let mut command = Command::new(program()?);
+    command.arg0("dedup-host").args([WORD, work.name]);
+    command.args([bounds.memory_bytes_max.to_string(), format!("{:.0}", seconds.ceil() + 1.0)]).args(arguments);
+    command.env_clear().env("RAYON_NUM_THREADS", threads.to_string()).current_dir("/");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// This program, also where another has taken its place on the disk since it was started.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it has to be asked for")]
+fn program() -> std::io::Result<PathBuf> {
+    Ok(PathBuf::from("/proc/self/exe"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+fn feed(pipe: Option<ChildStdin>, input: &[u8]) {
+    // A process that no longer reads has ended, and its end says why.
+    let _ = pipe.map(|mut pipe| pipe.write_all(input));
+}
+
+fn drain(pipe: Option<impl Read>, bytes_max: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What is missing is noticed: a result says how long it is.
+    let _ = pipe.map(|pipe| pipe.take(bytes_max).read_to_end(&mut bytes));
+    bytes
+}
+
+/// Whether it ends before the deadline. It is about to: its result is there, or it has closed the pipe.
+fn has_ended(child: &mut Child, deadline: Instant) -> bool {
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    true
+}
+
+fn is_want_of_memory(words: &str) -> bool {
+    ["memory allocation of", "Cannot allocate memory", "out of memory"].iter().any(|part| words.contains(part))
+}
+
+fn death(status: ExitStatus, words: &str, bounds: Bounds) -> NoResult {
+    match (status.code(), status.signal()) {
+        _ if is_want_of_memory(words) => NoResult::Memory(bounds.memory_bytes_max),
+        _ if words.contains("overflowed its stack") => {
+            NoResult::Died("things are nested too deeply in it: the tool that reads it ran out of stack".to_owned())
+        }
+        (Some(code), _) if code == i32::from(PANICKED) => gave_up(words),
+        (_, Some(signal)) if signal == Signal::XCPU.as_raw() => NoResult::Time(bounds.time_max),
+        (_, Some(signal)) if signal == Signal::KILL.as_raw() => {
+            NoResult::Died("its process was killed, perhaps because the machine has no memory left".to_owned())
+        }
+        (_, Some(signal)) => NoResult::Died(format!("its process was ended by signal {signal}")),
+        (_, None) => NoResult::Died(format!("its process failed: {}", clean(words.trim(), WORDS_BYTES_MAX))),
+    }
+}
+
+/// A result in bytes: how many follow, whether it is one, and the result, or the kind of the refusal and its words.
+fn framed(worked: Result<Vec<u8>, Refusal>) -> ([u8; 9], Vec<u8>) {
+    let (is_refused, body) = match worked {
+        Ok(result) => (0, result),
+        Err(Refusal { kind, words }) => (1, [&[kind][..], words.as_bytes()].concat()),
+    };
+    let mut head = [is_refused; 9];
+    let (length, _) = head.split_at_mut(8);
+    length.copy_from_slice(&(body.len() as u64).to_le_bytes());
+    (head, body)
+}
+
+fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
+    let cut_short = || NoResult::Died("its process gave no whole result".to_owned());
+    let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut_short)?;
+    let (is_refused, body) = rest.split_first().ok_or_else(cut_short)?;
+    if body.len() as u64 != u64::from_le_bytes(*length) {
+        return Err(cut_short());
+    }
+    if *is_refused == 0 {
+        return Ok(body.to_vec());
+    }
+    let (kind, words) = body.split_first().ok_or_else(cut_short)?;
+    let words = String::from_utf8_lossy(words).into_owned();
+    Err(NoResult::Refused(Refusal { kind: *kind, words }.cleaned()))
+}
+
+/// What the process does that was started to work.
+fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
+    let arguments = arguments.map(OsString::into_string).collect::<Result<Vec<String>, _>>();
+    let arguments = arguments.map_err(|_| "an argument is no text".to_owned())?;
+    let [name, memory_bytes_max, seconds_max, arguments @ ..] = arguments.as_slice() else {
+        return Err(format!("{WORD} is no command: the program starts itself with it to have work done"));
+    };
+    let number = |text: &String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+    confine(number(memory_bytes_max)?, number(seconds_max)?)?;
+    let work = works.iter().chain([&crate::compile::WORK]).find(|work| work.name == name);
+    let work = work.ok_or_else(|| format!("there is no work {name}"))?;
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).map_err(|error| format!("cannot read: {error}"))?;
+    // Of a panic its words, and not where in the tool it was.
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "{}", words_of(panic.payload()));
+    }));
+    let Ok(worked) = catch_unwind(AssertUnwindSafe(|| (work.run)(arguments, &input))) else {
+        return Ok(ExitCode::from(PANICKED));
+    };
+    let (head, body) = framed(worked);
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(&head).and_then(|()| out.write_all(&body)).and_then(|()| out.flush());
+    written.map_err(|error| format!("cannot write: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives up for good what the work does not need.
+fn confine(memory_bytes_max: u64, seconds_max: u64) -> Result<(), String> {
+    close_all_but_pipes();
+    #[cfg(target_os = "linux")]
+    {
+        // Where memory is short this process goes before any other. Not everywhere is there such a file.
+        let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+        // Without its parent there is nobody to work for.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    }
+    let bounds = [
+        (Resource::Data, memory_bytes_max),
+        (Resource::Cpu, seconds_max),
+        (Resource::Nofile, DESCRIPTORS_MAX),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ];
+    for (resource, max) in bounds {
+        // What is bounded more tightly already stays so.
+        let max = getrlimit(resource).maximum.map_or(max, |already| already.min(max));
+        let bound = Rlimit { current: Some(max), maximum: Some(max) };
+        setrlimit(resource, bound).map_err(|error| format!("cannot bound what it may use: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Most of what a program opens is closed when it starts another, but not what every library of it opens.
+#[expect(unsafe_code, reason = "descriptors that nobody here opened can only be closed by their numbers")]
+fn close_all_but_pipes() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let open = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok());
+    let open: Vec<RawFd> = open.filter(|descriptor| *descriptor > 2).collect();
+    for descriptor in open {
+        // The directory that was just read was among them, and is closed.
+        if std::fs::symlink_metadata(format!("/proc/self/fd/{descriptor}")).is_ok() {
+            // SAFETY: it is open, and inherited: nothing in this process has opened a file yet, or holds this number.
+            drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { memory_bytes_max: 1 << 30, time_max: Duration::from_secs(10) };
+
+    fn backwards(arguments: &[String], input: &[u8]) -> Result<Vec<u8>, Refusal> {
+        match arguments {
+            [] => Ok(input.iter().rev().copied().collect()),
+            [word] if word == "panic" => panic!("no\nway"),
+            _ => Err(Refusal { kind: 7, words: format!("a\x1b{}", "b".repeat(10_000)) }),
+        }
+    }
+
+    const BACKWARDS: Work = Work { name: "backwards", run: backwards };
+
+    #[test]
+    fn in_place_there_is_a_result_a_refusal_or_words_of_a_panic() {
+        assert_eq!(confined(&BACKWARDS, &[], b"abc", BOUNDS).unwrap(), b"cba");
+        let Err(NoResult::Refused(refusal)) = confined(&BACKWARDS, &["x".to_owned(), "y".to_owned()], b"", BOUNDS)
+        else {
+            panic!("not refused")
+        };
+        assert!(refusal.kind == 7 && refusal.words.len() <= WORDS_BYTES_MAX && !refusal.words.contains('\x1b'));
+        let error = confined(&BACKWARDS, &["panic".to_owned()], b"", BOUNDS).unwrap_err();
+        assert_eq!(error.to_string(), "the tool that reads it gave up: no way");
+    }
+
+    #[test]
+    fn results_that_are_cut_short_are_none() {
+        for worked in [Ok(vec![1; 100]), Ok(vec![]), Err(Refusal { kind: 3, words: "why".to_owned() })] {
+            let (head, body) = framed(worked.clone());
+            let whole = [&head[..], &body].concat();
+            assert_eq!(result_of(&whole), worked.map_err(NoResult::Refused));
+            for length in 0..whole.len() {
+                assert!(matches!(result_of(&whole[..length]), Err(NoResult::Died(_))), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_by_its_cause() {
+        let death = |status: i32, words: &str| death(ExitStatus::from_raw(status), words, BOUNDS);
+        assert_eq!(death(6, "memory allocation of 64 bytes failed"), NoResult::Memory(1 << 30));
+        assert_eq!(death(24, ""), NoResult::Time(BOUNDS.time_max));
+        assert!(death(6, "thread 'main' has overflowed its stack").to_string().contains("nested too deeply"));
+        assert!(death(101 << 8, "index out of bounds").to_string().ends_with("gave up: index out of bounds"));
+        assert!(death(9, "").to_string().contains("killed"));
+        assert!(death(11, "").to_string().contains("signal 11"));
+        assert!(death(1 << 8, "cannot read").to_string().contains("cannot read"));
+    }
+}
