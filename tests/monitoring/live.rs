@@ -54,6 +54,7 @@ const WELL: Panels = &[
     ("Offsets gone from the log", "the log is whole"),
     ("Group offsets that went back", "nobody sets them back"),
     ("Fenced", "each host has ids of its own"),
+    ("Headers that pose as the host's", "no record has a header"),
     ("Event times of no use", "generated events have good ones"),
     ("Decided without memory", "nothing is forgotten"),
     ("Clock set back", "no clock is wrong"),

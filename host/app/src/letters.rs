@@ -2,16 +2,15 @@
 //! events, which are never rewritten.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use engine::fields::Kind;
 use engine::projection::{BYTE_ORDER_MARK, one_line, quote};
 use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
 use engine::record::{Millis, Offset, Record, TopicPartition};
 use plugin::Plugin;
-use sha2::{Digest, Sha256};
 
 use crate::insights::{Likeness, Rows};
+use crate::redaction::Redaction;
 
 /// What never changes between records of a run.
 pub(crate) struct Letters {
@@ -19,8 +18,8 @@ pub(crate) struct Letters {
     plugins: String,
     /// What the scorer reads; empty where there is none or it reads the payload.
     roots: Vec<String>,
-    /// Whether values are hidden.
-    redact: bool,
+    /// Values are hidden where this is there, and keys shown as what it makes of them.
+    redaction: Option<Redaction>,
     /// Payloads need not be JSON.
     opaque: bool,
 }
@@ -60,26 +59,26 @@ impl Letters {
         extractor: &Plugin,
         scorer: Option<&Plugin>,
         roots: Vec<String>,
-        redact: bool,
+        redaction: Option<Redaction>,
         opaque: bool,
     ) -> Self {
         let mut plugins = Vec::from(*b"\"extractor\":");
         push_plugin(&mut plugins, Some(extractor));
         plugins.extend_from_slice(b",\"scorer\":");
         push_plugin(&mut plugins, scorer);
-        Self { plugins: String::from_utf8_lossy(&plugins).into_owned(), roots, redact, opaque }
+        Self { plugins: String::from_utf8_lossy(&plugins).into_owned(), roots, redaction, opaque }
     }
 
-    /// A key as it is shown: as text, or only its digest where values are hidden.
+    /// A key as it is shown: as text, or only a digest of it where values are hidden.
     pub(crate) fn key<'a>(&self, key: &'a [u8]) -> Cow<'a, str> {
-        if !self.redact {
-            return String::from_utf8_lossy(key);
+        match &self.redaction {
+            None => String::from_utf8_lossy(key),
+            Some(redaction) => Cow::Owned(redaction.of(key)),
         }
-        let text = Sha256::digest(key).iter().fold("sha256:".to_owned(), |mut text, byte| {
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        });
-        Cow::Owned(text)
+    }
+
+    fn redacts(&self) -> bool {
+        self.redaction.is_some()
     }
 
     /// Appends the record of a duplicate: one JSON object, and one line to every reader of lines.
@@ -145,7 +144,7 @@ impl Letters {
             (false, true) => b"\"removed\"",
             (false, false) => b"\"changed\"",
         });
-        if !self.redact {
+        if !self.redacts() {
             out.extend_from_slice(b",\"original\":");
             push_value(out, original, pairs.originals.get(row).unwrap_or_default());
             out.extend_from_slice(b",\"duplicate\":");
@@ -159,7 +158,7 @@ impl Letters {
         // Where events have no time the state counts by its clock, which is nothing to tell of an event.
         let time = letter.time.and(letter.original_time);
         push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid);
-        if let Some(kept) = letter.original.filter(|_| !self.redact) {
+        if let Some(kept) = letter.original.filter(|_| !self.redacts()) {
             let whole = match kept.form() {
                 Form::Payload => true,
                 Form::Values => self.roots.iter().any(String::is_empty),
@@ -176,7 +175,7 @@ impl Letters {
 
     fn push_duplicate(&self, letter: &Letter<'_>, out: &mut Vec<u8>) {
         push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, letter.uuid);
-        if !self.redact {
+        if !self.redacts() {
             out.extend_from_slice(b",\"event\":");
             let payload = letter.record.payload().unwrap_or_default();
             if self.opaque {

@@ -101,6 +101,8 @@ pub mod names {
     pub const INPUT_PARTITIONS: &str = "dedup_host_input_partitions";
     /// Offsets that the log no longer had when they were needed, and that `--on-log-gap skip` did without.
     pub const LOG_GAP_OFFSETS: &str = "dedup_host_log_gap_offsets_total";
+    /// Headers of the input that looked like the host's own and got another name.
+    pub const HEADERS_RENAMED: &str = "dedup_host_input_headers_renamed_total";
     /// Times that another producer took a worker's transactional id.
     pub const FENCED: &str = "dedup_host_fenced_total";
     /// HTTP requests.
@@ -299,6 +301,8 @@ pub struct Metrics {
     pub group_offset_went_back: IntCounter,
     input_partitions: IntGaugeVec,
     log_gap_offsets: IntCounterVec,
+    /// Headers of the input that looked like the host's own and got another name.
+    pub headers_renamed: IntCounter,
     /// Times that another producer took a worker's transactional id.
     pub fenced: IntCounter,
     /// The number of the plugins in force.
@@ -490,6 +494,10 @@ impl Metrics {
                 names::LOG_GAP_OFFSETS,
                 "offsets that the log no longer had when a partition started, and that were done without",
                 &["kind"],
+            )?,
+            headers_renamed: new.counter(
+                names::HEADERS_RENAMED,
+                "headers of the input that looked like the host's own (dedup-host-...) and got another name",
             )?,
             fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,

@@ -24,7 +24,6 @@ mod transactional_id;
 mod watch;
 mod worker;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,6 +38,7 @@ use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use plugin::{Limits, Options, Runtime};
+use state::private::{PrivateDir, PrivateError, Trust, keep_new_files_private};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
@@ -49,6 +49,7 @@ use crate::insights::Insights;
 use crate::line::{LineError, Rules};
 use crate::metrics::Metrics;
 use crate::plugins::{InForce, PluginsError};
+use crate::redaction::Redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
 use crate::status::Status;
@@ -154,6 +155,12 @@ impl RunError {
     }
 }
 
+impl From<PrivateError> for RunError {
+    fn from(error: PrivateError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
 impl From<LineError> for RunError {
     fn from(error: LineError) -> Self {
         match error {
@@ -199,6 +206,7 @@ impl Stop {
 /// # Errors
 /// With the exit code that tells scripts which part failed.
 pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
+    let kept_back = keep_new_files_private();
     for note in &config.notes {
         tracing::info!("{note}");
     }
@@ -226,7 +234,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let (parts, reloader) = Parts::load(&config, &observed)?;
     reloader.start(asked, hang_ups, stop.clone()).map_err(|error| RunError::Other(format!("no thread: {error}")))?;
     match &config.mode {
-        Mode::Files(files) => files::run(&config, files, parts, &observed, stop),
+        Mode::Files(files) => files::run(files, parts, &observed, 0o666 & !kept_back, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
     }
 }
@@ -248,6 +256,8 @@ const ORIGINALS_CHUNK_BYTES_MIN: usize = 256 << 10;
 pub(crate) struct Parts {
     plugins: Arc<InForce>,
     rules: Arc<Rules>,
+    /// Where the state lies.
+    store: PrivateDir,
     store_options: StoreOptions,
     /// The broker's id of the input topic.
     topic_id: Option<String>,
@@ -270,16 +280,20 @@ fn plugin_options(config: &PluginConfig) -> Options {
 impl Parts {
     fn load(config: &Config, observed: &Observed) -> Result<(Self, Reloader), RunError> {
         let runtime = Runtime::with(plugin_options(&config.plugin)).map_err(PluginsError::Load)?;
-        let rules = Arc::new(rules(config));
+        let tried = Arc::new(rules(config));
         let (metrics, status) = (observed.metrics.clone(), Arc::clone(&observed.status));
-        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&rules), metrics, status)?;
+        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&tried), metrics, status)?;
+        // Not before the plugins are good: a run that cannot be leaves nothing behind.
+        let trust = if config.state.trust_owner { Trust::Anyone } else { Trust::Ours };
+        let store = PrivateDir::open(&config.state.path, trust)?;
+        let rules = Arc::new(Rules { redaction: redaction(config, &store)?, ..(*tried).clone() });
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         if rules.explain.keep_originals {
             let writer = OriginalsWriter::start().map_err(|error| RunError::Other(format!("no thread: {error}")))?;
             store_options.originals = Some(OriginalsOptions::new(writer));
         }
-        let parts = Self { plugins: reloader.in_force(), rules, store_options, topic_id: None };
+        let parts = Self { plugins: reloader.in_force(), rules, store, store_options, topic_id: None };
         Ok((parts, reloader))
     }
 
@@ -296,7 +310,7 @@ impl Parts {
         }
     }
 
-    fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
+    fn open_store(&self, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
         let (_, plugins) = self.plugins.get();
         let identity = StoreIdentity {
             topic: source.topic.clone(),
@@ -309,11 +323,22 @@ impl Parts {
             settings: identity::settings(&self.rules, plugins.scorer.as_ref()),
             explanation: identity::explanation(&self.rules),
         };
-        let dir = root.join(&source.topic).join(source.partition.to_string());
-        PartitionStore::open(&dir, &identity, self.store_options.clone())
+        let dir = self.store.below(&source.topic)?.below(&source.partition.to_string())?;
+        dir.check_contents()?;
+        PartitionStore::open(dir.path(), &identity, self.store_options.clone())
     }
 }
 
+/// What keys are shown as where values are hidden.
+fn redaction(config: &Config, store: &PrivateDir) -> Result<Option<Redaction>, RunError> {
+    match &config.redaction_key {
+        _ if !config.explanation.redact => Ok(None),
+        Some(secret) => Ok(Some(Redaction::chosen(secret))),
+        None => Redaction::kept(store).map(Some).map_err(RunError::Kept),
+    }
+}
+
+/// All but the secret beside the state.
 fn rules(config: &Config) -> Rules {
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let window = &config.window;
@@ -336,5 +361,6 @@ fn rules(config: &Config) -> Rules {
         breaker: config.plugin.breaker,
         dumps: config.plugin.dump_dir.clone().map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values))),
         explain: config.explanation,
+        redaction: None,
     }
 }
