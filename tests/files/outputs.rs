@@ -186,7 +186,7 @@ fn standard_streams_are_files_too() {
         command.stdout(OpenOptions::new().append(true).open(desk.path("log")).unwrap());
         assert_eq!(end(command).code, Some(0), "{name}");
     }
-    assert_eq!(desk.text("log"), "before\n{\"a\":1}\n{\"a\":1}\n");
+    assert_eq!(desk.text("log"), "before\n{\"a\":1}\nnope\n{\"a\":1}\nnope\n");
 }
 
 fn pipes_and_devices_are_written_as_ever() {

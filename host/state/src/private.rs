@@ -49,7 +49,7 @@ pub enum PrivateError {
         ways_out: String,
     },
     /// The operating system refused.
-    #[error("cannot use {}: {cause}; check the path, its permissions and the disk under it", path.display())]
+    #[error("cannot use {} as a directory or file of this user: {cause}; check the path, that it is writable, and the disk under it", path.display())]
     Io {
         /// What was looked at.
         path: PathBuf,

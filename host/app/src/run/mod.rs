@@ -52,6 +52,7 @@ use crate::plugins::{InForce, PluginsError};
 use crate::redaction::Redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
+use crate::settings::store;
 use crate::status::Status;
 
 /// Why a run ended before its time.
@@ -207,7 +208,8 @@ impl Stop {
 /// With the exit code that tells scripts which part failed.
 pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let kept_back = keep_new_files_private();
-    for note in &config.notes {
+    let left_behind = store::left_behind(&config.state.path);
+    for note in config.notes.iter().chain(&left_behind) {
         tracing::info!("{note}");
     }
     if let Some(s3) = &config.checkpoints.s3 {

@@ -294,7 +294,7 @@ impl Config {
     pub fn of(typed: &mut Typed) -> Result<Self, SettingsError> {
         let mut notes = Vec::new();
         let in_files = typed.text("input").is_some();
-        store::derive(typed, &mut notes)?;
+        store::derive(typed)?;
         give_way(typed, "allowed-lateness", "window", units::bound)?;
         give_way(typed, "max-in-flight-messages-per-partition", "max-in-flight-messages", |text| {
             units::count(text).map(Some)

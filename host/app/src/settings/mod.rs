@@ -9,7 +9,7 @@ pub mod kafka;
 mod places;
 pub mod plugin;
 mod show;
-mod store;
+pub(crate) mod store;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ const FORMER: &str = "/tmp/deduplication-store";
 const ROOT: u32 = 0;
 
 /// Takes the place of a `--store-path` that nobody gave.
-pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), SettingsError> {
+pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
     if typed.text("store-path").is_some() {
         return Ok(());
     }
@@ -29,14 +29,20 @@ pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), S
         let reason = format!("is not set, and {} ({reason}) is not UTF-8: name a directory", place.display());
         return Err(typed.wrong("store-path", reason));
     };
-    if Path::new(FORMER).is_dir() {
-        notes.push(format!(
-            "the state is in {text}. The one in {FORMER}, the default of earlier versions, is not used: go on with it by \
-             --store-path {FORMER}, better after moving it to a directory of your own"
-        ));
-    }
     typed.derive("store-path", text.to_owned(), reason.to_owned());
     Ok(())
+}
+
+/// What is to be said where a state lies in the place that nobody named, and another in the one of earlier versions.
+pub(crate) fn left_behind(path: &Path) -> Option<String> {
+    let (default, _) = place(state::private::user(), &|name| std::env::var_os(name))?;
+    (default == path && Path::new(FORMER).is_dir()).then(|| {
+        format!(
+            "the state is in {}. The one in {FORMER}, the default of earlier versions, is not used: go on with it by \
+             --store-path {FORMER}, better after moving it to a directory of your own",
+            path.display()
+        )
+    })
 }
 
 /// The place and why it is that one; `None` where the environment names none. What is not absolute is ignored, as the XDG

@@ -91,7 +91,7 @@ fn lines_are_forwarded_exactly() {
     check(b"\n\n \r\n\t\n", &[]);
     check(b"a\r\nb\n", &[b"a\r", b"b"]);
     check(b"a\n\nlast without newline", &[b"a", b"last without newline"]);
-    check(b"a\n  \n \x0b\n\xa0\n\x00\n ", &[b"a", b" \x0b", b"\xa0", b"\x00"]);
+    check(b"{}\n  \n\t\r\n \xa0\n ", &[b"{}", b" \xa0"]);
     check(b"{}\n\x00\xff\n\xf0\x9f", &[b"{}", b"\x00\xff", b"\xf0\x9f"]);
     for length in 60..70 {
         let line = vec![b'x'; length];
@@ -430,7 +430,7 @@ fn a_line_over_the_limit_is_noted_and_the_rest_is_read_in_little_memory() {
 #[test]
 fn few_bytes_that_become_too_many_are_an_error_and_what_came_before_counts() {
     let directory = directory();
-    let bytes = 20 << 20;
+    let bytes = 10 << 20;
     let bomb = |compress: fn(&[u8]) -> Vec<u8>| [compress(b"{}\n").as_slice(), &compress(&vec![b'\n'; bytes])].concat();
     for (format, archive) in [("gzip", bomb(gzip)), ("zstd", bomb(zstd))] {
         let path = file_of(&directory, "bomb", &archive);
@@ -629,6 +629,7 @@ fn resume_cuts_back_to_the_commit_and_writes_on() {
         let committed = sink.commit().unwrap();
         assert_eq!(committed, fs::metadata(&path).unwrap().len());
         assert_eq!(read_all(&path).unwrap(), lines("kept\nagain\n"), "{name}");
+        drop(sink);
         check_error(
             FileSink::resume(&path, committed + 1, NEW).map(drop),
             &[name, &format!("{} bytes were committed and the file has {committed}", committed + 1), "restore it"],
