@@ -69,7 +69,7 @@ bench_files() {
   echo "files: merely copying the file: $(($(milliseconds) - start)) ms"
   rm "$work/copy"
   for run in $(seq "$ROUNDS"); do
-    rm -rf "$work/store" "$work/unique" "$work/duplicates"
+    rm -rf "$work/store" "$work/unique" "$work/duplicates" "$work/report"
     start=$(milliseconds)
     "$DEDUP_HOST_BIN" --plugin "$DEDUP_PLUGINS_DIR/composite_key.wasm" --input "$work/in" --output "$work/unique" \
       --duplicates "$work/duplicates" --store-path "$work/store" --report "$work/report" >"$work/log" 2>&1 ||

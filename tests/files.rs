@@ -29,7 +29,9 @@ mod files {
     pub(crate) mod oddities;
     pub(crate) mod ordinary;
     pub(crate) mod originals;
+    pub(crate) mod outputs;
     pub(crate) mod plugins;
+    pub(crate) mod private;
     pub(crate) mod settings;
     pub(crate) mod stores;
     pub(crate) mod swaps;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         files::inside::TESTS,
         files::identities::TESTS,
         files::originals::TESTS,
+        files::outputs::TESTS,
+        files::private::TESTS,
         files::examples::TESTS,
         files::hostile_http::TESTS,
     ]

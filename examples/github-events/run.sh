@@ -20,7 +20,7 @@ EVENTS
 deduplicate() { # name of the store, key: prints the ids that stay, then which event repeats which, and what differs
   echo "by $2:"
   "$host" --log-level warn --plugin "$plugins/composite_key.wasm" --plugin-config "$2" \
-    --plugin "$plugins/property_similarity.wasm" --uuid-field /id --store-path "$work/$1" \
+    --plugin "$plugins/property_similarity.wasm" --uuid-field /id --store-path "$work/$1" --overwrite \
     --input "$work/events.ndjson" --output "$work/unique.ndjson" --duplicates "$work/duplicates.ndjson" 2>/dev/null
   echo "  unique ids: $(sed -E 's/^\{"id":"([0-9]+)".*/\1/' "$work/unique.ndjson" | paste -sd ' ' -)"
   sed -E 's/^.*"outcome":"([a-z_]+)".*"similarity":([0-9.]+),"prop.*"changed":\[(.*)\],"same".*"original":\{[^}]*"offset":([0-9]+).*"duplicate":\{[^}]*"offset":([0-9]+).*"uuid":"([0-9]+)","event".*/  line \5 (id \6) repeats line \4: \1, \2 alike\3/

@@ -187,7 +187,10 @@ fn redacted_records_and_answers_hold_no_value() {
     assert_eq!(records.len(), stream.explained.len());
     for duplicate in &stream.explained {
         let record = records[&duplicate.place];
-        assert!(record["key"].as_str().is_some_and(|key| key.len() == 71 && key.starts_with("sha256:")), "{record}");
+        assert!(
+            record["key"].as_str().is_some_and(|key| key.len() == 76 && key.starts_with("hmac-sha256:")),
+            "{record}"
+        );
         for side in ["original", "duplicate"] {
             assert!(record[side].get("event").or(record[side].get("fields")).is_none(), "{record}");
         }

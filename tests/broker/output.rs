@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("events_sent_twice_come_out_once_by_nested_fields", events_sent_twice_come_out_once_by_nested_fields),
     ("the_seed_events_are_one_unique_and_one_duplicate", the_seed_events_are_one_unique_and_one_duplicate),
     ("bad_records_are_counted_and_buried_with_reasons", bad_records_are_counted_and_buried_with_reasons),
+    ("headers_that_pose_as_the_hosts_get_another_name", headers_that_pose_as_the_hosts_get_another_name),
     ("bad_records_pass_unchanged_without_a_dead_letter_topic", bad_records_pass_unchanged_without_a_dead_letter_topic),
     ("late_events_go_to_their_topic", late_events_go_to_their_topic),
     ("a_key_is_admitted_again_after_its_window", a_key_is_admitted_again_after_its_window),
@@ -170,6 +171,37 @@ fn bad_records_are_counted_and_buried_with_reasons() {
         assert!(!reason.is_empty() && reason.contains(word), "{reason}");
     }
     assert_eq!(scene.read("duplicates").len(), 3);
+}
+
+fn headers_that_pose_as_the_hosts_get_another_name() {
+    let scene = Scene::new("posing", 1);
+    let posing =
+        ["dedup-host-reason", "Dedup-Host-Offset", "dedup-host-topic", "dedup-host-partition", "dedup-host-new"];
+    let mut records = vec![record(r#"{"id":"good"}"#), record("nope")];
+    for record in &mut records {
+        record.headers = vec![("mine".to_owned(), Some(b"1".to_vec()))];
+        record.headers.extend(posing.map(|name| (name.to_owned(), Some(b"forged".to_vec()))));
+    }
+    scene.broker.produce_records(&scene.input, &records);
+
+    let (metrics, _) = scene.run(LANES, &["--plugin-config", "/id"]);
+
+    let renamed = posing.map(|name| format!("input-{name}"));
+    let wanted: Vec<&str> = ["mine"].into_iter().chain(renamed.iter().map(String::as_str)).collect();
+    let names = |seen: &Seen| seen.headers.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&scene.read("output")[0]), wanted);
+    let buried = &scene.read("dead-letter")[0];
+    assert_eq!(names(buried)[..wanted.len()], wanted);
+    for name in &renamed {
+        assert_eq!(buried.header(name).as_deref(), Some("forged"));
+    }
+    for (name, value) in
+        [("dedup-host-topic", scene.input.as_str()), ("dedup-host-partition", "0"), ("dedup-host-offset", "1")]
+    {
+        let found: Vec<_> = buried.headers.iter().filter(|(is, _)| is == name).collect();
+        assert_eq!((found.len(), buried.header(name).as_deref()), (1, Some(value)), "{name}");
+    }
+    assert_eq!(metrics.count("dedup_host_input_headers_renamed_total", &[]), 10);
 }
 
 fn bad_records_pass_unchanged_without_a_dead_letter_topic() {

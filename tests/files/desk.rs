@@ -78,7 +78,12 @@ impl Desk {
 
     /// `--plugin composite_key.wasm --store-path store` and these words.
     pub(crate) fn dedup(&self, words: &str) -> Command {
-        let mut command = self.command("--store-path store --plugin");
+        self.dedup_in("store", words)
+    }
+
+    /// The same with another store.
+    pub(crate) fn dedup_in(&self, store: &str, words: &str) -> Command {
+        let mut command = self.command(&format!("--store-path {store} --plugin"));
         command.arg(program::plugin("composite_key")).args(words.split_whitespace());
         command
     }
@@ -88,15 +93,22 @@ impl Desk {
         end(self.dedup(words))
     }
 
-    /// Runs with the whole `in` as input and `out` as output, and returns what the report says.
+    /// Runs with the whole `in` as input and `out` as output, in the place of those of a run before, and returns what the
+    /// report says.
     pub(crate) fn counts(&self, words: &str) -> Counts {
-        let _ok = self.run(&format!("--input in --output out --report report {words}")).ok();
+        let again = if words.contains("--resume") { "" } else { "--overwrite" };
+        let _ok = self.run(&format!("--input in --output out --report report {again} {words}")).ok();
         self.report()
     }
 
     /// The file `report`.
+    pub(crate) fn whole_report(&self) -> Value {
+        program::report(&self.path("report"))
+    }
+
+    /// The counts in it.
     pub(crate) fn report(&self) -> Counts {
-        let report = program::report(&self.path("report"));
+        let report = self.whole_report();
         let count = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name} in {report}"));
         Counts {
             consumed: count("consumed"),

@@ -71,7 +71,7 @@ impl Drop for Disk {
 fn an_input_that_is_not_there() {
     let desk = Desk::new();
     desk.write("out", "kept");
-    desk.run("--input nowhere --output out").refused(4, &["nowhere", "No such file", "check the path"]);
+    desk.run("--input nowhere --output out --overwrite").refused(4, &["nowhere", "No such file", "check the path"]);
     assert_eq!(desk.text("out"), "kept");
 }
 

@@ -33,7 +33,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const SOON: Duration = Duration::from_secs(60);
 pub(super) const FILES: &str = "(files)";
-pub(super) const RUN: &str = "--input in --output out --duplicates duplicates --report report";
+pub(super) const RUN: &str = "--input in --output out --duplicates duplicates --report report --overwrite";
 
 /// A run with `composite_key` and this scorer.
 pub(super) fn scored_by(desk: &Desk, scorer: PathBuf, words: &str) -> Command {

@@ -244,7 +244,7 @@ fn times_in_keys_are_instants_where_declared() {
         spellings.iter().chain(&others).map(|at| format!("{{\"timestamp\":{at},\"id\":\"a\"}}\n")).collect();
     desk.write("in", lines);
     let run = |config: &str| {
-        let mut command = desk.dedup("--input in --output out --report report");
+        let mut command = desk.dedup("--input in --output out --report report --overwrite");
         command.args(["--plugin-config", config]);
         let _ = std::fs::remove_dir_all(desk.path("store"));
         let _ok = end(command).ok();

@@ -1,6 +1,7 @@
 //! Inputs as other programs leave them: padded, compressed twice, in other encodings, with byte order marks, with line
 //! ends of two kinds. What can be read is read, what cannot is refused before anything is written.
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use dedup_host_tests::Test;
@@ -21,6 +22,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("half_a_surrogate_pair_with_values_redacted", half_a_surrogate_pair_with_values_redacted),
     ("records_are_one_line_to_every_reader", records_are_one_line_to_every_reader),
     ("blank_lines_count_alike_whatever_ends_them", blank_lines_count_alike_whatever_ends_them),
+    ("a_flood_of_blank_lines_is_counted_and_written_nowhere", a_flood_of_blank_lines),
+    ("few_bytes_do_not_become_gigabytes", few_bytes_do_not_become_gigabytes),
+    ("a_line_that_is_too_long_is_noted_by_its_place", a_line_that_is_too_long_is_noted_by_its_place),
 ];
 
 const EVENT: &str = "{\"a\":1}";
@@ -56,7 +60,8 @@ fn other_formats_are_refused() {
             desk.write(input, &bytes);
             desk.write("out", "of an earlier run\n");
             let words = format!(
-                "--plugin-config /a --input {input} --output out --duplicates duplicates --dead-letter dead --report report"
+                "--plugin-config /a --input {input} --output out --duplicates duplicates --dead-letter dead --report report \
+                 --overwrite"
             );
             desk.run(&words).refused(4, &[input, looks, way_out]);
             assert_eq!(desk.text("out"), "of an earlier run\n", "{input}");
@@ -235,7 +240,7 @@ fn half_a_surrogate_pair_with_values_redacted() {
     let text = desk.text("duplicates");
     for line in text.lines() {
         let record = readable(line);
-        assert!(record["key"].as_str().unwrap().starts_with("sha256:"), "{record}");
+        assert!(record["key"].as_str().unwrap().starts_with("hmac-sha256:"), "{record}");
         assert!(record["duplicate"]["event"].is_null(), "{record}");
     }
     assert_eq!(text.lines().count(), 3);
@@ -268,7 +273,7 @@ fn records_are_one_line_to_every_reader() {
 
 fn blank_lines_count_alike_whatever_ends_them() {
     let text = "\n{\"a\":1}\n\n  \n\t\n{\"a\":1}\nnope\n{\"b\":1}\n{\"a\":2}";
-    let expected = Counts { consumed: 9, dead_letter: 5, keyless: 1, ..counts(2, 1) };
+    let expected = Counts { consumed: 5, dead_letter: 1, keyless: 1, ..counts(2, 1) };
     for ending in ["\n", "\r\n"] {
         for last in ["", ending] {
             let desk = Desk::new();
@@ -276,12 +281,81 @@ fn blank_lines_count_alike_whatever_ends_them() {
             desk.write("in", &input);
             assert_eq!(desk.counts("--plugin-config /a --dead-letter dead --duplicates duplicates"), expected);
             let reasons: Vec<_> = desk.json_lines("dead").iter().map(|letter| letter["reason"].clone()).collect();
-            let mut wanted = vec![serde_json::Value::from("not JSON: the event is empty"); 4];
-            wanted.push("not JSON at byte 0: expected true, false or null".into());
-            assert_eq!(reasons, wanted);
+            assert_eq!(reasons, ["not JSON at byte 0: expected true, false or null"]);
+            assert_eq!(desk.whole_report()["blank_lines"], 4);
             let kept = ["{\"a\":1}", "{\"b\":1}", "{\"a\":2}"].map(|line| line.to_owned() + ending).concat();
             let kept = if last.is_empty() { kept.trim_end().to_owned() + "\n" } else { kept };
             assert_eq!(desk.text("out"), kept);
         }
+    }
+}
+
+fn a_flood_of_blank_lines() {
+    let desk = Desk::new();
+    desk.write("in.gz", gzip(&[b"{\"a\":1}\n".as_slice(), &vec![b'\n'; 30 << 20], b" \r\n\t{\"a\":2}\n \n"].concat()));
+    let words =
+        "--plugin-config /a --input in.gz --output out --dead-letter dead --report report --input-expansion-max off";
+    let ended = desk.run(words).ok();
+    assert!(ended.stderr.contains("no events: 31457282"), "{}", ended.stderr);
+    assert_eq!((desk.report(), desk.size("dead")), (counts(2, 0), 0));
+    assert_eq!(desk.whole_report()["blank_lines"], (30 << 20) + 2);
+    assert_eq!(desk.text("out"), "{\"a\":1}\n\t{\"a\":2}\n");
+}
+
+fn few_bytes_do_not_become_gigabytes() {
+    let bytes = b"nope\n".repeat((20 << 20) / 5);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&bytes).unwrap();
+    for (name, bomb) in
+        [("in.gz", packed.finish().unwrap()), ("in.zst", zstd::encode_all(bytes.as_slice(), 1).unwrap())]
+    {
+        let desk = Desk::new();
+        desk.write(name, &bomb);
+        let words = format!("--plugin-config /a --input {name} --output out --report report");
+        desk.run(&words).refused(4, &[name, "more than 200 for each", "--input-expansion-max", "--resume"]);
+        // It is the compressed bytes that bound what comes of them, and all of it is decided.
+        let most = bomb.len() as u64 * 200 + (8 << 20) + (512 << 10);
+        assert!((1..=most).contains(&desk.size("out")), "{} of {} bytes", desk.size("out"), bomb.len());
+        let mut piped = desk.dedup_in("other", "--plugin-config /a --input - --output piped --input-expansion-max 9");
+        piped.stdin(std::fs::File::open(desk.path(name)).unwrap());
+        end(piped).refused(4, &["more than 9 for each"]);
+        let _ok = desk.run(&format!("{words} --resume --input-expansion-max off")).ok();
+        assert!(desk.read("out") == bytes, "all of it, once");
+    }
+    // What is small is read.
+    let desk = Desk::new();
+    desk.write("in", gzip(&b"{\"a\":1}\n".repeat(1_000_000)));
+    assert_eq!(desk.counts("--plugin-config /a"), counts(1, 999_999));
+}
+
+fn a_line_that_is_too_long_is_noted_by_its_place() {
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20));
+    let text = format!("{{\"a\":1}}\n\n{long}\n{{\"a\":2}}\n{long}");
+    for name in ["in", "in.gz"] {
+        let desk = Desk::new();
+        desk.write(name, if name == "in" { text.clone().into_bytes() } else { gzip(text.as_bytes()) });
+        let words = format!(
+            "--plugin-config /a --input {name} --output out --report report --input-line-bytes-max 1MiB \
+             --input-expansion-max off"
+        );
+        end(desk.dedup_in("stopped", &words))
+            .refused(4, &["line 3", "byte 9", "1048576", "--input-line-bytes-max", "--dead-letter FILE"]);
+        assert_eq!(desk.text("out"), "{\"a\":1}\n", "what came before it");
+        let _ok = desk.run(&format!("{words} --dead-letter dead --overwrite")).ok();
+        assert_eq!(desk.report(), Counts { consumed: 4, dead_letter: 2, ..counts(2, 0) });
+        assert_eq!(desk.text("out"), "{\"a\":1}\n{\"a\":2}\n");
+        let letters = desk.json_lines("dead");
+        let reason = format!("line 3, which starts at byte 9, has {} bytes", long.len());
+        assert!(letters[0]["reason"].as_str().unwrap().contains(&reason), "{}", letters[0]);
+        for letter in &letters {
+            assert!(letter.get("payload").is_none() && letter.to_string().len() < 400, "{letter}");
+        }
+        let whole = end(desk.dedup_in("whole-store", &format!("--plugin-config /a --input {name} --output whole")));
+        assert_eq!((whole.code, desk.size("whole")), (Some(0), text.len() as u64 - long.len() as u64 - 1));
+    }
+    let desk = Desk::new();
+    desk.write("in", "{}\n");
+    for wrong in ["0", "x"] {
+        desk.run(&format!("--input in --input-line-bytes-max {wrong}")).refused(2, &["--input-line-bytes-max"]);
     }
 }

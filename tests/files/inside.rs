@@ -184,7 +184,7 @@ fn another_json_in_needs_another_store() {
     desk.run(&format!("{run} --json-in /data")).refused(5, &["--json-in", "/x"]);
     // In any order they are the same.
     assert_eq!(desk.counts("--json-in /x --json-in /data --plugin-config /data/id"), counts(0, 1));
-    let mut command = desk.dedup(&format!("{run} --report report"));
+    let mut command = desk.dedup(&format!("{run} --report report --overwrite"));
     command.env("JSON_IN", "/data, /x");
     let _ok = end(command).ok();
     assert_eq!(desk.report(), counts(0, 1));

@@ -146,7 +146,7 @@ fn check(events: &[Event], rules: Rules, cuts: &[usize], seed: u64) {
     let expected = model(events, rules);
     let window = rules.window.map_or_else(|| "none".to_owned(), |window| format!("{window}ms"));
     let words = format!(
-        "--store-path store --input in --output out --duplicates duplicates --late late --report report --event-time /t \
+        "--store-path store --input in --output out --duplicates duplicates --late late --report report --overwrite --event-time /t \
          --window {window} --allowed-lateness {}ms --max-out-of-orderness {}ms --max-time-jump {}ms --plugin-config",
         rules.lateness, rules.out_of_orderness, rules.jump
     );

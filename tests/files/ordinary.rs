@@ -20,7 +20,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("an_empty_input_is_a_run_of_nothing", an_empty_input_is_a_run_of_nothing),
     ("an_empty_input_gives_valid_archives", an_empty_input_gives_valid_archives),
     ("without_output_it_only_counts", without_output_it_only_counts),
-    ("an_output_that_was_there_is_replaced", an_output_that_was_there_is_replaced),
     ("the_same_events_give_the_same_files", the_same_events_give_the_same_files),
     ("an_event_that_shares_one_of_several_keys_is_a_duplicate", shares_one_of_several_keys),
 ];
@@ -169,14 +168,6 @@ fn without_output_it_only_counts() {
     assert_eq!(desk.report(), truth);
     assert!(ended.stderr.contains("no --output"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
-}
-
-fn an_output_that_was_there_is_replaced() {
-    let desk = Desk::new();
-    desk.write("in", "{\"a\":1}\n");
-    desk.write("out", "an older and longer file\n".repeat(10));
-    assert_eq!(desk.counts("--plugin-config /a"), counts(1, 0));
-    assert_eq!(desk.text("out"), "{\"a\":1}\n");
 }
 
 fn the_same_events_give_the_same_files() {

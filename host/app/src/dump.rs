@@ -5,9 +5,8 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -56,7 +55,8 @@ impl Dumps {
     /// Writes one file, unless it is there: what fails again after a restart is known.
     fn write(&self, dump: &Dump) {
         let path = self.dir.join(dump.file_name());
-        if path.exists() || !self.claim() {
+        // A link of that name is somebody else's, whatever it leads to.
+        if path.symlink_metadata().is_ok() || !self.claim() {
             return;
         }
         let (plugin, topic, partition, offset) = (&dump.plugin.name, &dump.topic, dump.partition, dump.offset);
@@ -78,16 +78,9 @@ fn write_new(path: &Path, dump: &Dump) -> std::io::Result<()> {
     if let Some(dir) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     }
-    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut text = serde_json::to_vec_pretty(dump)?;
     text.push(b'\n');
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    let written = file.write_all(&text).and_then(|()| std::fs::rename(&unfinished, path));
-    if written.is_err() {
-        // The first error is the one to tell.
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    written
+    state::private::replace(path, &text)
 }
 
 /// Writes down what one plugin fails on in one role and one partition.

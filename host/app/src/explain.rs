@@ -226,10 +226,11 @@ impl Explainer {
         };
         let reads_payload = input == Some(&Input::Payload);
         let opaque = plugins.extractor.input() == &Input::Payload;
-        let redact = rules.explain.redact;
+        let redaction = rules.redaction.clone();
+        let redact = redaction.is_some();
         let name = scorer.map(|scorer| format!("{} {}", scorer.name(), scorer.version()));
         Ok(Self {
-            letters: Letters::new(&plugins.extractor, scorer, roots.clone(), redact, opaque),
+            letters: Letters::new(&plugins.extractor, scorer, roots.clone(), redaction, opaque),
             scorer: scorer.map(plugin::Plugin::scorer).transpose()?,
             dumper: scorer.and_then(|scorer| Dumper::new(rules.dumps.as_ref(), scorer, Role::SimilarityScorer, source)),
             rests: 0,

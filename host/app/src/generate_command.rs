@@ -1,10 +1,10 @@
 //! `dedup-host generate`: where synthetic events go. What they are is the generator's.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use connectors::files::{Existing, FileError, OutputOptions, check_output, open_output};
 use connectors::kafka::{Delivery, KafkaFailure, KafkaProducer, check_topics};
 use connectors::{Lane, Origin, Outgoing};
 
@@ -22,6 +22,9 @@ pub enum GenerateFailure {
     /// The request cannot be met, or a standard stream not written.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// A file cannot be opened, or holds something that is not to be replaced.
+    #[error(transparent)]
+    Open(#[from] FileError),
     /// A file cannot be written.
     #[error("cannot write {path}: {cause}")]
     File {
@@ -41,7 +44,7 @@ impl GenerateFailure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Generate(GenerateError::Spec(_)) => ExitCode::Usage,
-            Self::Generate(GenerateError::Write(_)) | Self::File { .. } => ExitCode::Output,
+            Self::Generate(GenerateError::Write(_)) | Self::Open(_) | Self::File { .. } => ExitCode::Output,
             Self::Kafka(KafkaFailure::Write { .. }) => ExitCode::Output,
             Self::Kafka(_) => ExitCode::Input,
         }
@@ -58,8 +61,12 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub fn run(config: &GenerateConfig, stop: &Stop) -> Result<(), GenerateFailure> {
     let started = Instant::now();
     let mut generator = Generator::new(config.spec.clone()).map_err(GenerateError::from)?;
+    if let Some(truth) = &config.truth {
+        check_output(truth, config.existing)?;
+    }
     let mut target = Target::open(config)?;
-    let mut truth_file = config.truth.as_deref().map(Output::create).transpose()?;
+    let create = |path: &Path| Output::create(path, config.existing);
+    let mut truth_file = config.truth.as_deref().map(create).transpose()?;
     let (mut truth, mut payload, mut line) = (Truth::default(), Vec::new(), Vec::new());
     while !stop.is_requested() {
         payload.clear();
@@ -96,7 +103,7 @@ impl Target {
     fn open(config: &GenerateConfig) -> Result<Self, GenerateFailure> {
         match &config.target {
             GenerateTarget::Stream(Stream::Standard) => Ok(Self::Lines(Output::standard())),
-            GenerateTarget::Stream(Stream::File(path)) => Ok(Self::Lines(Output::create(path)?)),
+            GenerateTarget::Stream(Stream::File(path)) => Ok(Self::Lines(Output::create(path, config.existing)?)),
             GenerateTarget::Topic { topic, connection, producer } => {
                 let mut settings = client_settings(connection, producer);
                 settings.topic.clone_from(topic);
@@ -149,9 +156,8 @@ impl Output {
         Self { path: PathBuf::from("standard output"), writer: BufWriter::with_capacity(BUFFER_BYTES, writer) }
     }
 
-    fn create(path: &Path) -> Result<Self, GenerateFailure> {
-        let file =
-            File::create(path).map_err(|cause| GenerateFailure::File { path: path.display().to_string(), cause })?;
+    fn create(path: &Path, existing: Existing) -> Result<Self, GenerateFailure> {
+        let file = open_output(path, OutputOptions { existing, mode: None })?;
         let writer: Box<dyn Write> = Box::new(file);
         Ok(Self { path: path.to_owned(), writer: BufWriter::with_capacity(BUFFER_BYTES, writer) })
     }

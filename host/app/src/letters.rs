@@ -12,6 +12,7 @@ use plugin::Plugin;
 use sha2::{Digest, Sha256};
 
 use crate::insights::{Likeness, Rows};
+use crate::redaction::Redaction;
 
 /// What is left out of a record so that a topic takes it, each step with all that the steps before it leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +56,8 @@ pub(crate) struct Letters {
     plugins: String,
     /// What the scorer reads; empty where there is none or it reads the payload.
     roots: Vec<String>,
-    /// Whether values are hidden.
-    redact: bool,
+    /// Values are hidden where this is there, and keys shown as what it makes of them.
+    redaction: Option<Redaction>,
     /// Payloads need not be JSON.
     opaque: bool,
 }
@@ -96,22 +97,26 @@ impl Letters {
         extractor: &Plugin,
         scorer: Option<&Plugin>,
         roots: Vec<String>,
-        redact: bool,
+        redaction: Option<Redaction>,
         opaque: bool,
     ) -> Self {
         let mut plugins = Vec::from(*b"\"extractor\":");
         push_plugin(&mut plugins, Some(extractor));
         plugins.extend_from_slice(b",\"scorer\":");
         push_plugin(&mut plugins, scorer);
-        Self { plugins: String::from_utf8_lossy(&plugins).into_owned(), roots, redact, opaque }
+        Self { plugins: String::from_utf8_lossy(&plugins).into_owned(), roots, redaction, opaque }
     }
 
-    /// A key as it is shown: as text, or only its digest where values are hidden.
+    /// A key as it is shown: as text, or only a digest of it where values are hidden.
     pub(crate) fn key<'a>(&self, key: &'a [u8]) -> Cow<'a, str> {
-        if !self.redact {
-            return String::from_utf8_lossy(key);
+        match &self.redaction {
+            None => String::from_utf8_lossy(key),
+            Some(redaction) => Cow::Owned(redaction.of(key)),
         }
-        Cow::Owned(digest(key))
+    }
+
+    fn redacts(&self) -> bool {
+        self.redaction.is_some()
     }
 
     /// Appends the record of a duplicate: one JSON object, and one line to every reader of lines.
@@ -179,7 +184,7 @@ impl Letters {
             (false, true) => b"\"removed\"",
             (false, false) => b"\"changed\"",
         });
-        if !self.redact && cut < Cut::Values {
+        if !self.redacts() && cut < Cut::Values {
             out.extend_from_slice(b",\"original\":");
             push_value(out, original, pairs.originals.get(row).unwrap_or_default());
             out.extend_from_slice(b",\"duplicate\":");
@@ -193,7 +198,7 @@ impl Letters {
         // Where events have no time the state counts by its clock, which is nothing to tell of an event.
         let time = letter.time.and(letter.original_time);
         push_coordinates(out, "original", letter.source, letter.original_offset, time, uuid.as_deref());
-        if let Some(kept) = letter.original.filter(|_| !self.redact && cut < Cut::Original) {
+        if let Some(kept) = letter.original.filter(|_| !self.redacts() && cut < Cut::Original) {
             let whole = match kept.form() {
                 Form::Payload => true,
                 Form::Values => self.roots.iter().any(String::is_empty),
@@ -211,7 +216,7 @@ impl Letters {
     fn push_duplicate(&self, letter: &Letter<'_>, cut: Cut, out: &mut Vec<u8>) {
         let uuid = letter.uuid.map(|uuid| shown(uuid, cut));
         push_coordinates(out, "duplicate", letter.source, letter.record.offset(), letter.time, uuid.as_deref());
-        if !self.redact && cut < Cut::Events {
+        if !self.redacts() && cut < Cut::Events {
             out.extend_from_slice(b",\"event\":");
             let payload = letter.record.payload().unwrap_or_default();
             if self.opaque {

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod past;
 pub mod plugin_command;
 pub mod plugins;
+pub mod redaction;
 pub mod reload;
 pub mod run;
 pub mod settings;

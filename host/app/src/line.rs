@@ -27,6 +27,7 @@ use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wan
 use crate::insights::Findings;
 use crate::past::Past;
 use crate::plugins::Plugins;
+use crate::redaction::Redaction;
 use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use crate::tally::Tally;
 use crate::times::Warnings;
@@ -61,6 +62,8 @@ pub struct Rules {
     pub dumps: Option<Arc<Dumps>>,
     /// How duplicates are explained.
     pub explain: ExplanationConfig,
+    /// What keys are shown as where values of events are hidden; `None`: they are not hidden.
+    pub redaction: Option<Redaction>,
 }
 
 impl Rules {
@@ -399,7 +402,7 @@ impl Line {
             let (offset, status) = (record.offset(), KeyStatus::Invalid);
             scratch.candidates.push(Candidate { offset, time, status, sendable: true });
             let decoded = match record.payload() {
-                None => Err("the payload is null (a tombstone)".to_owned()),
+                None => Err(record.unread().unwrap_or("the payload is null (a tombstone)").to_owned()),
                 Some(payload) => match self.projection.project(payload, &mut scratch.fields) {
                     Ok(()) => {
                         scratch.wanted.push(self.projection.spans().iter().cloned(), self.projection.spans_text());

@@ -109,6 +109,8 @@ pub mod names {
     pub const UNREADABLE: &str = "dedup_host_unreadable";
     /// Offsets that `--on-unreadable skip` passed over.
     pub const UNREADABLE_SKIPPED: &str = "dedup_host_unreadable_skipped_offsets_total";
+    /// Headers of the input that looked like the host's own and got another name.
+    pub const HEADERS_RENAMED: &str = "dedup_host_input_headers_renamed_total";
     /// Times that another producer took a worker's transactional id.
     pub const FENCED: &str = "dedup_host_fenced_total";
     /// HTTP requests.
@@ -323,6 +325,8 @@ pub struct Metrics {
     input_partitions: IntGaugeVec,
     log_gap_offsets: IntCounterVec,
     unsendable: IntCounterVec,
+    /// Headers of the input that looked like the host's own and got another name.
+    pub headers_renamed: IntCounter,
     /// Times that another producer took a worker's transactional id.
     pub fenced: IntCounter,
     /// The number of the plugins in force.
@@ -531,6 +535,10 @@ impl Metrics {
                 names::UNSENDABLE,
                 "records that their lane did not take: they left as dead letters without payload, or were dropped",
                 &["reason"],
+            )?,
+            headers_renamed: new.counter(
+                names::HEADERS_RENAMED,
+                "headers of the input that looked like the host's own (dedup-host-...) and got another name",
             )?,
             fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,

@@ -453,6 +453,7 @@ fn line(plugins: &Plugins, forward_below: Option<f64>, dir: &Path) -> Line {
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: true, forward_below, redact: false },
+        redaction: None,
     };
     let source = TopicPartition { topic: "simulated".to_owned(), partition: 0 };
     Line::new(source, Arc::new(rules), plugins, store).expect("a line")

@@ -53,6 +53,7 @@ fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: false, forward_below: None, redact: false },
+        redaction: None,
     };
     let identity = StoreIdentity {
         topic: "t".to_owned(),

@@ -83,6 +83,7 @@ fn line(plugins: &Plugins, store: PartitionStore) -> Line {
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: false, forward_below: None, redact: false },
+        redaction: None,
     };
     let source = TopicPartition { topic: "set back".to_owned(), partition: 0 };
     Line::new(source, Arc::new(rules), plugins, store).expect("a line")

@@ -103,6 +103,7 @@ fn rules(on_unsendable: OnUnsendable) -> Rules {
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
+        redaction: None,
     }
 }
 

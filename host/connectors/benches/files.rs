@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use connectors::files::{BatchLimits, FilePosition, FileSink, FileSource};
+use connectors::files::{BatchLimits, Existing, FilePosition, FileSink, FileSource, OutputOptions, SourceLimits};
 use engine::record::RecordBatch;
 
 const FILE_BYTES: usize = 512 << 20;
@@ -59,7 +59,8 @@ fn copy_to_nowhere(path: &Path) -> io::Result<u64> {
 }
 
 fn read_records(path: &Path) -> io::Result<u64> {
-    let mut source = FileSource::open(path, FilePosition::default()).map_err(io::Error::other)?;
+    let mut source =
+        FileSource::open(path, FilePosition::default(), SourceLimits::default()).map_err(io::Error::other)?;
     let mut batch = RecordBatch::new();
     let limits = BatchLimits { records_max: 10_000, bytes_max: 1 << 20 };
     loop {
@@ -85,7 +86,8 @@ fn write_pieces(path: &Path, bytes: u64) -> io::Result<u64> {
 }
 
 fn write_lines(path: &Path, line: &[u8], bytes: u64) -> io::Result<u64> {
-    let mut sink = FileSink::create(path).map_err(io::Error::other)?;
+    let mut sink =
+        FileSink::create(path, OutputOptions { existing: Existing::Replaced, mode: None }).map_err(io::Error::other)?;
     let record = line.strip_suffix(b"\n").unwrap_or(line);
     for _ in 0..bytes / line.len() as u64 {
         sink.write_line(record).map_err(io::Error::other)?;

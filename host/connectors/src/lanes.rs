@@ -65,17 +65,18 @@ impl Sink for FileLanes {
 }
 
 /// `{"reason": …, …, "payload": "…"}`, one line to every reader of lines; a payload that is not UTF-8 is given as
-/// `payload_hex`.
+/// `payload_hex`, and of one that was not read there is neither.
 fn dead_letter(record: &Outgoing<'_>) -> Vec<u8> {
     let mut object = Map::new();
     for (name, value) in record.extra_headers {
         object.insert(name.trim_start_matches("dedup-host-").to_owned(), Value::from(*value));
     }
-    let payload = record.payload.unwrap_or_default();
-    match std::str::from_utf8(payload) {
-        Ok(text) => object.insert("payload".to_owned(), Value::from(text)),
-        Err(_) => object.insert("payload_hex".to_owned(), Value::from(hex(payload))),
-    };
+    match record.payload.map(|payload| std::str::from_utf8(payload).map_err(|_| hex(payload))) {
+        Some(Ok(text)) => drop(object.insert("payload".to_owned(), Value::from(text))),
+        Some(Err(hex)) => drop(object.insert("payload_hex".to_owned(), Value::from(hex))),
+        // It was not read.
+        None => {}
+    }
     let mut line = Value::Object(object).to_string().into_bytes();
     one_line(&mut line, 0);
     line

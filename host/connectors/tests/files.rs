@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-use connectors::files::{BatchLimits, FileError, FilePosition, FileSink, FileSource, RECORD_BYTES_MAX};
+use connectors::files::{
+    BatchLimits, FileError, FilePosition, FileSink, FileSource, LINE_BYTES_MAX, OutputOptions, SourceLimits,
+};
 use engine::record::RecordBatch;
 
 const LIMITS: BatchLimits = BatchLimits { records_max: 1_000, bytes_max: 1 << 20 };
@@ -13,13 +15,13 @@ fn lines_of_ten_and_two_hundred_mebibytes_come_back_exactly() {
     let directory = tempfile::tempdir().unwrap();
     for name in ["long.ndjson", "long.ndjson.zst"] {
         let path = directory.path().join(name);
-        let lines = [vec![b'a'; 10 << 20], b"short".to_vec(), vec![b'b'; 200 << 20], Vec::new(), vec![b'c'; 300 << 10]];
-        let mut sink = FileSink::create(&path).unwrap();
+        let lines = [vec![b'a'; 10 << 20], b"short".to_vec(), vec![b'b'; 200 << 20], vec![b'c'; 300 << 10]];
+        let mut sink = FileSink::create(&path, OutputOptions::default()).unwrap();
         for line in &lines {
             sink.write_line(line).unwrap();
         }
         sink.commit().unwrap();
-        let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+        let mut source = FileSource::open(&path, FilePosition::default(), SourceLimits::default()).unwrap();
         let (mut batch, mut taken) = (RecordBatch::new(), 0);
         while source.read_batch(0, &mut batch, LIMITS).unwrap() > 0 {
             for record in batch.iter() {
@@ -41,11 +43,11 @@ fn a_file_that_never_ends_its_line_stops_at_the_limit() {
     file.write_all(b"first\n").unwrap();
     file.write_all(&[b'x'; 64 << 10]).unwrap();
     file.flush().unwrap();
-    file.get_mut().set_len(RECORD_BYTES_MAX as u64 + 100).unwrap();
+    file.get_mut().set_len(LINE_BYTES_MAX as u64 + 100).unwrap();
     file.flush().unwrap();
-    let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+    let mut source = FileSource::open(&path, FilePosition::default(), SourceLimits::default()).unwrap();
     let mut batch = RecordBatch::new();
     let error = source.read_batch(0, &mut batch, LIMITS).unwrap_err();
-    assert!(matches!(error, FileError::RecordTooLong { line: 2, start: 6, .. }), "{error}");
-    assert_eq!((batch.len(), source.position()), (1, FilePosition { bytes: 6, records: 1 }));
+    assert!(matches!(error, FileError::LineTooLong { line: 2, start: 6, .. }), "{error}");
+    assert_eq!((batch.len(), source.position()), (1, FilePosition { bytes: 6, records: 1, blank_lines: 0 }));
 }

@@ -17,6 +17,13 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
+/// Names of headers that the host gives to records that leave it start with this, in small letters.
+pub const OWN_HEADERS: &str = "dedup-host-";
+
+/// What is put before the name of a header that came with a record and looks like one of the host's own, whatever the case
+/// of its letters: nobody who can write to the input can pass off words as the host's.
+pub const FOREIGN_HEADERS: &str = "input-";
+
 /// Position of a record in its partition, from 0; offsets grow, and gaps are legal.
 pub type Offset = i64;
 
@@ -42,6 +49,8 @@ struct Slot {
     timestamp: Option<Millis>,
     key: Option<Range<usize>>,
     payload: Option<Range<usize>>,
+    /// Why there is no payload although the record has one.
+    unread: Option<Range<usize>>,
     headers: Range<usize>,
     /// Of key, payload and headers.
     bytes: usize,
@@ -59,6 +68,7 @@ pub struct RecordBatch {
     arena: Vec<u8>,
     slots: Vec<Slot>,
     headers: Vec<HeaderSlot>,
+    headers_renamed: u64,
 }
 
 /// What no record of a batch goes beyond.
@@ -93,6 +103,7 @@ impl RecordBatch {
         self.arena.clear();
         self.slots.clear();
         self.headers.clear();
+        self.headers_renamed = 0;
     }
 
     /// Appends a record; its headers follow by [`RecordBatch::push_header`].
@@ -101,15 +112,32 @@ impl RecordBatch {
         let payload = record.payload.map(|bytes| self.store(bytes));
         let headers = self.headers.len()..self.headers.len();
         let bytes = [&key, &payload].into_iter().flatten().map(Range::len).sum();
-        self.slots.push(Slot { offset: record.offset, timestamp: record.timestamp, key, payload, headers, bytes });
+        let (offset, timestamp, unread) = (record.offset, record.timestamp, None);
+        self.slots.push(Slot { offset, timestamp, key, payload, unread, headers, bytes });
     }
 
-    /// Appends a header to the record pushed last; without a record it does nothing.
+    /// Appends a record that is there and was not read, and why.
+    pub fn push_unread(&mut self, offset: Offset, why: &str) {
+        self.push(NewRecord { offset, ..NewRecord::default() });
+        let why = self.store(why.as_bytes());
+        if let Some(slot) = self.slots.last_mut() {
+            slot.unread = Some(why);
+        }
+    }
+
+    /// Appends a header to the record pushed last; without a record it does nothing. One that looks like one of the host's
+    /// own gets another name, see [`FOREIGN_HEADERS`].
     pub fn push_header(&mut self, name: &str, value: Option<&[u8]>) {
         if self.slots.is_empty() {
             return;
         }
-        let name = self.store(name.as_bytes());
+        let start = self.arena.len();
+        if name.get(..OWN_HEADERS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_HEADERS)) {
+            self.headers_renamed += 1;
+            self.store(FOREIGN_HEADERS.as_bytes());
+        }
+        self.store(name.as_bytes());
+        let name = start..self.arena.len();
         let value = value.map(|bytes| self.store(bytes));
         let bytes = name.len() + value.as_ref().map_or(0, Range::len);
         self.headers.push(HeaderSlot { name, value });
@@ -142,6 +170,12 @@ impl RecordBatch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.arena.len()
+    }
+
+    /// How many headers got another name.
+    #[must_use]
+    pub fn headers_renamed(&self) -> u64 {
+        self.headers_renamed
     }
 
     /// Bytes of memory that it takes, used or not.
@@ -228,6 +262,13 @@ impl<'a> Record<'a> {
         self.slot.bytes
     }
 
+    /// Why the record was not read, where it was not.
+    #[must_use]
+    pub fn unread(&self) -> Option<&'a str> {
+        let why = self.slot.unread.as_ref().map(|range| self.batch.bytes_at(range))?;
+        std::str::from_utf8(why).ok()
+    }
+
     /// The headers in order, as name and value.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let batch = self.batch;
@@ -270,6 +311,40 @@ mod tests {
         assert_eq!(batch.outline(), Outline { bytes: 8, headers: 2, times: Some((-3, 5)), keyless: false });
         batch.push(NewRecord { offset: 10, ..NewRecord::default() });
         assert!(batch.outline().keyless);
+    }
+
+    #[test]
+    fn no_header_that_came_in_looks_like_one_of_ours() {
+        let mut batch = RecordBatch::new();
+        batch.push(NewRecord::default());
+        let foreign = ["dedup-host-reason", "Dedup-Host-Stage", "DEDUP-HOST-", "dedup-host-reason"];
+        let kept = [
+            "dedup-host",
+            "dedup_host-reason",
+            "x-dedup-host-reason",
+            "input-dedup-host-reason",
+            "d",
+            "",
+            "d\u{e9}dup-host-x",
+        ];
+        foreign.iter().chain(&kept).for_each(|name| batch.push_header(name, Some(b"v")));
+        let names: Vec<&str> = batch.get(0).unwrap().headers().map(|(name, _)| name).collect();
+        let renamed = foreign.map(|name| format!("input-{name}"));
+        assert_eq!(names, renamed.iter().map(String::as_str).chain(kept).collect::<Vec<_>>());
+        assert!(batch.get(0).unwrap().headers().all(|(_, value)| value == Some(b"v")));
+        assert_eq!(batch.headers_renamed(), foreign.len() as u64);
+        batch.clear();
+        assert_eq!(batch.headers_renamed(), 0);
+    }
+
+    #[test]
+    fn a_record_that_was_not_read_says_why_and_is_no_tombstone_by_word() {
+        let mut batch = RecordBatch::new();
+        batch.push_unread(3, "too long");
+        batch.push(NewRecord { offset: 4, ..NewRecord::default() });
+        let [unread, tombstone] = [0, 1].map(|index| batch.get(index).unwrap());
+        assert_eq!((unread.offset(), unread.payload(), unread.unread()), (3, None, Some("too long")));
+        assert_eq!((tombstone.payload(), tombstone.unread()), (None, None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::identity::{Difference, FORMAT_VERSION};
+use crate::private::PrivateError;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum OpenError {
         /// RocksDB's words.
         cause: String,
     },
+    /// Others than this user may have written what is there, or may change it.
+    #[error("state: {0}")]
+    Private(#[from] PrivateError),
     /// The directory cannot be read or written.
     #[error("state in {dir} cannot be opened: {cause}. check that the directory is writable and the disk not full")]
     Io {

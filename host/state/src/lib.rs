@@ -22,6 +22,7 @@ mod front;
 mod histories;
 mod identity;
 mod options;
+pub mod private;
 mod rocks;
 mod store;
 mod table;

@@ -269,7 +269,7 @@ fn what_plugins_fail_on_is_written_down() {
         assert_eq!((&read["fields"][0], &read["plugin"]["name"]), (&"/uuid".into(), &"evil".into()));
         assert!(read["cause"].as_str().unwrap().contains("unreachable"), "{dump}");
     }
-    let again = format!("{words}/values --plugin-dump-values --store-path again");
+    let again = format!("{words}/values --plugin-dump-values --store-path again --overwrite");
     let mut command = desk.command(&format!("--input in {again}"));
     command.arg("--plugin").arg(desk.path("evil.wasm"));
     let _ok = end(command).ok();

@@ -68,6 +68,7 @@ pub(crate) fn rules(keep_originals: bool) -> Rules {
         breaker: None,
         dumps: None,
         explain: ExplanationConfig { keep_originals, forward_below: None, redact: false },
+        redaction: None,
     }
 }
 

@@ -194,6 +194,28 @@ fn a_file_that_is_there_stays_as_it_is() {
 }
 
 #[test]
+fn no_link_that_somebody_has_put_there_is_followed() {
+    let (dir, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let victim = theirs.path().join("victim");
+    let names = [
+        "files-2-0-key-extractor-01234567.json".to_owned(),
+        format!("files-2-1-key-extractor-01234567.{}.tmp", std::process::id()),
+        "files-2-1-key-extractor-01234567.json.part".to_owned(),
+    ];
+    names.iter().for_each(|name| std::os::unix::fs::symlink(&victim, dir.path().join(name)).unwrap());
+    for held in [None, Some("theirs")] {
+        if let Some(text) = held {
+            std::fs::write(&victim, text).unwrap();
+        }
+        dumper(dir.path(), true, DumpRole::KeyExtractor).events(&failed(0..2), &events(), Offset::from);
+        assert_eq!(std::fs::read_to_string(&victim).ok().as_deref(), held);
+    }
+    let written = dir.path().join("files-2-1-key-extractor-01234567.json");
+    assert_eq!(Dump::read(&written).unwrap().offset, 1);
+    assert_eq!(std::fs::symlink_metadata(&written).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn a_directory_that_cannot_be_had_stops_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

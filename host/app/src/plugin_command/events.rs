@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use connectors::files::{BatchLimits, FilePosition, FileSource, STANDARD_STREAM};
+use connectors::files::{BatchLimits, FilePosition, FileSource, STANDARD_STREAM, SourceLimits};
 use engine::fields::{FieldBatch, Kind};
 use engine::projection::{Numbers, Projection};
 use engine::properties::{Kept, PairBatch, Pairer};
@@ -33,7 +33,7 @@ pub(super) fn lines(stream: &Stream, limit: usize) -> Result<(Vec<Vec<u8>>, bool
         Stream::File(path) => path,
     };
     let failed = |error: connectors::files::FileError| CommandError::new(ExitCode::Input, error.to_string());
-    let mut source = FileSource::open(path, FilePosition::default()).map_err(failed)?;
+    let mut source = FileSource::open(path, FilePosition::default(), SourceLimits::default()).map_err(failed)?;
     let (mut events, mut bytes, mut batch) = (Vec::new(), 0, RecordBatch::default());
     while events.len() <= limit {
         batch.clear();

@@ -7,7 +7,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use connectors::FileLanes;
-use connectors::files::{FilePosition, FileSink};
+use connectors::files::{Existing, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use engine::record::{Offset, TopicPartition};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,6 @@ use super::{Parts, REMEMBER_INTERVAL, RunError, Stop, report};
 use crate::exit::ExitCode;
 use crate::line::{Line, LineError};
 use crate::plugins::InForce;
-use crate::settings::config::Config;
 use crate::settings::files::{FilesConfig, Stream};
 use crate::status::{Phase, Status};
 use crate::tally::Tally;
@@ -33,12 +32,17 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for input before looking whether to stop or to commit.
 const WAIT: Duration = Duration::from_millis(50);
 
+/// A report has some 600 bytes.
+const REPORT_BYTES_MAX: u64 = 64 << 10;
+
 /// How far a run over files has come; stored with the keys in one step.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Progress {
     input: String,
     bytes: u64,
     records: u64,
+    #[serde(default)]
+    blank_lines: u64,
     /// Files by lane, and how long each was at the commit.
     outputs: [Option<(String, u64)>; 4],
     tally: Tally,
@@ -46,15 +50,16 @@ struct Progress {
     finished: bool,
 }
 
+/// `mode` is that of new outputs.
 pub(super) fn run(
-    config: &Config,
     files: &FilesConfig,
     parts: Parts,
     observed: &Observed,
+    mode: u32,
     stop: &Stop,
 ) -> Result<ExitCode, RunError> {
     let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
-    let store = parts.open_store(&config.state.path, &source)?;
+    let store = parts.open_store(&source)?;
     let listened = lane_paths(files).map(|path| path.is_some());
     let (generation, plugins) = parts.plugins.get();
     let observer = PartitionObserver::new(observed.clone(), source.clone(), (generation, &plugins), listened);
@@ -63,18 +68,27 @@ pub(super) fn run(
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
         None => (0, None),
     };
-    let mut progress = match begin(stored, files)? {
+    let (mut progress, report) = match begin(stored, files)? {
         Begin::Complete(progress) => {
             terminal::note(&format!(
                 "nothing to resume: the run over {} is complete",
                 plain_text::line(&progress.input)
             ));
-            return finish(files, &progress);
+            return finish(files, &progress, OutputOptions { existing: report_of_before(files), mode: Some(mode) });
         }
-        Begin::Run(progress) => progress,
+        Begin::Resumed(progress) => {
+            check_outputs(files.report.iter(), report_of_before(files))?;
+            (progress, report_of_before(files))
+        }
+        Begin::Fresh(progress) => {
+            check_outputs(files.outputs(), files.existing)?;
+            (progress, files.existing)
+        }
     };
-    let position = FilePosition { bytes: progress.bytes, records: progress.records };
-    let input = ReadAhead::start(path_of(&files.input), position, next_offset);
+    let options = OutputOptions { existing: files.existing, mode: Some(mode) };
+    let Progress { bytes, records, blank_lines, .. } = progress;
+    let position = FilePosition { bytes, records, blank_lines };
+    let input = ReadAhead::start(path_of(&files.input), position, next_offset, limits(files));
     // A pipe may take its time to say what it is.
     while !input.is_open(WAIT)? {
         observed.status.beat();
@@ -82,7 +96,7 @@ pub(super) fn run(
             return Ok(interrupted(&progress));
         }
     }
-    let lanes = open_lanes(files, &progress)?;
+    let lanes = open_lanes(files, &progress, options)?;
     for (output, path) in progress.outputs.iter_mut().zip(lane_paths(files)) {
         *output = path.map(|path| (path.display().to_string(), output.as_ref().map_or(0, |(_, bytes)| *bytes)));
     }
@@ -109,7 +123,32 @@ pub(super) fn run(
     if !run.progress.finished {
         return Ok(interrupted(&run.progress));
     }
-    finish(files, &run.progress)
+    finish(files, &run.progress, OutputOptions { existing: report, ..options })
+}
+
+/// What is taken of the input. Without a place for dead letters there is none to note a line that is too long.
+fn limits(files: &FilesConfig) -> SourceLimits {
+    SourceLimits {
+        line_bytes_max: files.line_bytes_max,
+        notes_long_lines: files.dead_letter.is_some(),
+        expansion_max: files.expansion_max,
+    }
+}
+
+/// All of them before the first is touched.
+fn check_outputs<'a>(outputs: impl Iterator<Item = &'a Stream>, existing: Existing) -> Result<(), RunError> {
+    let mut outputs = outputs;
+    outputs.try_for_each(|stream| check_output(path_of(stream), existing)).map_err(RunError::Output)
+}
+
+/// A run that is resumed may replace the report of its own first end, and nothing else.
+fn report_of_before(files: &FilesConfig) -> Existing {
+    let path = files.report.as_ref().map(path_of);
+    let is_small = |path: &&Path| path.metadata().is_ok_and(|found| found.is_file() && found.len() <= REPORT_BYTES_MAX);
+    let text = path.filter(is_small).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(&text).ok();
+    let is_report = parsed.is_some_and(|parsed| parsed.get("events_per_second").is_some());
+    if is_report { Existing::Replaced } else { files.existing }
 }
 
 fn interrupted(progress: &Progress) -> ExitCode {
@@ -124,39 +163,40 @@ fn interrupted(progress: &Progress) -> ExitCode {
 enum Begin {
     /// The run that was asked for is over already.
     Complete(Progress),
-    /// From here.
-    Run(Progress),
+    /// From here, behind what its outputs held at that time.
+    Resumed(Progress),
+    /// From the start, with outputs of its own.
+    Fresh(Progress),
 }
 
 /// Decides what the stored progress means for the run that is asked for.
 fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunError> {
     let input = name_of(&files.input);
-    let fresh = || Begin::Run(Progress { input: input.clone(), ..Progress::default() });
+    let fresh = || Begin::Fresh(Progress { input: input.clone(), ..Progress::default() });
     let Some(stored) = stored else { return Ok(fresh()) };
+    let wanted = lane_paths(files).map(|path| path.map(|path| path.display().to_string()));
+    let had = stored.outputs.clone().map(|output| output.map(|(path, _)| path));
+    let is_same = stored.input == input && wanted == had;
     match (stored.finished, files.resume) {
         (true, true) if stored.input == input => Ok(Begin::Complete(stored)),
         (true, _) => Ok(fresh()),
         // Nothing of it is committed, so that starting over is as good as going on. The same input only: keys that were
         // written without their commit are harmless to the events they came from, and to no others.
-        (false, _) if stored.records == 0 && stored.input == input && files.input != Stream::Standard => Ok(fresh()),
+        (false, _) if stored.records == 0 && stored.input == input && files.input != Stream::Standard => {
+            Ok(if is_same && files.existing != Existing::Replaced { Begin::Resumed(stored) } else { fresh() })
+        }
         (false, false) => Err(RunError::Interrupted(format!(
             "the last run with this state, over {}, was interrupted after {} events: go on with --resume, \
              or start over with another --store-path",
             stored.input, stored.records
         ))),
-        (false, true) => {
-            let wanted = lane_paths(files).map(|path| path.map(|path| path.display().to_string()));
-            let had = stored.outputs.clone().map(|output| output.map(|(path, _)| path));
-            if stored.input == input && wanted == had {
-                return Ok(Begin::Run(stored));
-            }
-            Err(RunError::Interrupted(format!(
-                "the interrupted run read {} and wrote {}: resume it with the same files, or start over with another \
-                 --store-path",
-                stored.input,
-                had.into_iter().flatten().collect::<Vec<_>>().join(", ")
-            )))
-        }
+        (false, true) if is_same => Ok(Begin::Resumed(stored)),
+        (false, true) => Err(RunError::Interrupted(format!(
+            "the interrupted run read {} and wrote {}: resume it with the same files, or start over with another \
+             --store-path",
+            stored.input,
+            had.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        ))),
     }
 }
 
@@ -185,13 +225,18 @@ fn lane_paths(files: &FilesConfig) -> [Option<PathBuf>; 4] {
         .map(|stream| stream.as_ref().map(|stream| absolute(path_of(stream))))
 }
 
-fn open_lanes(files: &FilesConfig, progress: &Progress) -> Result<FileLanes, RunError> {
+fn open_lanes(files: &FilesConfig, progress: &Progress, options: OutputOptions) -> Result<FileLanes, RunError> {
     let mut opened = Vec::new();
+    // Where nothing is committed, there is nothing that a pipe would have to be cut back to.
+    let is_begun = |path: &Path| progress.records > 0 || path.metadata().is_ok_and(|found| found.is_file());
     for (path, committed) in lane_paths(files).into_iter().zip(&progress.outputs) {
-        opened.push(match (path, committed) {
+        opened.push(match (path, committed.as_ref()) {
             (None, _) => None,
-            (Some(path), Some((_, bytes))) => Some(FileSink::resume(&path, *bytes).map_err(RunError::Output)?),
-            (Some(path), None) => Some(FileSink::create(&path).map_err(RunError::Output)?),
+            (Some(path), Some(_)) if !is_begun(&path) => {
+                Some(FileSink::create(&path, options).map_err(RunError::Output)?)
+            }
+            (Some(path), Some((_, bytes))) => Some(FileSink::resume(&path, *bytes, options).map_err(RunError::Output)?),
+            (Some(path), None) => Some(FileSink::create(&path, options).map_err(RunError::Output)?),
         });
     }
     let mut opened = opened.into_iter();
@@ -227,7 +272,8 @@ impl Run {
             self.take_up_plugins(before)?;
             match input.next(WAIT) {
                 Ok(Step::Records(read)) => self.process(read, input, before)?,
-                Ok(Step::End) => {
+                Ok(Step::End(position)) => {
+                    self.position = position;
                     self.progress.finished = true;
                     break;
                 }
@@ -293,6 +339,7 @@ impl Run {
         let progress = &mut self.progress;
         progress.bytes = self.position.bytes;
         progress.records = self.position.records;
+        progress.blank_lines = self.position.blank_lines;
         progress.seconds = seconds_before + self.started.elapsed().as_secs_f64();
         progress.tally.add(self.line.tally());
         for (output, length) in progress.outputs.iter_mut().zip(lengths) {
@@ -335,14 +382,14 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-fn finish(files: &FilesConfig, progress: &Progress) -> Result<ExitCode, RunError> {
-    terminal::note(&report::words(&progress.tally, progress.seconds));
+fn finish(files: &FilesConfig, progress: &Progress, options: OutputOptions) -> Result<ExitCode, RunError> {
+    terminal::note(&report::words(&progress.tally, progress.blank_lines, progress.seconds));
     if progress.tally.imbalance() != 0 {
         return Err(RunError::Other(format!("the balance is off by {}: this is a bug", progress.tally.imbalance())));
     }
     let Some(target) = &files.report else { return Ok(ExitCode::Ok) };
-    let text = report::json(&progress.tally, progress.seconds);
-    let mut sink = FileSink::create(path_of(target)).map_err(RunError::Output)?;
+    let text = report::json(&progress.tally, progress.blank_lines, progress.seconds);
+    let mut sink = FileSink::create(path_of(target), options).map_err(RunError::Output)?;
     sink.write_line(text.trim_end().as_bytes()).and_then(|()| sink.commit()).map_err(RunError::Output)?;
     Ok(ExitCode::Ok)
 }

@@ -1,7 +1,6 @@
 //! What opening a partition asks of the world: the broker, the disk, the worker that gets it, and whom to tell. In what
 //! order, and for how long, is decided in `opening`.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -39,7 +38,6 @@ pub(super) struct KafkaGround {
     /// In words.
     pub(super) own_ids: String,
     pub(super) stop: Stop,
-    pub(super) store_path: PathBuf,
     pub(super) parts: Arc<Parts>,
     pub(super) observed: Observed,
     /// It owns the openings, and so this.
@@ -96,7 +94,7 @@ impl Ground for KafkaGround {
     }
 
     fn open(&self, partition: i32) -> Result<PartitionStore, OpenError> {
-        self.parts.open_store(&self.store_path, &self.source(partition))
+        self.parts.open_store(&self.source(partition))
     }
 
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut store: PartitionStore) -> Result<(), RunError> {

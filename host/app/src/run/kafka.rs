@@ -70,9 +70,9 @@ pub(super) fn run(
     }
     let workers = config.limits.worker_threads.min(check.partitions).max(1);
     let memory = parts.rules.memory();
-    let topic = Arc::new(Topic::at_start(&settings, &check, &config.state.path, kafka.offset_reset, memory, observed)?);
+    let topic = Arc::new(Topic::at_start(&settings, &check, &parts.store, kafka.offset_reset, memory, observed)?);
     // Held until the end, so that no other host takes the same id.
-    let prefix = prefix(kafka, &config.state.path)?;
+    let prefix = prefix(kafka, &parts.store)?;
     let transactional_ids = prefix.as_ref().map(|prefix| prefix.text.as_str());
     tracing::info!(
         topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, transactional_ids, "starting"
@@ -106,7 +106,6 @@ pub(super) fn run(
         dead_letter_topic: topics.dead_letter.clone(),
         own_ids: own_ids(transactional_ids, workers),
         stop: stop.clone(),
-        store_path: config.state.path.clone(),
         parts,
         observed: observed.clone(),
         assigner: Arc::downgrade(&assigner),

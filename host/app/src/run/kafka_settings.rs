@@ -1,9 +1,9 @@
 //! The operator's Kafka settings as librdkafka's properties. Defaults of the host's own are the connector's.
 
-use std::path::Path;
 use std::time::Duration;
 
 use connectors::kafka::{Delivery, KafkaSettings, Topics};
+use state::private::PrivateDir;
 
 use super::RunError;
 use super::transactional_id::{self, Prefix};
@@ -22,7 +22,7 @@ pub(super) fn delivery(prefix: Option<&Prefix>, worker: usize) -> Delivery {
 }
 
 /// The operator's prefix, else the one beside the state; `None` without transactions.
-pub(super) fn prefix(kafka: &KafkaConfig, store: &Path) -> Result<Option<Prefix>, RunError> {
+pub(super) fn prefix(kafka: &KafkaConfig, store: &PrivateDir) -> Result<Option<Prefix>, RunError> {
     match &kafka.delivery {
         settings::Delivery::ExactlyOnce { transactional_id_prefix: Some(prefix), .. } => {
             Ok(Some(Prefix::chosen(prefix)))

@@ -25,7 +25,6 @@ mod unreadable;
 mod watch;
 mod worker;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -40,6 +39,7 @@ use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use plugin::{Limits, Options, Runtime};
+use state::private::{PrivateDir, PrivateError, Trust, keep_new_files_private};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
 use self::observe::Observed;
@@ -51,8 +51,10 @@ use crate::insights::Insights;
 use crate::line::{LineError, Rules};
 use crate::metrics::Metrics;
 use crate::plugins::{InForce, PluginsError};
+use crate::redaction::Redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
+use crate::settings::store;
 use crate::status::Status;
 
 /// Why a run ended before its time.
@@ -156,6 +158,12 @@ impl RunError {
     }
 }
 
+impl From<PrivateError> for RunError {
+    fn from(error: PrivateError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
 impl From<LineError> for RunError {
     fn from(error: LineError) -> Self {
         match error {
@@ -203,7 +211,9 @@ impl Stop {
 /// With the exit code that tells scripts which part failed.
 pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     descriptors::raise();
-    for note in &config.notes {
+    let kept_back = keep_new_files_private();
+    let left_behind = store::left_behind(&config.state.path);
+    for note in config.notes.iter().chain(&left_behind) {
         tracing::info!("{note}");
     }
     if let Some(s3) = &config.checkpoints.s3 {
@@ -230,7 +240,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let (parts, reloader) = Parts::load(&config, &observed)?;
     reloader.start(asked, hang_ups, stop.clone()).map_err(|error| RunError::Other(format!("no thread: {error}")))?;
     match &config.mode {
-        Mode::Files(files) => files::run(&config, files, parts, &observed, stop),
+        Mode::Files(files) => files::run(files, parts, &observed, 0o666 & !kept_back, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
     }
 }
@@ -252,6 +262,8 @@ const ORIGINALS_CHUNK_BYTES_MIN: usize = 256 << 10;
 pub(crate) struct Parts {
     plugins: Arc<InForce>,
     rules: Arc<Rules>,
+    /// Where the state lies.
+    store: PrivateDir,
     store_options: StoreOptions,
     /// The broker's id of the input topic.
     topic_id: Option<String>,
@@ -277,16 +289,20 @@ fn plugin_options(config: &PluginConfig) -> Options {
 impl Parts {
     fn load(config: &Config, observed: &Observed) -> Result<(Self, Reloader), RunError> {
         let runtime = Runtime::with(plugin_options(&config.plugin)).map_err(PluginsError::Load)?;
-        let rules = Arc::new(rules(config));
+        let tried = Arc::new(rules(config));
         let (metrics, status) = (observed.metrics.clone(), Arc::clone(&observed.status));
-        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&rules), metrics, status)?;
+        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&tried), metrics, status)?;
+        // Not before the plugins are good: a run that cannot be leaves nothing behind.
+        let trust = if config.state.trust_owner { Trust::Anyone } else { Trust::Ours };
+        let store = PrivateDir::open(&config.state.path, trust)?;
+        let rules = Arc::new(Rules { redaction: redaction(config, &store)?, ..(*tried).clone() });
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         if rules.explain.keep_originals {
             let writer = OriginalsWriter::start().map_err(|error| RunError::Other(format!("no thread: {error}")))?;
             store_options.originals = Some(OriginalsOptions::new(writer));
         }
-        let parts = Self { plugins: reloader.in_force(), rules, store_options, topic_id: None };
+        let parts = Self { plugins: reloader.in_force(), rules, store, store_options, topic_id: None };
         Ok((parts, reloader))
     }
 
@@ -303,7 +319,7 @@ impl Parts {
         }
     }
 
-    fn open_store(&self, root: &Path, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
+    fn open_store(&self, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
         let (_, plugins) = self.plugins.get();
         let identity = StoreIdentity {
             topic: source.topic.clone(),
@@ -316,11 +332,22 @@ impl Parts {
             settings: identity::settings(&self.rules, plugins.scorer.as_ref()),
             explanation: identity::explanation(&self.rules),
         };
-        let dir = root.join(&source.topic).join(source.partition.to_string());
-        PartitionStore::open(&dir, &identity, self.store_options.clone())
+        let dir = self.store.below(&source.topic)?.below(&source.partition.to_string())?;
+        dir.check_contents()?;
+        PartitionStore::open(dir.path(), &identity, self.store_options.clone())
     }
 }
 
+/// What keys are shown as where values are hidden.
+fn redaction(config: &Config, store: &PrivateDir) -> Result<Option<Redaction>, RunError> {
+    match &config.redaction_key {
+        _ if !config.explanation.redact => Ok(None),
+        Some(secret) => Ok(Some(Redaction::chosen(secret))),
+        None => Redaction::kept(store).map(Some).map_err(RunError::Kept),
+    }
+}
+
+/// All but the secret beside the state.
 fn rules(config: &Config) -> Rules {
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let window = &config.window;
@@ -344,5 +371,6 @@ fn rules(config: &Config) -> Rules {
         breaker: config.plugin.breaker,
         dumps: config.plugin.dump_dir.clone().map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values))),
         explain: config.explanation,
+        redaction: None,
     }
 }

@@ -135,6 +135,7 @@ impl PartitionObserver {
         self.uncommitted += batch.len() as u64;
         self.uncommitted_bytes += batch.bytes() as u64;
         self.partition.consumed(batch.len() as u64, batch.bytes() as u64);
+        self.observed.metrics.headers_renamed.inc_by(batch.headers_renamed());
         self.observed.metrics.batch_records.observe(batch.len() as f64);
         self.observed.metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));

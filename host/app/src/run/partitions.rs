@@ -6,13 +6,12 @@
 //! in a group that has offsets, came later or was never read. Nothing here asks the broker.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 
 use connectors::kafka::TopicLook;
 use engine::record::{Millis, Offset};
 use serde::{Deserialize, Serialize};
+use state::private::PrivateDir;
 
 use crate::settings::kafka::OffsetReset;
 
@@ -20,6 +19,9 @@ use crate::settings::kafka::OffsetReset;
 const FILE: &str = "partitions.json";
 
 const VERSION: u32 = 1;
+
+/// A record of 200,000 partitions, each with its end, has 6 MB.
+const BYTES_MAX: u64 = 64 << 20;
 
 /// What is known of the topic's partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,22 +157,19 @@ impl Partitions {
     }
 }
 
-/// The record's path.
-pub(super) fn path(store: &Path, topic: &str) -> PathBuf {
-    store.join(topic).join(FILE)
-}
-
-/// The record, if there is one. One that cannot be understood is as good as none: the group's offsets tell as well.
-pub(super) fn read(path: &Path) -> Option<Partitions> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+/// The record in the topic's directory, if there is one. One that cannot be understood is as good as none: the group's
+/// offsets tell as well.
+pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
+    let path = directory.path().join(FILE);
+    let text = match directory.read(FILE, BYTES_MAX) {
+        Ok(text) => text?,
         Err(error) => {
             tracing::warn!(path = %path.display(), %error, "cannot read what was known of the topic's partitions");
             return None;
         }
     };
-    let read: Option<Partitions> = serde_json::from_str(&text).ok().filter(|read: &Partitions| read.version == VERSION);
+    let read: Option<Partitions> =
+        serde_json::from_slice(&text).ok().filter(|read: &Partitions| read.version == VERSION);
     if read.is_none() {
         tracing::warn!(path = %path.display(), "not a record of a topic's partitions of this version: made anew");
     }
@@ -181,20 +180,16 @@ pub(super) fn read(path: &Path) -> Option<Partitions> {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub(super) fn write(path: &Path, partitions: &Partitions) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let part = path.with_extension("part");
-    let mut file = fs::File::create(&part)?;
-    serde_json::to_writer(&mut file, partitions)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&part, path)
+pub(super) fn write(directory: &PrivateDir, partitions: &Partitions) -> io::Result<()> {
+    let mut text = serde_json::to_vec(partitions)?;
+    text.push(b'\n');
+    directory.replace(FILE, &text)
 }
 
 #[cfg(test)]
 mod tests {
+    use state::private::Trust;
+
     use super::*;
     use OffsetReset::{Earliest, Latest};
 
@@ -299,14 +294,15 @@ mod tests {
     #[test]
     fn the_record_is_read_as_it_was_written_and_nonsense_is_none() {
         let directory = tempfile::tempdir().unwrap();
-        let path = path(directory.path(), "events");
-        assert_eq!(read(&path), None);
+        let store = PrivateDir::open(directory.path(), Trust::Ours).unwrap();
+        let directory = store.below("events").unwrap();
+        assert_eq!(read(&directory), None);
         let partitions = start(None, &found(2, &[]), Latest);
-        write(&path, &partitions).unwrap();
-        assert_eq!(read(&path), Some(partitions));
+        write(&directory, &partitions).unwrap();
+        assert_eq!(read(&directory), Some(partitions));
         for nonsense in ["", "{}", "{\"version\":2}"] {
-            std::fs::write(&path, nonsense).unwrap();
-            assert_eq!(read(&path), None);
+            directory.replace(FILE, nonsense.as_bytes()).unwrap();
+            assert_eq!(read(&directory), None);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use connectors::files::{BatchLimits, FileError, FilePosition, FileSource};
+use connectors::files::{BatchLimits, FileError, FilePosition, FileSource, SourceLimits};
 use engine::record::{Offset, RecordBatch};
 
 use super::RunError;
@@ -30,8 +30,8 @@ pub(super) struct Read {
 pub(super) enum Step {
     /// At least one record.
     Records(Read),
-    /// Nothing more.
-    End,
+    /// Nothing more. How far the input was read, with blank lines at its end.
+    End(FilePosition),
     /// It cannot be read further.
     Failed(FileError),
 }
@@ -46,12 +46,12 @@ pub(super) struct ReadAhead {
 
 impl ReadAhead {
     /// Opens the input at a position and begins to read; its first record gets the offset given.
-    pub(super) fn start(path: &Path, position: FilePosition, next_offset: Offset) -> Self {
+    pub(super) fn start(path: &Path, position: FilePosition, next_offset: Offset, limits: SourceLimits) -> Self {
         let (open, opened) = sync_channel(1);
         let (step, steps) = sync_channel(BATCHES_AHEAD_MAX);
         let (used, unused) = channel();
         let path = path.to_owned();
-        std::thread::spawn(move || match FileSource::open(&path, position) {
+        std::thread::spawn(move || match FileSource::open(&path, position, limits) {
             Err(error) => drop(open.send(Err(error))),
             Ok(source) => {
                 if open.send(Ok(())).is_ok() {
@@ -99,7 +99,7 @@ fn read(mut source: FileSource, mut next_offset: Offset, steps: &SyncSender<Step
             }
         }
         let last = match result {
-            Ok(0) => Step::End,
+            Ok(0) => Step::End(source.position()),
             Ok(_) => continue,
             Err(error) => Step::Failed(error),
         };

@@ -8,7 +8,7 @@ use crate::tally::Tally;
 
 /// `events_per_second` counts the seconds of all parts of an interrupted run.
 #[must_use]
-pub(super) fn json(tally: &Tally, seconds: f64) -> String {
+pub(super) fn json(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
     let outcomes = Likeness::ALL.into_iter().zip(tally.likeness);
     let by_outcome: serde_json::Map<_, _> =
         outcomes.map(|(likeness, count)| (likeness.as_str().to_owned(), count.into())).collect();
@@ -20,6 +20,7 @@ pub(super) fn json(tally: &Tally, seconds: f64) -> String {
         "late": tally.late,
         "keyless": tally.keyless,
         "dead_letter": tally.dead_letter,
+        "blank_lines": blank_lines,
         "duplicates_by_outcome": by_outcome,
         "event_times_unusable": times_unusable(tally),
         "decided_without_memory": tally.decided_without_memory,
@@ -53,7 +54,7 @@ fn remarks(tally: &Tally) -> String {
 
 /// One line a fact; outcomes that did not occur are left out.
 #[must_use]
-pub(super) fn words(tally: &Tally, seconds: f64) -> String {
+pub(super) fn words(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
     let outcomes = [
         ("unique", tally.unique),
         ("duplicate", tally.duplicate),
@@ -65,10 +66,11 @@ pub(super) fn words(tally: &Tally, seconds: f64) -> String {
     let counted = outcomes.into_iter().filter(|(name, count)| *count > 0 || *name == "unique" || *name == "duplicate");
     let parts: Vec<String> = counted.map(|(name, count)| format!("{count} {name}")).collect();
     format!(
-        "{} events: {} ({seconds:.1} s, {} events a second){}",
+        "{} events: {} ({seconds:.1} s, {} events a second){}{}",
         tally.consumed,
         parts.join(", "),
         rate(tally, seconds),
+        if blank_lines > 0 { format!("\nblank lines, which are no events: {blank_lines}") } else { String::new() },
         remarks(tally)
     )
 }

@@ -3,10 +3,11 @@
 //!
 //! Hosts that share one `--store-path` take a file each: the first that no living process has locked.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use state::private::PrivateDir;
 
 /// Name of the first file; the others are numbered from 2.
 const FILE: &str = "transactional-id";
@@ -37,12 +38,11 @@ impl Prefix {
     ///
     /// # Errors
     /// The directory cannot be written, or holds something else under the name.
-    pub(super) fn kept(store: &Path, group: &str, made: impl Fn() -> io::Result<String>) -> Result<Self, String> {
-        fs::create_dir_all(store).map_err(|error| failed(store, &error))?;
+    pub(super) fn kept(store: &PrivateDir, group: &str, made: impl Fn() -> io::Result<String>) -> Result<Self, String> {
         for number in 1..=HOSTS_MAX {
             let name = if number == 1 { FILE.to_owned() } else { format!("{FILE}-{number}") };
-            let path = store.join(name);
-            let mut file = open(&path).map_err(|error| failed(&path, &error))?;
+            let path = store.path().join(&name);
+            let mut file = store.open_file(&name).map_err(|error| failed(&path, &error))?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => continue,
                 Ok(()) => {}
@@ -52,7 +52,7 @@ impl Prefix {
             let text = text(&mut file, &made).map_err(|error| failed(&path, &error))?;
             return Ok(Self { text: format!("{group}-{text}"), file: Some(path), _lock: Some(file) });
         }
-        Err(format!("{HOSTS_MAX} hosts use {} already: give this one its own --store-path", store.display()))
+        Err(format!("{HOSTS_MAX} hosts use {} already: give this one its own --store-path", store.path().display()))
     }
 }
 
@@ -62,20 +62,6 @@ fn failed(path: &Path, error: &io::Error) -> String {
          give --transactional-id-prefix",
         path.display()
     )
-}
-
-/// The file, made if it is not there; never through a link that somebody else has put there.
-fn open(path: &Path) -> io::Result<File> {
-    let new = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
-    match new {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if !fs::symlink_metadata(path)?.is_file() {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
-            }
-            OpenOptions::new().read(true).write(true).open(path)
-        }
-        new => new,
-    }
 }
 
 /// What the file says; an empty one was made just now, or by a process that died at once.
@@ -111,12 +97,16 @@ pub(super) fn make(host: Option<String>) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    use state::private::Trust;
 
     use super::*;
 
     fn kept(store: &Path) -> Result<Prefix, String> {
-        Prefix::kept(store, "group", || make(Some("box 1".to_owned())))
+        let store = PrivateDir::open(store, Trust::Ours).map_err(|error| error.to_string())?;
+        Prefix::kept(&store, "group", || make(Some("box 1".to_owned())))
     }
 
     #[test]
@@ -163,7 +153,7 @@ mod tests {
         let target = directory.path().join("target");
         fs::write(&target, "").unwrap();
         std::os::unix::fs::symlink(&target, &path).unwrap();
-        assert!(kept(directory.path()).unwrap_err().contains("not a file"));
+        assert!(kept(directory.path()).unwrap_err().contains("symbolic link"));
         assert_eq!(fs::read(&target).unwrap(), b"");
     }
 }

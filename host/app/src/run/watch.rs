@@ -1,12 +1,13 @@
 //! Looks at the topic now and then, on a thread of its own: are there more partitions, is it still the same topic? And
 //! the same look before anything is read. What follows from it is decided in `partitions`.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connectors::kafka::{KafkaFailure, KafkaSettings, LimitsBook, TopicCheck, TopicLook, TopicWatch};
 use engine::record::{Millis, Offset};
+use state::OpenError;
+use state::private::PrivateDir;
 
 use super::assignments::Assigner;
 use super::observe::Observed;
@@ -27,7 +28,7 @@ const STOP_LOOK: Duration = Duration::from_millis(200);
 pub(super) struct Topic {
     watch: TopicWatch,
     name: String,
-    path: PathBuf,
+    directory: PrivateDir,
     known: Mutex<Partitions>,
     /// How long keys are remembered; `None`: for ever.
     memory: Option<Millis>,
@@ -42,14 +43,14 @@ impl Topic {
     pub(super) fn at_start(
         settings: &KafkaSettings,
         check: &TopicCheck,
-        store: &Path,
+        store: &PrivateDir,
         reset: OffsetReset,
         memory: Option<Millis>,
         observed: &Observed,
     ) -> Result<Self, RunError> {
         let watch = TopicWatch::connect(settings)?;
-        let path = partitions::path(store, &settings.topic);
-        let known = partitions::read(&path);
+        let directory = store.below(&settings.topic).map_err(OpenError::from)?;
+        let known = partitions::read(&directory);
         let count = i32::try_from(check.partitions).unwrap_or(i32::MAX);
         let committed = watch.committed(count)?;
         let found = Found {
@@ -65,9 +66,11 @@ impl Topic {
         };
         let (known, added) = Partitions::at_start(known, &found, ends);
         let name = settings.topic.clone();
-        let topic = Self { watch, name, path, known: Mutex::new(known.clone()), memory, observed: observed.clone() };
+        let topic =
+            Self { watch, name, directory, known: Mutex::new(known.clone()), memory, observed: observed.clone() };
         topic.write(&known).map_err(|error| {
-            RunError::Kept(format!("cannot write {}: {error}; make --store-path writable", topic.path.display()))
+            let path = topic.directory.path().display();
+            RunError::Kept(format!("cannot write to {path}: {error}; make --store-path writable"))
         })?;
         topic.tell_growth(&known, added);
         topic.show(&known);
@@ -80,7 +83,7 @@ impl Topic {
     }
 
     fn write(&self, known: &Partitions) -> std::io::Result<()> {
-        partitions::write(&self.path, known)
+        partitions::write(&self.directory, known)
     }
 
     /// Looks until the run ends.
@@ -131,7 +134,7 @@ impl Topic {
         if added > 0 || begins && known.begins() {
             self.tell_growth(&known, added);
             if let Err(error) = self.write(&known) {
-                tracing::warn!(path = %self.path.display(), %error, "cannot write what is known of the partitions");
+                tracing::warn!(path = %self.directory.path().display(), %error, "cannot write what is known of the partitions");
             }
         }
         self.show(&known);

@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::SettingsError;
 use super::files::{self, FilesConfig};
 use super::kafka::{self, KafkaConfig};
+use super::store;
 use super::typed::Typed;
 use super::units;
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub records: RecordsConfig,
     /// How duplicates are explained.
     pub explanation: ExplanationConfig,
+    /// Secret of the digests that stand for keys where values are hidden; `None`: the one beside the state.
+    pub redaction_key: Option<Secret>,
     /// The keys seen.
     pub state: StateConfig,
     /// Copies of the state.
@@ -178,8 +181,8 @@ pub struct ExplanationConfig {
 pub struct StateConfig {
     /// Directory.
     pub path: PathBuf,
-    /// Whether the user named it; the default lies in a directory that a restart of the machine may empty.
-    pub path_given: bool,
+    /// Whether a directory is believed whoever owns it or may write it.
+    pub trust_owner: bool,
     /// Most bytes a partition.
     pub capacity_bytes: u64,
 }
@@ -308,6 +311,7 @@ impl Config {
     pub fn of(typed: &mut Typed) -> Result<Self, SettingsError> {
         let mut notes = Vec::new();
         let in_files = typed.text("input").is_some();
+        store::derive(typed)?;
         give_way(typed, "allowed-lateness", "window", units::bound)?;
         give_way(typed, "max-in-flight-messages-per-partition", "max-in-flight-messages", |text| {
             units::count(text).map(Some)
@@ -328,6 +332,7 @@ impl Config {
             window: window(typed, in_files)?,
             records: records(typed)?,
             explanation: explanation(typed)?,
+            redaction_key: typed.get("redaction-key", redaction_key)?,
             state: state(typed)?,
             checkpoints: checkpoints(typed)?,
             limits: limits(typed)?,
@@ -549,10 +554,21 @@ fn explanation(typed: &Typed) -> Result<ExplanationConfig, SettingsError> {
     Ok(config)
 }
 
+/// A short one could be found by trying, and then the keys as well.
+fn redaction_key(text: &str) -> Result<Secret, String> {
+    const CHARACTERS_MIN: usize = 16;
+    match text.chars().count() {
+        CHARACTERS_MIN.. => secret(text),
+        few => Err(format!(
+            "has {few} characters, and {CHARACTERS_MIN} are the least: take a random one, as `openssl rand -hex 32` makes"
+        )),
+    }
+}
+
 fn state(typed: &Typed) -> Result<StateConfig, SettingsError> {
     Ok(StateConfig {
         path: typed.need("store-path", path)?,
-        path_given: typed.given("store-path"),
+        trust_owner: typed.need("trust-store-owner", units::switch)?,
         capacity_bytes: typed.need("max-store-capacity", units::bytes)?,
     })
 }

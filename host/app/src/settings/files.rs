@@ -1,9 +1,12 @@
 //! Settings of a run over files: newline-delimited JSON in, newline-delimited JSON out. Not the reading and writing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use connectors::files::Existing;
 
 use super::SettingsError;
 use super::config::path;
+use super::places::{Named, shared};
 use super::table::{Group, SETTINGS, Setting};
 use super::typed::Typed;
 use super::units;
@@ -34,6 +37,19 @@ pub struct FilesConfig {
     pub report: Option<Stream>,
     /// Whether to go on with an interrupted run.
     pub resume: bool,
+    /// What becomes of outputs that hold something, where they are not those of an interrupted run.
+    pub existing: Existing,
+    /// Longest line of the input, in bytes.
+    pub line_bytes_max: usize,
+    /// Most bytes that compressed input may become for each of its own; `None`: any number.
+    pub expansion_max: Option<u64>,
+}
+
+impl FilesConfig {
+    /// All that is written.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &Stream> {
+        [&self.output, &self.duplicates, &self.late, &self.dead_letter, &self.report].into_iter().flatten()
+    }
 }
 
 /// Flags of Kafka have no meaning with `--input`, and silence about them would mislead. Variables and the file may
@@ -62,8 +78,13 @@ pub(super) fn refuse_files(typed: &Typed) -> Result<(), SettingsError> {
             return Err(typed.wrong(flag, format!("needs --input; for Kafka it is --{topic}")));
         }
     }
-    let resume = typed.need("resume", units::switch)?.then_some("resume");
-    match resume.or(typed.text("report").map(|_| "report")) {
+    for flag in ["resume", "overwrite", "append"] {
+        if typed.need(flag, units::switch)? {
+            return Err(typed.wrong(flag, "needs --input: it is about runs over files".into()));
+        }
+    }
+    let given = |flag: &&str| typed.text("report").is_some() && *flag == "report" || typed.on_command_line(flag);
+    match ["report", "input-line-bytes-max", "input-expansion-max"].into_iter().find(given) {
         Some(flag) => Err(typed.wrong(flag, "needs --input: it is about runs over files".into())),
         None => Ok(()),
     }
@@ -75,60 +96,85 @@ pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConf
         return Err(typed.wrong("late", "is topic, and a run with --input has none: name a file".into()));
     }
     let config = FilesConfig {
-        input: typed.need("input", stream)?,
-        output: typed.get("output", stream)?,
-        duplicates: typed.get("duplicates", stream)?,
-        late: if late.is_some() { typed.get("late", stream)? } else { None },
-        dead_letter: typed.get("dead-letter", stream)?,
-        report: typed.get("report", stream)?,
+        input: typed.need("input", source)?,
+        output: typed.get("output", sink)?,
+        duplicates: typed.get("duplicates", sink)?,
+        late: if late.is_some() { typed.get("late", sink)? } else { None },
+        dead_letter: typed.get("dead-letter", sink)?,
+        report: typed.get("report", sink)?,
         resume: typed.need("resume", units::switch)?,
+        existing: existing(typed)?,
+        line_bytes_max: typed.need("input-line-bytes-max", line_bytes_max)?,
+        expansion_max: typed.need("input-expansion-max", expansion_max)?,
     };
-    check_distinct(typed, &config)?;
+    check_apart(typed, &config)?;
     if config.output.is_none() {
         notes.push("no --output: unique events are counted and not written".into());
     }
     Ok(config)
 }
 
-/// No file is written twice, nor while it is read.
-fn check_distinct(typed: &Typed, config: &FilesConfig) -> Result<(), SettingsError> {
-    let outputs = [
-        ("output", &config.output),
-        ("duplicates", &config.duplicates),
-        ("late", &config.late),
-        ("dead-letter", &config.dead_letter),
-        ("report", &config.report),
-    ];
-    let mut seen = match &config.input {
-        Stream::Standard => Vec::new(),
-        Stream::File(file) => vec![("input", Stream::File(real(file)))],
-    };
-    for (flag, stream) in outputs.into_iter().filter_map(|(flag, stream)| Some((flag, stream.as_ref()?))) {
-        let stream = match stream {
-            Stream::File(file) if file == Path::new("/dev/null") => continue,
-            Stream::File(file) => Stream::File(real(file)),
-            Stream::Standard => Stream::Standard,
-        };
-        if let Some((other, _)) = seen.iter().find(|(_, before)| *before == stream) {
-            return Err(typed.wrong(flag, format!("is the same as --{other}: give each its own file")));
-        }
-        seen.push((flag, stream));
+fn existing(typed: &Typed) -> Result<Existing, SettingsError> {
+    let (overwrite, append) = (typed.need("overwrite", units::switch)?, typed.need("append", units::switch)?);
+    match (overwrite, append) {
+        (true, true) => Err(typed.wrong("overwrite", "goes against --append: leave one of them out".into())),
+        (true, false) => Ok(Existing::Replaced),
+        (false, true) => Ok(Existing::Kept),
+        (false, false) => Ok(Existing::Refused),
     }
-    Ok(())
 }
 
-/// The path without links where it exists, else its directory without links.
-fn real(file: &Path) -> PathBuf {
-    let of_directory = || {
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(directory.canonicalize().ok()?.join(file.file_name()?))
-    };
-    file.canonicalize().ok().or_else(of_directory).unwrap_or_else(|| file.to_owned())
+fn line_bytes_max(text: &str) -> Result<usize, String> {
+    match usize::try_from(units::bytes(text)?) {
+        Ok(0) | Err(_) => Err(format!("`{text}` is no length of a line")),
+        Ok(bytes) => Ok(bytes),
+    }
 }
 
-pub(super) fn stream(text: &str) -> Result<Stream, String> {
+fn expansion_max(text: &str) -> Result<Option<u64>, String> {
+    match text {
+        "off" => Ok(None),
+        _ => units::count(text).map(|times| Some(times as u64)),
+    }
+}
+
+/// No file is written twice, nor while it is read, whatever it is called.
+fn check_apart(typed: &Typed, config: &FilesConfig) -> Result<(), SettingsError> {
+    let outputs = [
+        ("output", config.output.as_ref()),
+        ("duplicates", config.duplicates.as_ref()),
+        ("late", config.late.as_ref()),
+        ("dead-letter", config.dead_letter.as_ref()),
+        ("report", config.report.as_ref()),
+    ];
+    let plugins: Vec<Stream> = typed.all("plugin").iter().map(|file| Stream::File(PathBuf::from(file))).collect();
+    let inputs = plugins.iter().map(|file| ("plugin", file)).chain([("input", &config.input)]);
+    let outputs = outputs.into_iter().filter_map(|(flag, stream)| Some((flag, stream?)));
+    let named = |flag, stream: &Stream, writes| Named { flag, stream: stream.clone(), writes };
+    let files: Vec<Named> = inputs
+        .map(|(flag, stream)| named(flag, stream, false))
+        .chain(outputs.map(|(flag, stream)| named(flag, stream, true)))
+        .collect();
+    match shared(&files) {
+        Some((flag, other)) => Err(typed.wrong(flag, format!("is the same as --{other}: give each its own file"))),
+        None => Ok(()),
+    }
+}
+
+/// A file to be read.
+pub(super) fn source(text: &str) -> Result<Stream, String> {
+    stream(text, "/dev/stdin")
+}
+
+/// A file to be written.
+pub(super) fn sink(text: &str) -> Result<Stream, String> {
+    stream(text, "/dev/stdout")
+}
+
+fn stream(text: &str, device: &str) -> Result<Stream, String> {
     match text {
         "-" => Ok(Stream::Standard),
+        _ if text == device => Ok(Stream::Standard),
         _ => path(text).map(Stream::File),
     }
 }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use connectors::files::Existing;
 
 use super::SettingsError;
-use super::files::{Stream, stream};
+use super::files::{Stream, sink};
 use super::kafka::{self, KafkaConnection, ProducerConfig};
+use super::places::{Named, shared};
 use super::table::{Group, Setting};
 use super::typed::Typed;
 use super::units;
@@ -49,8 +51,11 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Newline-delimited JSON; `-` is standard output
-    #[arg(long, value_name = "FILE|-", required_unless_present = "topic", conflicts_with = "topic", value_parser = stream)]
+    #[arg(long, value_name = "FILE|-", required_unless_present = "topic", conflicts_with = "topic", value_parser = sink)]
     output: Option<Stream>,
+    /// Replace files that are there already and not empty
+    #[arg(long)]
+    overwrite: bool,
     /// Topic to produce to
     #[arg(long, value_name = "TOPIC", value_parser = kafka::topic)]
     topic: Option<String>,
@@ -65,6 +70,8 @@ pub struct GenerateConfig {
     pub truth: Option<PathBuf>,
     /// Where the events go.
     pub target: GenerateTarget,
+    /// What becomes of files that hold something.
+    pub existing: Existing,
 }
 
 /// Where synthetic events go.
@@ -99,6 +106,8 @@ pub(super) fn takes(setting: &Setting) -> bool {
 impl GenerateConfig {
     pub(super) fn of(matches: &ArgMatches, typed: &mut Typed) -> Result<Self, SettingsError> {
         let args = GenerateArgs::from_arg_matches(matches)?;
+        check_apart(args.output.as_ref(), args.truth.as_ref())?;
+        let existing = if args.overwrite { Existing::Replaced } else { Existing::Refused };
         let target = match (args.output, args.topic) {
             (Some(stream), _) => GenerateTarget::Stream(stream),
             (None, Some(topic)) => {
@@ -121,7 +130,19 @@ impl GenerateConfig {
             events_per_second: args.rate,
             users: args.users,
         };
-        Ok(Self { spec, truth: args.truth, target })
+        Ok(Self { spec, truth: args.truth, target, existing })
+    }
+}
+
+fn check_apart(output: Option<&Stream>, truth: Option<&PathBuf>) -> Result<(), SettingsError> {
+    let truth = truth.map(|path| Stream::File(path.clone()));
+    let named = |flag, stream: Option<&Stream>| Some(Named { flag, stream: stream?.clone(), writes: true });
+    let files: Vec<Named> = [named("output", output), named("truth", truth.as_ref())].into_iter().flatten().collect();
+    match shared(&files) {
+        Some((flag, other)) => {
+            Err(SettingsError::Conflict(format!("--{flag} is the same as --{other}: give each its own file")))
+        }
+        None => Ok(()),
     }
 }
 

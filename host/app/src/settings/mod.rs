@@ -6,8 +6,10 @@ pub mod config;
 pub mod files;
 pub mod generate;
 pub mod kafka;
+mod places;
 pub mod plugin;
 mod show;
+pub(crate) mod store;
 pub mod table;
 #[cfg(test)]
 mod tests;

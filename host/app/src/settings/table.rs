@@ -312,10 +312,19 @@ pub const SETTINGS: &[Setting] = &[
         "redact-values",
         "true|false",
         "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts, uuids and coordinates \
-         stay; events, keys and what changed do not.",
+         stay; events and what changed do not, and keys are shown as digests under --redaction-key.",
     )
     .kind(Switch)
     .or("false"),
+    plain(
+        Explanation,
+        "redaction-key",
+        "TEXT",
+        "Secret of the digests that --redact-values shows in the place of keys; at least 16 characters\n\nHosts with the \
+         same one show a key as the same digest. Unset: a random one in the file redaction-key in --store-path, made at \
+         the first run. Prefer the variable: other users of the machine can read command lines.",
+    )
+    .kind(Secret),
     plain(KafkaConnection, "kafka-hosts", "HOST:PORT,...", "Bootstrap servers").or("localhost:9092"),
     plain(
         KafkaConnection,
@@ -473,7 +482,54 @@ pub const SETTINGS: &[Setting] = &[
     plain(Files, "resume", "true|false", "Go on with a run that was interrupted, from what it had committed")
         .kind(Switch)
         .or("false"),
-    plain(State, "store-path", "DIR", "Directory of the state").or("/tmp/deduplication-store"),
+    plain(
+        Files,
+        "overwrite",
+        "true|false",
+        "Replace outputs that are there already\n\nWithout it, --append or --resume, an output that is there and is not \
+         empty is refused before anything is touched.",
+    )
+    .env(&["OUTPUT_OVERWRITE"])
+    .kind(Switch)
+    .or("false"),
+    plain(Files, "append", "true|false", "Write behind what outputs hold already")
+        .env(&["OUTPUT_APPEND"])
+        .kind(Switch)
+        .or("false"),
+    plain(
+        Files,
+        "input-line-bytes-max",
+        "BYTES",
+        "Longest line, in bytes or with a unit\n\nA longer one is a dead letter that says where it stands, without its \
+         bytes; without --dead-letter it ends the run.",
+    )
+    .or("256MiB"),
+    plain(
+        Files,
+        "input-expansion-max",
+        "N|off",
+        "Most bytes that compressed input may become for each of its own\n\nBeyond it the run ends: a few kilobytes that \
+         become gigabytes are an attack or a mistake. The first 8 MiB are free. Events are seldom compressed to less than a \
+         fiftieth; the same line over and over again is.",
+    )
+    .or("200"),
+    plain(
+        State,
+        "store-path",
+        "DIR",
+        "Directory of the state, made with mode 0700; unset: a place of this user's own\n\nThat is $STATE_DIRECTORY where \
+         the service manager names one, /var/lib/dedup-host for root, else dedup-host in $XDG_STATE_HOME or \
+         ~/.local/state. A directory that others can write, or that belongs to another user, is refused.",
+    ),
+    plain(
+        State,
+        "trust-store-owner",
+        "true|false",
+        "Believe a state whoever owns it or may write it\n\nFor shared volumes that cannot be otherwise, such as those \
+         that Kubernetes makes writable by a group (fsGroup). Whoever can write there decides what counts as seen.",
+    )
+    .kind(Switch)
+    .or("false"),
     plain(State, "max-store-capacity", "BYTES", "Most disk a partition's state may use, in bytes or with a unit\n\nOver \
         it the oldest keys are forgotten early, and the window really in force is a metric.")
         .or("1073741824"),

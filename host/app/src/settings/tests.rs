@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use connectors::files::Existing;
+
 use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure, OnUnsendable};
 use super::files::{FilesConfig, Stream};
 use super::generate::GenerateTarget;
@@ -102,7 +104,8 @@ fn the_promised_variables_exist_with_their_defaults() {
         ("DUPLICATES_TOPIC", None),
         ("LATE_TOPIC", None),
         ("DEAD_LETTER_TOPIC", None),
-        ("STORE_PATH", Some("/tmp/deduplication-store")),
+        // Promised was one in /tmp, where any user could put a state before the host does.
+        ("STORE_PATH", None),
         ("MAX_STORE_CAPACITY", Some("1073741824")),
         // A hundred, and 64 MiB, were promised for these three; the help text says why they are larger.
         ("MAX_IN_FLIGHT_MESSAGES", Some("1000000")),
@@ -138,7 +141,12 @@ fn defaults_make_a_run_that_needs_only_a_plugin() {
     assert_eq!((config.plugin.time_limit, config.plugin.memory_bytes), (Duration::from_secs(1), 256 << 20));
     assert_eq!(config.window.window, Some(Duration::from_secs(24 * 3600)));
     assert_eq!((config.window.late, config.records.on_missing_key), (LatePolicy::Pass, OnMissingKey::Pass));
-    assert_eq!((config.state.capacity_bytes, config.state.path_given), (1 << 30, false));
+    assert_eq!((config.state.capacity_bytes, config.state.trust_owner), (1 << 30, false));
+    assert!(
+        config.state.path.is_absolute() && !config.state.path.starts_with("/tmp"),
+        "{}",
+        config.state.path.display()
+    );
     assert_eq!((config.limits.in_flight_records, config.limits.in_flight_bytes), (1_000_000, 512 << 20));
     assert_eq!(config.http.as_ref().unwrap().port, 8080);
     assert_eq!(config.log.format, LogFormat::Auto);
@@ -423,8 +431,37 @@ fn input_chooses_files_and_leaves_kafka_and_http_alone() {
 fn files_without_input_are_refused() {
     refused("--output b", &["--output (command line) needs --input; for Kafka it is --output-topic"]);
     refused("--duplicates b", &["--duplicates-topic"]);
-    refused("--resume", &["--resume (command line) needs --input"]);
+    for flag in ["--resume", "--overwrite", "--append"] {
+        refused(flag, &[&format!("{flag} (command line) needs --input")]);
+    }
+    for flag in ["--input-expansion-max", "--input-line-bytes-max"] {
+        refused(&format!("{flag} 10"), &[&format!("{flag} (command line) needs --input")]);
+    }
     refused("--report r.json", &["--report (command line) needs --input"]);
+}
+
+#[test]
+fn what_becomes_of_outputs_and_how_much_is_taken() {
+    let config = files(run("--input a"));
+    assert_eq!(
+        (config.existing, config.line_bytes_max, config.expansion_max),
+        (Existing::Refused, 256 << 20, Some(200))
+    );
+    let config = files(run("--input a --append --input-line-bytes-max 1MiB --input-expansion-max off"));
+    assert_eq!((config.existing, config.line_bytes_max, config.expansion_max), (Existing::Kept, 1 << 20, None));
+    assert_eq!(files(run("--input a --overwrite")).existing, Existing::Replaced);
+    refused("--input a --overwrite --append", &["--overwrite", "--append"]);
+    refused("--input a --input-line-bytes-max 0", &["--input-line-bytes-max", "`0`"]);
+    refused("--input a --input-expansion-max 0", &["--input-expansion-max"]);
+    assert_eq!(files(run("--input /dev/stdin --output /dev/stdout")).output, Some(Stream::Standard));
+}
+
+#[test]
+fn a_redaction_key_is_no_word_that_could_be_guessed() {
+    let config = run("--redaction-key 0123456789abcdef");
+    assert_eq!(config.redaction_key.unwrap().expose(), "0123456789abcdef");
+    refused("--redaction-key 0123456789abcde", &["--redaction-key", "15 characters", "16"]);
+    assert!(!shown("--redaction-key 0123456789abcdef", &[]).contains("0123456789"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! not JSON: a line is bytes, and is forwarded exactly. Files of other formats are refused by name.
 
 mod gzip;
+mod output;
 mod refused;
 mod sink;
 mod source;
@@ -12,14 +13,18 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use engine::looks::Looks;
+pub use output::{Existing, OutputOptions, check_output, open_output};
 pub use sink::FileSink;
-pub use source::FileSource;
+pub use source::{FileSource, SourceLimits};
 
 /// The path that means standard input or standard output.
 pub const STANDARD_STREAM: &str = "-";
 
-/// Longest record a source takes unless told otherwise, in bytes without the newline.
-pub const RECORD_BYTES_MAX: usize = 256 << 20;
+/// Longest line a source takes unless told otherwise, in bytes without the newline.
+pub const LINE_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes that compressed input may become whatever its ratio.
+pub const EXPANSION_FREE_BYTES: u64 = 8 << 20;
 
 /// Bytes read or written at a time: they stay in the second-level cache while lines are copied.
 #[cfg(not(test))]
@@ -38,6 +43,8 @@ pub struct FilePosition {
     pub bytes: u64,
     /// Records in those bytes.
     pub records: u64,
+    /// Lines in them without anything but white space, which are no records.
+    pub blank_lines: u64,
 }
 
 /// How much one call of [`FileSource::read_batch`] appends at most. One record is always taken, however long.
@@ -134,10 +141,11 @@ pub enum FileError {
     },
     /// A line passes the limit.
     #[error(
-        "{path}: line {line}, which starts at byte {start}, has more than the {record_bytes_max} bytes a record may \
-         have; check that records end in a newline, raise the limit, or take the line out"
+        "{path}: line {line}, which starts at byte {start}, has more than the {line_bytes_max} bytes that a line may have; \
+         check that records end in a newline; in a run, raise --input-line-bytes-max, or give --dead-letter FILE, where such a \
+         line is noted without its bytes while the run goes on"
     )]
-    RecordTooLong {
+    LineTooLong {
         /// The file.
         path: String,
         /// Number of the line, from 1.
@@ -145,7 +153,25 @@ pub enum FileError {
         /// Byte of the decompressed stream at which it starts.
         start: u64,
         /// The limit it passes.
-        record_bytes_max: usize,
+        line_bytes_max: usize,
+    },
+    /// Few compressed bytes have become too many.
+    #[error(
+        "{path}: {compressed_bytes} bytes of {format} have become {bytes}, more than {expansion_max} for each; where that \
+         is as it should be, as with one line over and over again, raise --input-expansion-max, or switch it off, and go on \
+         with --resume"
+    )]
+    Expansion {
+        /// The file.
+        path: String,
+        /// `gzip` or `zstd`.
+        format: &'static str,
+        /// Compressed bytes read.
+        compressed_bytes: u64,
+        /// Bytes decompressed from them.
+        bytes: u64,
+        /// The limit that is passed.
+        expansion_max: u64,
     },
     /// The input is shorter than what was read of it before.
     #[error(
@@ -190,6 +216,33 @@ pub enum FileError {
          regular file, or start over with empty state"
     )]
     NotResumable {
+        /// The output.
+        path: String,
+    },
+    /// The output holds something already.
+    #[error(
+        "{path}: the output is there already and holds {bytes} bytes; nothing was touched. ways out: name another file; \
+         or --overwrite to replace it; or, in a run, --append to write behind what it holds, --resume to go on with a run \
+         that was interrupted"
+    )]
+    OutputExists {
+        /// The output.
+        path: String,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Nothing can be written behind the end of a line that has none.
+    #[error(
+        "{path}: cannot append: the last line in it does not end in a newline, so that the first new one would become part \
+         of it; end it, or name another file"
+    )]
+    NoNewlineAtEnd {
+        /// The output.
+        path: String,
+    },
+    /// Somebody else is writing it, or this run by another name.
+    #[error("{path}: the output is being written by another run, or by this one under another name; name another file")]
+    OutputInUse {
         /// The output.
         path: String,
     },

@@ -1,14 +1,15 @@
 //! A newline-delimited file or standard output, written so that it can be cut back to the last commit. Not a format.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-use super::{BUFFER_BYTES, FileError, is_standard_stream, shown};
+use super::output::{line_ends_at, lock};
+use super::{BUFFER_BYTES, FileError, OutputOptions, is_standard_stream, open_output, shown};
 
 /// Writes records, one a line. Lines written since the last [`FileSink::commit`] may or may not survive a crash; a
 /// sink that is dropped forgets them.
@@ -22,35 +23,42 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Creates or empties `path` (`-` is standard output). `.gz` and `.zst` are compressed.
+    /// Opens `path` (`-` is standard output), see [`open_output`]. `.gz` and `.zst` are compressed.
     ///
     /// # Errors
-    /// The file cannot be created, or its directory not made durable.
+    /// The file cannot be opened, or holds something that it is not to be written behind; or its directory cannot be made
+    /// durable.
     #[expect(clippy::disallowed_methods, reason = "standard output takes records here, whose bytes nobody changes")]
-    pub fn create(path: &Path) -> Result<Self, FileError> {
+    pub fn create(path: &Path, options: OutputOptions) -> Result<Self, FileError> {
         if is_standard_stream(path) {
             return Ok(Self::over(path, Output::Stream(Box::new(io::stdout()))));
         }
         let create = |error| FileError::io("create", path, error);
-        let file = File::create(path).map_err(create)?;
-        if !file.metadata().map_err(create)?.is_file() {
+        let mut file = open_output(path, options)?;
+        let metadata = file.metadata().map_err(create)?;
+        if !metadata.is_file() {
             return Ok(Self::over(path, Output::Stream(Box::new(file))));
         }
+        let written_bytes = metadata.len();
+        if Encoder::of(path).is_plain() && !line_ends_at(&mut file, written_bytes).map_err(create)? {
+            return Err(FileError::NoNewlineAtEnd { path: shown(path) });
+        }
         sync_directory_of(path).map_err(create)?;
-        Ok(Self::over(path, Output::File(file)))
+        Ok(Self { written_bytes, ..Self::over(path, Output::File(file)) })
     }
 
-    /// Opens an output again and cuts it back to the length that the last commit returned.
+    /// Opens an output again and cuts it back to the length that the last commit returned. `options` are for one that
+    /// was never made.
     ///
     /// # Errors
     /// The file is shorter than that, is another file, or is a stream, which cannot be cut back.
-    pub fn resume(path: &Path, committed_bytes: u64) -> Result<Self, FileError> {
+    pub fn resume(path: &Path, committed_bytes: u64, options: OutputOptions) -> Result<Self, FileError> {
         if is_standard_stream(path) {
             return Err(FileError::NotResumable { path: shown(path) });
         }
         // Before the first commit there may have been no time to create it.
         if committed_bytes == 0 && !path.exists() {
-            return Self::create(path);
+            return Self::create(path, options);
         }
         let resume = |error| FileError::io("resume", path, error);
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(resume)?;
@@ -58,6 +66,7 @@ impl FileSink {
         if !metadata.is_file() {
             return Err(FileError::NotResumable { path: shown(path) });
         }
+        lock(&file, path)?;
         let length = metadata.len();
         if length < committed_bytes {
             return Err(FileError::ShorterThanCommitted { path: shown(path), committed_bytes, length });
@@ -148,14 +157,6 @@ impl FileSink {
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
-}
-
-fn line_ends_at(file: &mut File, bytes: u64) -> io::Result<bool> {
-    let Some(last) = bytes.checked_sub(1) else { return Ok(true) };
-    let mut byte = [0];
-    file.seek(SeekFrom::Start(last))?;
-    file.read_exact(&mut byte)?;
-    Ok(byte == *b"\n")
 }
 
 pub(super) enum Output {

@@ -10,8 +10,8 @@ use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::gzip::{self, Gzip};
 use super::{
-    BUFFER_BYTES, BatchLimits, FileError, FilePosition, GZIP_MAGIC, RECORD_BYTES_MAX, ZSTD_MAGIC, is_standard_stream,
-    refused, shown,
+    BUFFER_BYTES, BatchLimits, EXPANSION_FREE_BYTES, FileError, FilePosition, GZIP_MAGIC, LINE_BYTES_MAX, ZSTD_MAGIC,
+    is_standard_stream, refused, shown,
 };
 
 /// Compressed bytes asked of the file at a time.
@@ -24,6 +24,23 @@ const SKIPPABLE_BYTES_MAX: usize = 64 << 10;
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
 type RawInput = Box<dyn Read + Send>;
+
+/// What a source takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// Longest line, in bytes without the newline.
+    pub line_bytes_max: usize,
+    /// Whether a longer one becomes a record that says so, without its bytes; else it is an error.
+    pub notes_long_lines: bool,
+    /// Most bytes that compressed input may become for each of its own, beyond [`EXPANSION_FREE_BYTES`]; `None`: any number.
+    pub expansion_max: Option<u64>,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self { line_bytes_max: LINE_BYTES_MAX, notes_long_lines: false, expansion_max: None }
+    }
+}
 
 /// Reads records, one a line, and knows where it stands.
 ///
@@ -40,8 +57,10 @@ pub struct FileSource {
     scanned: usize,
     end: usize,
     ended: bool,
+    /// Bytes of the line at hand that were read and thrown away, as it is too long.
+    passed_by: u64,
     position: FilePosition,
-    record_bytes_max: usize,
+    limits: SourceLimits,
 }
 
 impl FileSource {
@@ -52,9 +71,9 @@ impl FileSource {
     /// # Errors
     /// The file cannot be opened or decompressed, its content is no lines of text, or `from` is not a place where a line
     /// of it starts.
-    pub fn open(path: &Path, from: FilePosition) -> Result<Self, FileError> {
+    pub fn open(path: &Path, from: FilePosition, limits: SourceLimits) -> Result<Self, FileError> {
         if is_standard_stream(path) {
-            return Self::of_stream(path, Box::new(io::stdin()), from);
+            return Self::of_stream(path, Box::new(io::stdin()), from, limits);
         }
         let open = |error| FileError::io("open", path, error);
         let file = File::open(path).map_err(open)?;
@@ -63,12 +82,18 @@ impl FileSource {
             return Err(FileError::Directory { path: shown(path) });
         }
         if metadata.is_file() {
-            return Self::of_file(path, file, metadata.len(), from);
+            return Self::of_file(path, file, metadata.len(), from, limits);
         }
-        Self::of_stream(path, Box::new(file), from)
+        Self::of_stream(path, Box::new(file), from, limits)
     }
 
-    fn of_file(path: &Path, mut file: File, file_bytes: u64, from: FilePosition) -> Result<Self, FileError> {
+    fn of_file(
+        path: &Path,
+        mut file: File,
+        file_bytes: u64,
+        from: FilePosition,
+        limits: SourceLimits,
+    ) -> Result<Self, FileError> {
         let read = |error| FileError::io("read", path, error);
         let magic = first_bytes(&mut file).map_err(read)?;
         let format = Format::of(&magic, path);
@@ -80,19 +105,24 @@ impl FileSource {
         let at = if plain { from.bytes.saturating_sub(1) } else { 0 };
         file.seek(SeekFrom::Start(at)).map_err(read)?;
         let raw = Counted { input: Box::new(file), bytes: at };
-        let source = Self::over(path, Input::new(format, raw).map_err(read)?, Some(file_bytes));
+        let source = Self::over(path, Input::new(format, raw).map_err(read)?, Some(file_bytes), limits);
         if at == 0 { source.check_content()?.skip(at, from) } else { source.skip(at, from) }
     }
 
-    pub(super) fn of_stream(path: &Path, mut input: RawInput, from: FilePosition) -> Result<Self, FileError> {
+    pub(super) fn of_stream(
+        path: &Path,
+        mut input: RawInput,
+        from: FilePosition,
+        limits: SourceLimits,
+    ) -> Result<Self, FileError> {
         let read = |error| FileError::io("read", path, error);
         let magic = first_bytes(&mut input).map_err(read)?;
         let format = Format::of(&magic, path);
         let raw = Counted { input: Box::new(Cursor::new(magic).chain(input)), bytes: 0 };
-        Self::over(path, Input::new(format, raw).map_err(read)?, None).check_content()?.skip(0, from)
+        Self::over(path, Input::new(format, raw).map_err(read)?, None, limits).check_content()?.skip(0, from)
     }
 
-    fn over(path: &Path, input: Input, file_bytes: Option<u64>) -> Self {
+    fn over(path: &Path, input: Input, file_bytes: Option<u64>, limits: SourceLimits) -> Self {
         Self {
             path: path.to_owned(),
             input,
@@ -102,19 +132,13 @@ impl FileSource {
             scanned: 0,
             end: 0,
             ended: false,
+            passed_by: 0,
             position: FilePosition::default(),
-            record_bytes_max: RECORD_BYTES_MAX,
+            limits,
         }
     }
 
-    /// Takes another limit than [`RECORD_BYTES_MAX`] for the bytes of one record.
-    #[must_use]
-    pub fn with_record_bytes_max(mut self, record_bytes_max: usize) -> Self {
-        self.record_bytes_max = record_bytes_max;
-        self
-    }
-
-    /// Where the records returned so far end.
+    /// Where the records returned so far end, with blank lines behind them.
     #[must_use]
     pub fn position(&self) -> FilePosition {
         self.position
@@ -129,11 +153,10 @@ impl FileSource {
     }
 
     /// Appends records to `batch`, the first at `next_offset` and each at one more, without timestamp or key. A `\r`
-    /// stays, an empty line is an empty payload, and a last line needs no newline. Returns the number of records; 0 is
-    /// the end.
+    /// stays, a blank line is none, and a last line needs no newline. Returns the number of records; 0 is the end.
     ///
     /// # Errors
-    /// The file cannot be read or decompressed, or a line passes the limit; records appended before that stay in the
+    /// The file cannot be read or decompressed, or passes a limit; records appended before that stay in the
     /// batch and are counted in [`FileSource::position`].
     pub fn read_batch(
         &mut self,
@@ -152,12 +175,22 @@ impl FileSource {
                 self.fill()?;
                 continue;
             };
+            let line = self.buffer.get(self.start..self.start + length).unwrap_or_default();
+            if self.passed_by == 0 && line.trim_ascii().is_empty() {
+                self.position.blank_lines += 1;
+                self.take(length + newline);
+                continue;
+            }
             if records > 0 && length > limits.bytes_max.saturating_sub(bytes) {
                 return Ok(records);
             }
-            let line = self.buffer.get(self.start..self.start + length);
-            batch.push(NewRecord { offset, timestamp: None, key: None, payload: line });
+            if self.passed_by == 0 {
+                batch.push(NewRecord { offset, timestamp: None, key: None, payload: Some(line) });
+            } else {
+                batch.push_unread(offset, &self.too_long());
+            }
             self.take(length + newline);
+            self.position.records += 1;
             offset += 1;
             bytes += length;
             records += 1;
@@ -167,32 +200,58 @@ impl FileSource {
         }
     }
 
-    /// The next line's length and that of its newline (0 at the end of the input), if it is in the buffer.
+    /// The next line's length and that of its newline (0 at the end of the input), if it is in the buffer; of one that is
+    /// too long, of what is left in the buffer.
     fn find_line(&mut self) -> Result<Option<(usize, usize)>, FileError> {
         let unseen = self.buffer.get(self.scanned..self.end).unwrap_or_default();
         let found = memchr::memchr(b'\n', unseen);
         self.scanned += found.unwrap_or(unseen.len());
         let length = self.scanned - self.start;
-        if length > self.record_bytes_max {
-            return Err(FileError::RecordTooLong {
-                path: shown(&self.path),
-                line: self.position.records + 1,
-                start: self.position.bytes,
-                record_bytes_max: self.record_bytes_max,
-            });
+        if self.passed_by > 0 || length > self.limits.line_bytes_max {
+            if !self.limits.notes_long_lines {
+                return Err(self.refuse_line());
+            }
+            self.passed_by += length as u64;
+            self.start = self.scanned;
         }
+        let length = self.scanned - self.start;
         Ok(match found {
             Some(_) => Some((length, 1)),
-            None if self.ended && length > 0 => Some((length, 0)),
+            None if self.ended && (length > 0 || self.passed_by > 0) => Some((length, 0)),
             None => None,
         })
     }
 
+    fn refuse_line(&self) -> FileError {
+        FileError::LineTooLong {
+            path: shown(&self.path),
+            line: self.line_number(),
+            start: self.position.bytes,
+            line_bytes_max: self.limits.line_bytes_max,
+        }
+    }
+
+    /// What is said of a line that was passed by.
+    fn too_long(&self) -> String {
+        format!(
+            "line {}, which starts at byte {}, has {} bytes, and --input-line-bytes-max allows {}: it was not read",
+            self.line_number(),
+            self.position.bytes,
+            self.passed_by,
+            self.limits.line_bytes_max
+        )
+    }
+
+    /// Of the line at hand, from 1.
+    fn line_number(&self) -> u64 {
+        self.position.records + self.position.blank_lines + 1
+    }
+
+    /// Leaves the line at hand behind.
     fn take(&mut self, bytes: usize) {
         self.start += bytes;
         self.scanned = self.start;
-        self.position.bytes += bytes as u64;
-        self.position.records += 1;
+        self.position.bytes += bytes as u64 + std::mem::take(&mut self.passed_by);
     }
 
     /// Reads more behind what is left in the buffer, growing it for a line that fills it.
@@ -201,7 +260,7 @@ impl FileSource {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.scanned, self.end) = (0, self.scanned - self.start, left);
         if left > self.buffer.len() / 2 {
-            let bytes_max = self.record_bytes_max.saturating_add(BUFFER_BYTES);
+            let bytes_max = self.limits.line_bytes_max.saturating_add(BUFFER_BYTES);
             self.buffer.resize((self.buffer.len() * 2).min(bytes_max).max(self.buffer.len()), 0);
         } else if self.buffer.len() > BUFFER_BYTES && left < BUFFER_BYTES / 2 {
             self.buffer.truncate(BUFFER_BYTES);
@@ -212,10 +271,26 @@ impl FileSource {
             Ok(read) => {
                 self.ended = read == 0;
                 self.end += read;
-                Ok(())
+                self.check_expansion()
             }
             Err(error) => Err(self.read_error(error)),
         }
+    }
+
+    /// Bytes decompressed so far.
+    fn decompressed(&self) -> u64 {
+        self.position.bytes + self.passed_by + (self.end - self.start) as u64
+    }
+
+    fn check_expansion(&self) -> Result<(), FileError> {
+        let (Some(expansion_max), Some(format)) = (self.limits.expansion_max, self.input.format()) else {
+            return Ok(());
+        };
+        let (compressed_bytes, bytes) = (self.input.consumed(), self.decompressed());
+        if bytes <= compressed_bytes.saturating_mul(expansion_max).saturating_add(EXPANSION_FREE_BYTES) {
+            return Ok(());
+        }
+        Err(FileError::Expansion { path: shown(&self.path), format, compressed_bytes, bytes, expansion_max })
     }
 
     /// Refuses what is no text, once enough is decompressed to see that.
@@ -236,7 +311,7 @@ impl FileSource {
 
     /// Reads on from byte `at`, where the input stands, to the position `from`.
     fn skip(mut self, at: u64, from: FilePosition) -> Result<Self, FileError> {
-        self.position = FilePosition { bytes: at, records: from.records };
+        self.position = FilePosition { bytes: at, ..from };
         let mut before = b'\n';
         while self.position.bytes < from.bytes {
             if self.start == self.end {
@@ -265,7 +340,7 @@ impl FileSource {
 
     fn read_error(&self, error: io::Error) -> FileError {
         let Some(format) = self.input.format() else { return FileError::io("read", &self.path, error) };
-        let bytes = self.position.bytes + (self.end - self.start) as u64;
+        let bytes = self.decompressed();
         let (path, compressed_bytes) = (shown(&self.path), self.input.consumed());
         if error.kind() == ErrorKind::UnexpectedEof {
             return FileError::TruncatedArchive { path, format, compressed_bytes, bytes };

@@ -13,6 +13,14 @@ use super::*;
 
 const ALL: BatchLimits = BatchLimits { records_max: usize::MAX, bytes_max: usize::MAX };
 
+const ANY: SourceLimits = SourceLimits { line_bytes_max: LINE_BYTES_MAX, notes_long_lines: false, expansion_max: None };
+
+const NEW: OutputOptions = OutputOptions { existing: Existing::Refused, mode: None };
+
+fn at(bytes: u64, records: u64) -> FilePosition {
+    FilePosition { bytes, records, blank_lines: 0 }
+}
+
 type Lines = Vec<Vec<u8>>;
 
 fn read_batches(source: &mut FileSource, limits: BatchLimits) -> Result<Lines, FileError> {
@@ -28,7 +36,7 @@ fn read_batches(source: &mut FileSource, limits: BatchLimits) -> Result<Lines, F
 }
 
 fn read_from(path: &Path, from: FilePosition) -> Result<Lines, FileError> {
-    read_batches(&mut FileSource::open(path, from)?, ALL)
+    read_batches(&mut FileSource::open(path, from, ANY)?, ALL)
 }
 
 fn read_all(path: &Path) -> Result<Lines, FileError> {
@@ -37,6 +45,10 @@ fn read_all(path: &Path) -> Result<Lines, FileError> {
 
 fn lines(text: &str) -> Lines {
     text.split_terminator('\n').map(|line| line.as_bytes().to_vec()).collect()
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| b" \t\r\x0c".contains(byte))
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -75,10 +87,11 @@ fn lines_are_forwarded_exactly() {
         assert_eq!(read_all(&file_of(&directory, "in", bytes)).unwrap(), expected, "{bytes:?}");
     };
     check(b"", &[]);
-    check(b"\n", &[b""]);
-    check(b"\n\n", &[b"", b""]);
+    check(b"\n", &[]);
+    check(b"\n\n \r\n\t\n", &[]);
     check(b"a\r\nb\n", &[b"a\r", b"b"]);
-    check(b"a\n\nlast without newline", &[b"a", b"", b"last without newline"]);
+    check(b"a\n\nlast without newline", &[b"a", b"last without newline"]);
+    check(b"{}\n  \n\t\r\n \xa0\n ", &[b"{}", b" \xa0"]);
     check(b"{}\n\x00\xff\n\xf0\x9f", &[b"{}", b"\x00\xff", b"\xf0\x9f"]);
     for length in 60..70 {
         let line = vec![b'x'; length];
@@ -89,17 +102,17 @@ fn lines_are_forwarded_exactly() {
 #[test]
 fn records_have_ascending_offsets_and_nothing_but_a_payload() {
     let directory = directory();
-    let mut source = FileSource::open(&file_of(&directory, "in", b"a\n\nb"), FilePosition::default()).unwrap();
+    let mut source = FileSource::open(&file_of(&directory, "in", b"a\n\nb\nc\n \n"), at(0, 0), ANY).unwrap();
     let mut batch = RecordBatch::new();
     assert_eq!(source.read_batch(40, &mut batch, BatchLimits { records_max: 2, bytes_max: 99 }).unwrap(), 2);
-    assert_eq!(source.position(), FilePosition { bytes: 3, records: 2 });
+    assert_eq!(source.position(), FilePosition { bytes: 5, records: 2, blank_lines: 1 });
     assert_eq!(source.read_batch(42, &mut batch, ALL).unwrap(), 1);
-    assert_eq!(source.position(), FilePosition { bytes: 4, records: 3 });
+    assert_eq!(source.position(), FilePosition { bytes: 9, records: 3, blank_lines: 2 });
     assert_eq!(source.read_batch(43, &mut batch, ALL).unwrap(), 0);
     let found: Vec<_> = batch.iter().map(|record| (record.offset(), record.payload().unwrap())).collect();
-    assert_eq!(found, [(40, &b"a"[..]), (41, b""), (42, b"b")]);
+    assert_eq!(found, [(40, &b"a"[..]), (41, b"b"), (42, b"c")]);
     assert!(batch.iter().all(|record| record.timestamp().is_none() && record.key().is_none()));
-    assert_eq!(source.progress(), Some((4, 4)));
+    assert_eq!(source.progress(), Some((9, 9)));
 }
 
 #[test]
@@ -107,7 +120,7 @@ fn a_batch_keeps_its_limits_but_takes_one_record() {
     let directory = directory();
     let path = file_of(&directory, "in", b"aaaa\nbb\ncc\nd\n");
     let check = |records_max, bytes_max, expected: &[usize]| {
-        let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+        let mut source = FileSource::open(&path, FilePosition::default(), ANY).unwrap();
         let limits = BatchLimits { records_max, bytes_max };
         let mut counts = Vec::new();
         loop {
@@ -176,7 +189,7 @@ fn a_corrupt_archive_names_the_position() {
     let path = file_of(&directory, "in.gz", &damaged(gzip(text.as_bytes())));
     check_error(read_all(&path), &["in.gz: the gzip data is corrupt near compressed byte"]);
     let path = directory.path().join("in.zst");
-    let mut sink = FileSink::create(&path).unwrap();
+    let mut sink = FileSink::create(&path, NEW).unwrap();
     sink.write_line(text.as_bytes()).unwrap();
     sink.commit().unwrap();
     fs::write(&path, damaged(fs::read(&path).unwrap())).unwrap();
@@ -201,18 +214,14 @@ fn zeros_behind_gzip_data_are_padding_and_other_bytes_are_not() {
     for garbage in [&b"garbage"[..], b"\0\0garbage", b"\n"] {
         let whole = [gzip(b"a\nb\n").as_slice(), garbage].concat();
         let path = file_of(&directory, "garbage.gz", &whole);
-        let mut source = FileSource::open(&path, FilePosition::default()).unwrap();
+        let mut source = FileSource::open(&path, FilePosition::default(), ANY).unwrap();
         let mut batch = RecordBatch::new();
         let read = source.read_batch(0, &mut batch, ALL);
         check_error(
             read,
             &["garbage.gz: behind the gzip data (4 decompressed)", "gzip -dc ", "or download the file again"],
         );
-        assert_eq!(
-            (batch.len(), source.position()),
-            (2, FilePosition { bytes: 4, records: 2 }),
-            "what came before is read"
-        );
+        assert_eq!((batch.len(), source.position()), (2, at(4, 2)), "what came before is read");
     }
 }
 
@@ -234,9 +243,9 @@ fn frames_to_be_skipped_may_stand_before_between_and_behind_those_of_zstd() {
         ] {
             let path = file_of(&directory, "pzstd", &whole);
             assert_eq!(read_all(&path).unwrap(), lines("a\nbc\n"), "{variant} {length}");
-            assert_eq!(read_from(&path, FilePosition { bytes: 2, records: 1 }).unwrap(), lines("bc\n"));
+            assert_eq!(read_from(&path, at(2, 1)).unwrap(), lines("bc\n"));
             let mut piped =
-                FileSource::of_stream(Path::new("-"), Box::new(&*whole.leak()), FilePosition::default()).unwrap();
+                FileSource::of_stream(Path::new("-"), Box::new(&*whole.leak()), FilePosition::default(), ANY).unwrap();
             assert_eq!(read_batches(&mut piped, ALL).unwrap(), lines("a\nbc\n"));
         }
         assert_eq!(read_all(&file_of(&directory, "nothing", &skipped)).unwrap(), lines(""));
@@ -293,7 +302,7 @@ fn other_formats_are_refused_by_name_whatever_the_file_is_called() {
         for file in ["events.ndjson", "events.gz", "events", "events.zst"] {
             for tail in [&b""[..], b"\nmore\n"] {
                 let path = file_of(&directory, file, &[beginning, tail].concat());
-                let refused = FileSource::open(&path, FilePosition::default()).map(drop);
+                let refused = FileSource::open(&path, FilePosition::default(), ANY).map(drop);
                 check_error(
                     refused,
                     &[file, "it looks like", name, &way_out.replace("FILE", &path.display().to_string())],
@@ -310,7 +319,7 @@ fn other_formats_are_refused_in_a_pipe_and_inside_of_compressed_data() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(beginning).unwrap();
         drop(writer);
-        let source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default());
+        let source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default(), ANY);
         let piped = way_out.split(" FILE").next().unwrap();
         check_error(source.map(drop), &["it looks like", name, piped]);
         for (format, compress) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("zstd", zstd)] {
@@ -345,27 +354,36 @@ fn a_refused_file_with_an_odd_name_is_quoted_for_the_shell() {
 #[test]
 fn text_that_begins_oddly_is_lines_all_the_same() {
     let directory = directory();
-    for text in ["\u{feff}{}\n", "\n \n\r\n", "nope\n", "PK\n", "P*M\n", "(\n", "\"\n", "{\"a\":\"x\0\"}\n", "日本\n"]
+    for text in ["\u{feff}{}\n", "\n x\n\r\n", "nope\n", "PK\n", "P*M\n", "(\n", "\"\n", "{\"a\":\"x\0\"}\n", "日本\n"]
     {
-        assert_eq!(read_all(&file_of(&directory, "in", text.as_bytes())).unwrap(), lines(text), "{text:?}");
+        let wanted: Lines = lines(text).into_iter().filter(|line| !is_blank(line)).collect();
+        assert_eq!(read_all(&file_of(&directory, "in", text.as_bytes())).unwrap(), wanted, "{text:?}");
     }
     assert_eq!(read_all(&file_of(&directory, "in", b"caf\xe9\n")).unwrap(), [b"caf\xe9"]);
+}
+
+fn with_a_line_of(directory: &TempDir, bytes: usize) -> PathBuf {
+    file_of(directory, "in", &[b"ok\n\n", vec![b'x'; bytes].as_slice(), b"\nrest\n"].concat())
 }
 
 #[test]
 fn a_line_over_the_limit_names_its_number_and_the_records_before_it_count() {
     let directory = directory();
     let check = |record: usize, limit: usize, fails: bool| {
-        let path = file_of(&directory, "in", &[b"ok\n\n", vec![b'x'; record].as_slice(), b"\nrest\n"].concat());
-        let mut source = FileSource::open(&path, FilePosition::default()).unwrap().with_record_bytes_max(limit);
+        let path = with_a_line_of(&directory, record);
+        let limits = SourceLimits { line_bytes_max: limit, ..ANY };
+        let mut source = FileSource::open(&path, FilePosition::default(), limits).unwrap();
         let mut batch = RecordBatch::new();
         let read = source.read_batch(0, &mut batch, ALL);
         if !fails {
-            assert_eq!(read.unwrap(), 4);
+            assert_eq!(read.unwrap(), 3);
             return;
         }
-        check_error(read, &["in: line 3", "byte 4", &format!("{limit} bytes"), "raise the limit"]);
-        assert_eq!((batch.len(), source.position()), (2, FilePosition { bytes: 4, records: 2 }));
+        check_error(
+            read,
+            &["in: line 3", "byte 4", &format!("{limit} bytes"), "raise --input-line-bytes-max", "--dead-letter FILE"],
+        );
+        assert_eq!((batch.len(), source.position()), (1, FilePosition { bytes: 4, records: 1, blank_lines: 1 }));
     };
     for limit in [10, 64, 100, 1_000] {
         check(limit, limit, false);
@@ -375,11 +393,139 @@ fn a_line_over_the_limit_names_its_number_and_the_records_before_it_count() {
 }
 
 #[test]
+fn a_line_over_the_limit_is_noted_and_the_rest_is_read_in_little_memory() {
+    let directory = directory();
+    for limit in [10, 64, 100, 1_000] {
+        for bytes in [limit + 1, limit + 63, limit + 64, limit + 65, limit * 100] {
+            let limits = SourceLimits { line_bytes_max: limit, notes_long_lines: true, ..ANY };
+            let mut source = FileSource::open(&with_a_line_of(&directory, bytes), at(0, 0), limits).unwrap();
+            let mut batch = RecordBatch::new();
+            assert_eq!(source.read_batch(7, &mut batch, ALL).unwrap(), 3);
+            let wanted = format!(
+                "line 3, which starts at byte 4, has {bytes} bytes, and --input-line-bytes-max allows {limit}: it was not read"
+            );
+            let found: Vec<_> =
+                batch.iter().map(|record| (record.offset(), record.payload(), record.unread())).collect();
+            assert_eq!(
+                found,
+                [(7, Some(&b"ok"[..]), None), (8, None, Some(wanted.as_str())), (9, Some(b"rest"), None)]
+            );
+            assert_eq!(source.position(), FilePosition { bytes: bytes as u64 + 10, records: 3, blank_lines: 1 });
+            assert!(batch.bytes() < 500, "{} bytes", batch.bytes());
+        }
+    }
+    // The last line, without a newline.
+    let limits = SourceLimits { line_bytes_max: 3, notes_long_lines: true, ..ANY };
+    for text in ["a\nlong", "a\nlong\n"] {
+        let path = file_of(&directory, "last", text.as_bytes());
+        let mut source = FileSource::open(&path, at(0, 0), limits).unwrap();
+        let mut batch = RecordBatch::new();
+        assert_eq!(source.read_batch(0, &mut batch, ALL).unwrap(), 2);
+        assert!(batch.get(1).unwrap().unread().unwrap().contains("has 4 bytes"));
+        assert_eq!(source.position().bytes, text.len() as u64);
+        assert_eq!(source.read_batch(2, &mut batch, ALL).unwrap(), 0);
+    }
+}
+
+#[test]
+fn few_bytes_that_become_too_many_are_an_error_and_what_came_before_counts() {
+    let directory = directory();
+    let bytes = 10 << 20;
+    let bomb = |compress: fn(&[u8]) -> Vec<u8>| [compress(b"{}\n").as_slice(), &compress(&vec![b'\n'; bytes])].concat();
+    for (format, archive) in [("gzip", bomb(gzip)), ("zstd", bomb(zstd))] {
+        let path = file_of(&directory, "bomb", &archive);
+        let read = |expansion_max| {
+            let limits = SourceLimits { expansion_max, ..ANY };
+            let mut source = FileSource::open(&path, at(0, 0), limits)?;
+            let mut batch = RecordBatch::new();
+            let read = source.read_batch(0, &mut batch, ALL).map(|_| ());
+            read.map(|()| source.position()).map_err(|error| {
+                assert!(source.position().bytes < EXPANSION_FREE_BYTES * 3 / 2, "{error}");
+                error
+            })
+        };
+        let whole = FilePosition { bytes: bytes as u64 + 3, records: 1, blank_lines: bytes as u64 };
+        assert_eq!(read(None).unwrap(), whole);
+        assert_eq!(read(Some(1_000_000)).unwrap(), whole);
+        check_error(read(Some(100)), &["bomb: ", format, "more than 100 for each", "--input-expansion-max"]);
+    }
+    let plain = file_of(&directory, "plain", &vec![b'\n'; bytes]);
+    let limits = SourceLimits { expansion_max: Some(1), ..ANY };
+    let mut source = FileSource::open(&plain, at(0, 0), limits).unwrap();
+    assert_eq!(source.read_batch(0, &mut RecordBatch::new(), ALL).unwrap(), 0);
+}
+
+#[test]
+fn an_output_that_holds_something_is_left_alone_unless_told_otherwise() {
+    let directory = directory();
+    let options = |existing| OutputOptions { existing, mode: None };
+    for name in ["out", "out.gz", "out.zst"] {
+        let path = directory.path().join(name);
+        let write = |line: &[u8], existing| {
+            let mut sink = FileSink::create(&path, options(existing))?;
+            sink.write_line(line)?;
+            sink.commit()
+        };
+        write(b"first", Existing::Refused).unwrap();
+        let held = fs::read(&path).unwrap();
+        for check in [check_output(&path, Existing::Refused), write(b"second", Existing::Refused).map(drop)] {
+            check_error(
+                check,
+                &[name, "is there already", "nothing was touched", "--append", "--overwrite", "--resume"],
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), held, "untouched");
+        let length = write(b"second", Existing::Kept).unwrap();
+        assert_eq!(read_all(&path).unwrap(), lines("first\nsecond\n"), "{name}");
+        assert_eq!(length, fs::metadata(&path).unwrap().len());
+        assert!(fs::read(&path).unwrap().starts_with(&held));
+        write(b"third", Existing::Replaced).unwrap();
+        assert_eq!(read_all(&path).unwrap(), lines("third\n"), "{name}");
+    }
+    let open_end = file_of(&directory, "open-end", b"half a line");
+    check_error(
+        FileSink::create(&open_end, options(Existing::Kept)).map(drop),
+        &["open-end", "does not end in a newline"],
+    );
+    assert_eq!(fs::read(&open_end).unwrap(), b"half a line");
+    FileSink::create(&file_of(&directory, "empty", b""), NEW).unwrap();
+}
+
+#[test]
+fn an_output_is_written_by_one_alone_whatever_it_is_called() {
+    let directory = directory();
+    let path = directory.path().join("out");
+    let held = FileSink::create(&path, NEW).unwrap();
+    fs::hard_link(&path, directory.path().join("hard")).unwrap();
+    std::os::unix::fs::symlink("out", directory.path().join("soft")).unwrap();
+    for name in ["out", "hard", "soft"] {
+        let again = FileSink::create(&directory.path().join(name), NEW);
+        check_error(again.map(drop), &[name, "is being written by another run"]);
+        check_error(FileSink::resume(&directory.path().join(name), 0, NEW).map(drop), &["another run"]);
+    }
+    drop(held);
+    FileSink::create(&path, NEW).unwrap();
+}
+
+#[test]
+fn a_new_output_has_the_mode_it_is_given_and_may_be_led_to_by_a_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory();
+    std::os::unix::fs::symlink("target", directory.path().join("link")).unwrap();
+    for (name, made) in [("out", "out"), ("link", "target")] {
+        let options = OutputOptions { existing: Existing::Refused, mode: Some(0o640) };
+        FileSink::create(&directory.path().join(name), options).unwrap();
+        let metadata = fs::symlink_metadata(directory.path().join(made)).unwrap();
+        assert_eq!((metadata.permissions().mode() & 0o777, metadata.is_file()), (0o640, true), "{name}");
+    }
+}
+
+#[test]
 fn a_position_that_is_none_is_refused() {
     let directory = directory();
     for (name, bytes) in [("in", b"ab\ncd".to_vec()), ("in.gz", gzip(b"ab\ncd")), ("in.zst", zstd(b"ab\ncd"))] {
         let path = file_of(&directory, name, &bytes);
-        let from = |bytes| read_from(&path, FilePosition { bytes, records: 1 });
+        let from = |bytes| read_from(&path, at(bytes, 1));
         assert_eq!(from(3).unwrap(), lines("cd"));
         assert_eq!(from(5).unwrap(), lines(""));
         check_error(from(2), &["resume at byte 2", "no line starts there", "start over with empty state"]);
@@ -393,8 +539,8 @@ fn what_cannot_be_opened_says_why() {
     let directory = directory();
     check_error(read_all(&directory.path().join("none")), &["cannot open", "none", "check the path"]);
     check_error(read_all(directory.path()), &["is a directory; name a file in it"]);
-    check_error(FileSink::create(directory.path()).map(drop), &["is a directory"]);
-    check_error(FileSink::create(&directory.path().join("no/out")).map(drop), &["cannot create", "its directory"]);
+    check_error(FileSink::create(directory.path(), NEW).map(drop), &["is a directory"]);
+    check_error(FileSink::create(&directory.path().join("no/out"), NEW).map(drop), &["cannot create", "its directory"]);
     let said = |kind: ErrorKind| FileError::io("open", Path::new("a/b"), kind.into()).to_string();
     assert_eq!(
         said(ErrorKind::PermissionDenied),
@@ -407,12 +553,12 @@ fn a_pipe_hands_over_what_is_there_and_can_be_resumed_by_reading() {
     let (reader, mut writer) = io::pipe().unwrap();
     let path = Path::new(STANDARD_STREAM);
     writer.write_all(b"a\nb\nhalf").unwrap();
-    let from = FilePosition { bytes: 2, records: 1 };
-    let mut source = FileSource::of_stream(path, Box::new(reader), from).unwrap();
+    let from = at(2, 1);
+    let mut source = FileSource::of_stream(path, Box::new(reader), from, ANY).unwrap();
     let mut batch = RecordBatch::new();
     // The writer still holds the pipe: this returns only because it does not wait for the other half.
     assert_eq!(source.read_batch(1, &mut batch, ALL).unwrap(), 1);
-    assert_eq!((source.position(), source.progress()), (FilePosition { bytes: 4, records: 2 }, None));
+    assert_eq!((source.position(), source.progress()), (at(4, 2), None));
     writer.write_all(b" done").unwrap();
     drop(writer);
     assert_eq!(read_batches(&mut source, ALL).unwrap(), lines("half done"));
@@ -422,7 +568,7 @@ fn a_pipe_hands_over_what_is_there_and_can_be_resumed_by_reading() {
 fn a_pipe_with_one_short_record_is_not_waited_on() {
     let (reader, mut writer) = io::pipe().unwrap();
     writer.write_all(b"a\n").unwrap();
-    let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default()).unwrap();
+    let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), FilePosition::default(), ANY).unwrap();
     assert_eq!(source.read_batch(0, &mut RecordBatch::new(), ALL).unwrap(), 1);
     writer.write_all(b"b\n").unwrap();
     assert_eq!(source.read_batch(1, &mut RecordBatch::new(), ALL).unwrap(), 1);
@@ -434,8 +580,8 @@ fn a_compressed_pipe_is_recognised() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(&bytes).unwrap();
         drop(writer);
-        let from = FilePosition { bytes: 2, records: 1 };
-        let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), from).unwrap();
+        let from = at(2, 1);
+        let mut source = FileSource::of_stream(Path::new("-"), Box::new(reader), from, ANY).unwrap();
         assert_eq!(read_batches(&mut source, ALL).unwrap(), lines("b"));
     }
 }
@@ -446,11 +592,12 @@ fn written_lines_are_read_back_after_every_commit() {
     for name in ["out", "out.gz", "out.zst"] {
         let path = directory.path().join(name);
         fs::write(&path, "old content, to be truncated").unwrap();
-        let mut sink = FileSink::create(&path).unwrap();
+        let replaced = OutputOptions { existing: Existing::Replaced, mode: None };
+        let mut sink = FileSink::create(&path, replaced).unwrap();
         let mut expected = Lines::new();
         assert_eq!(sink.commit().unwrap(), fs::metadata(&path).unwrap().len());
         assert_eq!(read_all(&path).unwrap(), expected, "{name}: nothing written");
-        for length in [0, 1, 5, 63, 64, 65, 200, 3, 0, 1_000] {
+        for length in [2, 3, 5, 63, 64, 65, 200, 3, 2, 1_000] {
             expected.extend([vec![b'x'; length], vec![b'y'; length / 2]]);
             sink.write_line(&vec![b'x'; length]).unwrap();
             sink.write_line(&vec![b'y'; length / 2]).unwrap();
@@ -467,7 +614,7 @@ fn resume_cuts_back_to_the_commit_and_writes_on() {
     let directory = directory();
     for name in ["out", "out.gz", "out.zst"] {
         let path = directory.path().join(name);
-        let mut sink = FileSink::create(&path).unwrap();
+        let mut sink = FileSink::create(&path, NEW).unwrap();
         sink.write_line(b"kept").unwrap();
         let committed = sink.commit().unwrap();
         for i in 0..1_000_u32 {
@@ -476,14 +623,15 @@ fn resume_cuts_back_to_the_commit_and_writes_on() {
         sink.commit().unwrap();
         drop(sink);
         assert!(fs::metadata(&path).unwrap().len() > committed);
-        let mut sink = FileSink::resume(&path, committed).unwrap();
+        let mut sink = FileSink::resume(&path, committed, NEW).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), committed);
         sink.write_line(b"again").unwrap();
         let committed = sink.commit().unwrap();
         assert_eq!(committed, fs::metadata(&path).unwrap().len());
         assert_eq!(read_all(&path).unwrap(), lines("kept\nagain\n"), "{name}");
+        drop(sink);
         check_error(
-            FileSink::resume(&path, committed + 1).map(drop),
+            FileSink::resume(&path, committed + 1, NEW).map(drop),
             &[name, &format!("{} bytes were committed and the file has {committed}", committed + 1), "restore it"],
         );
     }
@@ -492,13 +640,13 @@ fn resume_cuts_back_to_the_commit_and_writes_on() {
 #[test]
 fn resume_refuses_what_cannot_be_cut_back() {
     let directory = directory();
-    check_error(FileSink::resume(Path::new("-"), 0).map(drop), &["- cannot be resumed", "regular file"]);
-    check_error(FileSink::resume(Path::new("/dev/null"), 0).map(drop), &["/dev/null cannot be resumed"]);
-    check_error(FileSink::resume(&directory.path().join("none"), 1).map(drop), &["cannot resume", "none"]);
+    check_error(FileSink::resume(Path::new("-"), 0, NEW).map(drop), &["- cannot be resumed", "regular file"]);
+    check_error(FileSink::resume(Path::new("/dev/null"), 0, NEW).map(drop), &["/dev/null cannot be resumed"]);
+    check_error(FileSink::resume(&directory.path().join("none"), 1, NEW).map(drop), &["cannot resume", "none"]);
     let other = file_of(&directory, "other", b"not what was written\n");
-    check_error(FileSink::resume(&other, 5).map(drop), &["resume at byte 5", "no line starts there"]);
+    check_error(FileSink::resume(&other, 5, NEW).map(drop), &["resume at byte 5", "no line starts there"]);
     assert_eq!(fs::read(&other).unwrap(), b"not what was written\n");
-    FileSink::resume(&directory.path().join("new"), 0).unwrap();
+    FileSink::resume(&directory.path().join("new"), 0, NEW).unwrap();
     assert!(directory.path().join("new").exists());
 }
 
@@ -515,7 +663,7 @@ fn a_reader_that_has_gone_is_told_apart_and_ends_the_sink() {
 
 #[test]
 fn a_full_disk_says_so() {
-    let mut sink = FileSink::create(Path::new("/dev/full")).unwrap();
+    let mut sink = FileSink::create(Path::new("/dev/full"), NEW).unwrap();
     sink.write_line(b"x").unwrap();
     check_error(sink.commit(), &["cannot write /dev/full", "No space left", "free space there"]);
     check_error(sink.commit(), &["an earlier write failed", "restart to resume"]);
@@ -570,14 +718,18 @@ proptest! {
         let bytes = pack(packing, &text, member_bytes);
         let path = file_of(&directory, "in", &bytes);
         let open = |from| if piped {
-            FileSource::of_stream(&path, Box::new(io::Cursor::new(bytes.clone())), from)
+            FileSource::of_stream(&path, Box::new(io::Cursor::new(bytes.clone())), from, ANY)
         } else {
-            FileSource::open(&path, from)
+            FileSource::open(&path, from, ANY)
         };
         let mut expected: Lines = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         if expected.last().is_some_and(Vec::is_empty) {
             expected.pop();
         }
+        let all = expected.len();
+        expected.retain(|line| !is_blank(line));
+        let (bytes, records, blank_lines) = (text.len() as u64, expected.len() as u64, (all - expected.len()) as u64);
+        let end = FilePosition { bytes, records, blank_lines };
         let mut source = open(FilePosition::default()).unwrap();
         let mut batch = RecordBatch::new();
         let mut limits = limits.into_iter().cycle();
@@ -586,7 +738,7 @@ proptest! {
             let mut reopened = open(position).unwrap();
             prop_assert_eq!(reopened.position(), position);
             prop_assert_eq!(&read_batches(&mut reopened, ALL).unwrap(), &expected[batch.len()..]);
-            prop_assert_eq!(reopened.position(), FilePosition { bytes: text.len() as u64, records: expected.len() as u64 });
+            prop_assert_eq!(reopened.position(), end);
             let (records_max, bytes_max) = limits.next().unwrap();
             let read = source.read_batch(batch.len() as i64, &mut batch, BatchLimits { records_max, bytes_max }).unwrap();
             prop_assert_eq!(source.position().records, batch.len() as u64);

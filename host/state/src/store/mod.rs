@@ -22,8 +22,8 @@ use crate::error::{OpenError, StateError};
 use crate::front::Front;
 use crate::identity::StoreIdentity;
 use crate::options::StoreOptions;
-use crate::rocks;
 use crate::table::{self, Row};
+use crate::{private, rocks};
 
 use self::expiry::Mark;
 use self::kept::Kept;
@@ -125,7 +125,7 @@ impl PartitionStore {
         let incoming = dir.join(INCOMING);
         // What lies here is of a persist that did not finish.
         let _ = std::fs::remove_dir_all(&incoming);
-        std::fs::create_dir_all(&incoming).map_err(|error| OpenError::io(dir, error))?;
+        private::make(&incoming).map_err(|error| OpenError::io(dir, error))?;
         let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
         let mut progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
         let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress, options.bucket_ms)?;

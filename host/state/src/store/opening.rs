@@ -13,7 +13,7 @@ use super::{PROGRESS_KEY, Progress};
 use crate::error::OpenError;
 use crate::identity::{Description, FORMAT_VERSION, StoreIdentity};
 use crate::options::StoreOptions;
-use crate::{rocks, table};
+use crate::{private, rocks, table};
 
 /// Key of the description in the default column family.
 const DESCRIPTION_KEY: &[u8] = b"description";
@@ -24,7 +24,7 @@ pub(super) fn open_database(
     database: &Options,
     options: &StoreOptions,
 ) -> Result<(DB, Vec<String>), OpenError> {
-    std::fs::create_dir_all(dir).map_err(|error| OpenError::io(dir, error))?;
+    private::make(dir).map_err(|error| OpenError::io(dir, error))?;
     let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
     let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
     let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");

@@ -9,7 +9,7 @@ use super::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
 };
-use crate::settings::files::{Stream, stream};
+use crate::settings::files::{Stream, source};
 use crate::settings::typed::Typed;
 use crate::settings::{SettingsError, units};
 
@@ -32,7 +32,7 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "JSON|@FILE", required_unless_present = "input", conflicts_with = "input", value_parser = event)]
     event: Option<Bytes>,
     /// Events, one a line, plain, gzip or zstd; `-` is standard input
-    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
     /// Most events read of --input
     #[arg(long, value_name = "N", default_value_t = TEST_EVENTS_MAX, value_parser = units::count)]
@@ -72,7 +72,7 @@ pub(super) struct ConformanceArgs {
     #[arg(long, value_name = "FILE")]
     expect: Vec<PathBuf>,
     /// Events of your own, one a line, to be tried beside those made up; at most 1,000 are read; `-` is standard input
-    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = units::count)]
     events: usize,
     /// Events, one a line, plain, gzip or zstd; `-` is standard input
-    #[arg(long, value_name = "FILE|-", value_parser = stream)]
+    #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
     /// Answer with one JSON object
     #[arg(long)]

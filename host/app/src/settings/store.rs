@@ -1,0 +1,103 @@
+//! Where the state lies when nobody says so: a place of this user's own. Not in a directory that all users share, where
+//! anybody could put a state before the host does.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::SettingsError;
+use super::typed::Typed;
+
+/// Where versions before had it.
+const FORMER: &str = "/tmp/deduplication-store";
+
+/// The uid of root.
+const ROOT: u32 = 0;
+
+/// Takes the place of a `--store-path` that nobody gave.
+pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
+    if typed.text("store-path").is_some() {
+        return Ok(());
+    }
+    let variable = |name: &str| std::env::var_os(name);
+    let Some((place, reason)) = place(state::private::user(), &variable) else {
+        return Err(typed.wrong(
+            "store-path",
+            "is not set, and neither is HOME nor XDG_STATE_HOME: name a directory for the state".to_owned(),
+        ));
+    };
+    let Some(text) = place.to_str() else {
+        let reason = format!("is not set, and {} ({reason}) is not UTF-8: name a directory", place.display());
+        return Err(typed.wrong("store-path", reason));
+    };
+    typed.derive("store-path", text.to_owned(), reason.to_owned());
+    Ok(())
+}
+
+/// What is to be said where a state lies in the place that nobody named, and another in the one of earlier versions.
+pub(crate) fn left_behind(path: &Path) -> Option<String> {
+    let (default, _) = place(state::private::user(), &|name| std::env::var_os(name))?;
+    (default == path && Path::new(FORMER).is_dir()).then(|| {
+        format!(
+            "the state is in {}. The one in {FORMER}, the default of earlier versions, is not used: go on with it by \
+             --store-path {FORMER}, better after moving it to a directory of your own",
+            path.display()
+        )
+    })
+}
+
+/// The place and why it is that one; `None` where the environment names none. What is not absolute is ignored, as the XDG
+/// base directory specification has it.
+fn place(user: u32, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<(PathBuf, &'static str)> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    // systemd separates several by colons.
+    let service = variable("STATE_DIRECTORY").and_then(|all| {
+        let first = all.to_str()?.split(':').next()?.to_owned();
+        Some(PathBuf::from(first)).filter(|path| path.is_absolute())
+    });
+    if let Some(service) = service {
+        return Some((service, "the service's own directory, by STATE_DIRECTORY"));
+    }
+    if user == ROOT {
+        return Some((PathBuf::from("/var/lib/dedup-host"), "root's own directory"));
+    }
+    if let Some(state) = absolute("XDG_STATE_HOME") {
+        return Some((state.join("dedup-host"), "this user's own directory, by XDG_STATE_HOME"));
+    }
+    absolute("HOME").map(|home| (home.join(".local/state/dedup-host"), "this user's own directory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(user: u32, variables: &[(&str, &str)]) -> Option<PathBuf> {
+        let variable =
+            |name: &str| variables.iter().find(|(is, _)| *is == name).map(|(_, value)| OsString::from(*value));
+        place(user, &variable).map(|(place, _)| place)
+    }
+
+    #[test]
+    fn the_place_nobody_named_is_this_users_own() {
+        let home = ("HOME", "/home/u");
+        let check = |user, variables: &[(&str, &str)], wanted: &str| {
+            assert_eq!(of(user, variables), Some(PathBuf::from(wanted)), "{user} {variables:?}");
+        };
+        check(1000, &[home], "/home/u/.local/state/dedup-host");
+        check(1000, &[home, ("XDG_STATE_HOME", "/home/u/state")], "/home/u/state/dedup-host");
+        check(1000, &[home, ("XDG_STATE_HOME", "relative")], "/home/u/.local/state/dedup-host");
+        check(1000, &[home, ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b")], "/var/lib/a");
+        check(0, &[("HOME", "/root")], "/var/lib/dedup-host");
+        check(0, &[], "/var/lib/dedup-host");
+        check(0, &[("STATE_DIRECTORY", "/var/lib/a")], "/var/lib/a");
+        assert_eq!(of(1000, &[]), None);
+        assert_eq!(of(1000, &[("HOME", "relative"), ("XDG_STATE_HOME", "")]), None);
+    }
+
+    #[test]
+    fn no_place_is_in_a_directory_that_all_users_share() {
+        for user in [0, 1000] {
+            let place = of(user, &[("HOME", "/home/u")]).unwrap();
+            assert!(!place.starts_with("/tmp") && !place.starts_with("/var/tmp"), "{}", place.display());
+        }
+    }
+}
