@@ -1,7 +1,7 @@
 //! Files that are not what they should be, put to the program: bytes damaged at random, components made to exhaust whoever
 //! compiles them, and things that are no files. However they are, the program ends soon, with the right code and in words.
 //! The same seed makes the same damage; `DEDUP_MUTATIONS=10000` makes more of it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};

@@ -71,7 +71,9 @@ pub(crate) fn compile(bytes: &[u8], settings: Settings, limits: &Limits) -> Resu
         NoResult::Refused(Refusal { kind: TOO_COMPLEX, words }) => Uncompiled::TooComplex(words),
         NoResult::Refused(Refusal { kind: NOT_SUPPORTED, words }) => Uncompiled::NotSupported(words),
         NoResult::Refused(Refusal { words, .. }) => Uncompiled::Invalid(words),
-        other => Uncompiled::GaveUp(other),
+        NoResult::Memory(_) | NoResult::Time(_) | NoResult::Died(_) | NoResult::NoProcess(_) => {
+            Uncompiled::GaveUp(error)
+        }
     })
 }
 
@@ -153,7 +155,9 @@ mod tests {
                 Uncompiled::NotSupported(features) => {
                     assert!(features.split(", ").any(|one| one == feature), "{feature}: {features}");
                 }
-                other => panic!("{feature}: {other:?}"),
+                other @ (Uncompiled::Invalid(_) | Uncompiled::TooComplex(_) | Uncompiled::GaveUp(_)) => {
+                    panic!("{feature}: {other:?}");
+                }
             }
         }
     }

@@ -48,8 +48,11 @@ pub struct Work {
     /// Its name; no two have the same.
     pub name: &'static str,
     /// What is done.
-    pub run: fn(&[String], &[u8]) -> Result<Vec<u8>, Refusal>,
+    pub run: Run,
 }
+
+/// What is done of these arguments and bytes.
+pub type Run = fn(&[String], &[u8]) -> Result<Vec<u8>, Refusal>;
 
 /// Why the work itself gives no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +98,10 @@ static SERVES: AtomicBool = AtomicBool::new(false);
 /// What a program calls first that has work done by a process of its own. Where it is the process that was started to
 /// work, it works, and returns how to end; the compiler's work need not be among `works`.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "its words go through a pipe to the process that asked, which cleans them"
+)]
 pub fn serve(works: &[Work]) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() != Some(WORD.as_ref()) {
@@ -268,6 +275,7 @@ fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
 }
 
 /// What the process does that was started to work.
+#[expect(clippy::disallowed_methods, reason = "its result and words go through pipes to the process that asked")]
 fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let arguments = arguments.map(OsString::into_string).collect::<Result<Vec<String>, _>>();
     let arguments = arguments.map_err(|_| "an argument is no text".to_owned())?;

@@ -42,7 +42,7 @@ mod wasi;
 mod words;
 
 pub use candidate::{Candidate, Parts};
-pub use confined::{Bounds, NoResult, Refusal, Work, confined, serve};
+pub use confined::{Bounds, NoResult, Refusal, Run, Work, confined, serve};
 pub use error::{LoadError, PluginFailure};
 pub use extractor::Extractor;
 pub use fault::{Fault, FaultKind};

@@ -1,7 +1,6 @@
 //! Components that were damaged at random: whatever their bytes, they are refused in words or run in the sandbox, and
 //! nothing panics. The same seed makes the same damage; `DEDUP_MUTATIONS=100000` makes more of it. No shipped plugin is
 //! needed.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

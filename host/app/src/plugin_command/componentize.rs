@@ -29,7 +29,9 @@ pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError>
     let component =
         confined(&WORK, &[world, shown.clone()], &module, sandbox::READER).map_err(|error| match error {
             NoResult::Refused(Refusal { words, .. }) => CommandError::new(ExitCode::Plugin, words),
-            other => CommandError::new(ExitCode::Plugin, format!("no component can be made of {shown}: {other}")),
+            NoResult::Memory(_) | NoResult::Time(_) | NoResult::Died(_) | NoResult::NoProcess(_) => {
+                CommandError::new(ExitCode::Plugin, format!("no component can be made of {shown}: {error}"))
+            }
         })?;
     std::fs::write(&config.output, &component).map_err(|error| {
         CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))

@@ -50,6 +50,7 @@ pub(super) fn shared(files: &[Named]) -> Option<(&'static str, &'static str)> {
     None
 }
 
+#[expect(clippy::disallowed_methods, reason = "it is looked at, and nothing is written")]
 fn place(file: &Named) -> Place {
     match (&file.stream, file.writes) {
         (Stream::Standard, false) => of_descriptor(io::stdin().as_fd()),

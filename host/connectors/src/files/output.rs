@@ -4,7 +4,7 @@
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{FileError, is_standard_stream, shown};
 
@@ -87,7 +87,7 @@ fn create_new(path: &Path, mode: Option<u32>) -> io::Result<File> {
     let mut target = path.to_owned();
     for _ in 0..LINKS_MAX {
         let Ok(next) = fs::read_link(&target) else { break };
-        target = target.parent().map(Path::to_owned).unwrap_or_else(PathBuf::new).join(next);
+        target = target.parent().map(Path::to_owned).unwrap_or_default().join(next);
     }
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&target)?;
     if let Some(mode) = mode {
