@@ -28,9 +28,9 @@ pub(crate) const TESTS: &[Test] = &[
 const BY_ID: &[&str] = &["--plugin-config", "/id"];
 
 /// Counts up to this take a plugin some milliseconds an event.
-const SLOW: u32 = 2_500_000;
+const SLOW: u32 = 10_000_000;
 
-/// Events of the tests with a slow plugin; as a batch takes seconds, few batches.
+/// Events of the tests with a slow plugin; as a batch of 1,024 takes seconds, few batches.
 const SLOW_EVENTS: usize = 6_000;
 
 /// Scenes in which a worker may be late; it is in more than half of them.
