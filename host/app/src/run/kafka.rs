@@ -219,7 +219,7 @@ impl Poller {
                 self.look_at_snags();
                 asked_lag = Instant::now();
             }
-            self.take_answers();
+            self.take_answers()?;
             self.poll_some()?;
             self.flush_old();
         }

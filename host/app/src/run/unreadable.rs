@@ -102,13 +102,6 @@ impl Snag {
         self.seen_end = end.max(self.seen_end);
     }
 
-    /// There is nothing wrong with the place, in a log that ends at `end`.
-    pub(super) fn clear(&mut self, end: Option<Offset>) {
-        (self.wary, self.asked, self.blocked) = (None, false, None);
-        self.since = Instant::now();
-        self.reached(end);
-    }
-
     /// Nobody could say: it is asked again after a while.
     pub(super) fn unanswered(&mut self) {
         (self.asked, self.since) = (false, Instant::now());
@@ -228,9 +221,10 @@ mod tests {
         snag.asked();
         assert!(!snag.block(), "as before");
         assert_eq!(snag.blocked.as_ref().unwrap().pause, RECHECK_MIN * 2);
-        snag.clear(Some(6));
+        let mut snag = Snag::new(5);
+        snag.reached(Some(6));
         snag.since = Instant::now().checked_sub(STALL).unwrap();
-        assert!(!snag.is_blocked() && !snag.is_due(5, Some(6), false), "there are only markers");
+        assert!(!snag.is_due(5, Some(6), false), "there are only markers");
         assert!(snag.is_due(5, Some(7), false));
     }
 }

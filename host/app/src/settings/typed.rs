@@ -236,7 +236,7 @@ impl Typed {
     #[must_use]
     pub fn wrong(&self, flag: &'static str, reason: String) -> SettingsError {
         let secret = find(flag).is_some_and(|setting| setting.kind == Kind::Secret);
-        let texts = self.all(flag).iter().filter(|text| secret && !text.is_empty());
+        let texts = self.all(flag).iter().filter(|text| secret && !text.trim().is_empty());
         let reason = texts.fold(reason, |reason, text| reason.replace(text, secrets::HIDDEN));
         let reason = secrets::hidden(&reason).into_owned();
         SettingsError::Setting { flag, origin: self.origin(flag).clone(), reason }

@@ -375,6 +375,19 @@ impl KafkaSource {
         context.read(self.consumer.incremental_assign(&list)).map(|()| true)
     }
 
+    /// Lets go of a partition that has begun and begins it anew, for when the client has stopped fetching it without a word,
+    /// as it may after a broker was away. Asks no broker. `false`: not now, as the group is just taking everything away.
+    ///
+    /// # Errors
+    /// The client refuses.
+    pub fn begin_anew(&self, partition: i32, offset: Offset) -> Result<bool, KafkaFailure> {
+        if self.consumer.assignment_lost() {
+            return Ok(false);
+        }
+        self.consumer.context().read(self.consumer.incremental_unassign(&self.one(partition)))?;
+        self.begin(partition, offset)
+    }
+
     /// Goes back, or forth, to an offset of a partition that has begun. Asks no broker. `false`: not yet, as the client is
     /// still busy with an earlier change of the partition; to be tried again, and nothing read meanwhile counts.
     #[must_use]

@@ -133,7 +133,8 @@ fn memory_that_is_too_little_for_a_chunk_holds_the_open_one_only() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open_with(dir.path(), &keeping(1 << 17, 1));
     let most = memory_of_batches(&mut store, 50, 2);
-    assert!(most < 5 << 16, "{most} bytes");
+    // The open one, its index, and the batch whose records it shares.
+    assert!(most < 6 << 16, "{most} bytes");
 }
 
 #[test]

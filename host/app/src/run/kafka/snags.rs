@@ -5,6 +5,7 @@ use connectors::kafka::{ReadComplaint, Sight, Unreadable};
 use engine::record::TopicPartition;
 
 use super::{Feed, Poller};
+use crate::run::RunError;
 use crate::run::dispatch::{Reading, Rewind, Work};
 use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
 use crate::settings::kafka::OnUnreadable;
@@ -33,7 +34,7 @@ impl Poller {
         }
     }
 
-    pub(super) fn take_answers(&mut self) {
+    pub(super) fn take_answers(&mut self) -> Result<(), RunError> {
         for Answer { of, sight } in self.inspector.answers() {
             let is_stale = |feed: &&mut Feed| feed.epoch != of.epoch || feed.next_offset != of.from;
             let Some(feed) = self.feeds.get_mut(&of.partition).filter(|feed| !is_stale(feed)) else {
@@ -43,7 +44,7 @@ impl Poller {
                 continue;
             };
             match sight {
-                Ok(Sight::Readable) => self.go_on(of.partition),
+                Ok(Sight::Readable) => self.go_on(of.partition)?,
                 Ok(Sight::Unreadable(unreadable)) => self.block(of.partition, unreadable),
                 Err(failure) => {
                     tracing::debug!(%failure, partition = of.partition, "cannot look at what is not read");
@@ -51,19 +52,28 @@ impl Poller {
                 }
             }
         }
+        Ok(())
     }
 
-    /// Nothing is wrong at the position: the partition is read from there again.
-    fn go_on(&mut self, partition: i32) {
+    /// Nothing is wrong at the position: the partition is read from there again. Where the client has not complained either,
+    /// it has stopped fetching the partition, and is made to begin anew. A log that ends with what is no record gets here
+    /// too, and then its end is reached again.
+    fn go_on(&mut self, partition: i32) -> Result<(), RunError> {
         self.flush(partition);
-        let end = self.ends.of(partition).map(|bounds| bounds.stable_end);
-        let Some(feed) = self.feeds.get_mut(&partition) else { return };
+        let Some(feed) = self.feeds.get_mut(&partition) else { return Ok(()) };
         if feed.jumped || feed.snag.is_blocked() {
             let rewind = Rewind { partition, epoch: feed.epoch, offset: feed.next_offset };
             self.waiting.push_back(Reading::Again(rewind));
-        } else {
-            feed.snag.clear(end);
+            return Ok(());
         }
+        tracing::info!(
+            partition,
+            offset = feed.next_offset,
+            "the client does not get on; beginning the partition anew"
+        );
+        feed.snag = Snag::new(feed.next_offset);
+        self.source.begin_anew(partition, feed.next_offset)?;
+        Ok(())
     }
 
     /// The partition does not get past its position. What was read before it is processed; then the worker is told.
