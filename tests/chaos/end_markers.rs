@@ -28,7 +28,7 @@ const OFTEN: &[&str] = &["--commit-interval-ms", "5"];
 
 /// A broker takes some seconds to start, and transactions of five seconds end within fifteen: who has got no further by
 /// now is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(60);
+const STUCK_AFTER: Duration = Duration::from_secs(90);
 
 /// How long the host is watched while it is stuck.
 const WATCHED: Duration = Duration::from_secs(60);
@@ -78,7 +78,9 @@ fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
         (0..PARTITIONS).zip(stands).filter(|(_, stands)| *stands).map(|(partition, _)| partition).collect()
     };
     while Instant::now() < deadline {
-        assert!(host.running.is_running(), "the host has ended of waiting:\n{}", host.running.stderr());
+        if !host.running.is_running() {
+            restart(scene, host);
+        }
         if standing(&progress.committed()).is_empty() {
             return After::WentOn;
         }
@@ -90,6 +92,15 @@ fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
     let log = host.running.stderr();
     assert!(without_reason.is_empty(), "{without_reason:?} stand still, and no offset of them is pending:\n{log}");
     if pending.is_empty() { After::WentOn } else { After::Stuck(pending) }
+}
+
+/// What a supervisor does: the client may stop fetching for good after a broker has told it of no topics, and the host then
+/// ends, with words, and goes on when it is started again.
+fn restart(scene: &Scene, host: &mut Host) {
+    let said = host.running.stderr();
+    assert!(said.contains("a restart goes on with nothing lost"), "the host has ended of waiting:\n{said}");
+    println!("  the client fetched no more; the host has ended and is started again");
+    *host = scene.start(&[SETTINGS, OFTEN].concat());
 }
 
 /// It lives, is not ready, and names a transactional id that an operator has to look at.

@@ -186,6 +186,8 @@ struct Feed {
     snag: Snag,
     /// A record was not taken, as something before it may have been passed over.
     jumped: bool,
+    /// Where the partition was begun anew last, and how often there.
+    anew: (Offset, u32),
     metrics: PartitionMetrics,
 }
 
@@ -348,6 +350,7 @@ impl Poller {
             seeking: false,
             snag: Snag::new(offset),
             jumped: false,
+            anew: (offset, 0),
             metrics: self.observed.metrics.partition(&source),
         };
         self.feeds.insert(partition, feed);

@@ -1,7 +1,7 @@
 //! What the polling thread does about places that a partition does not get past: it has them looked at, stops reading the
 //! partition, says so, and tells its worker, which decides what follows. Not how they are noticed.
 
-use connectors::kafka::{ReadComplaint, Sight, Unreadable};
+use connectors::kafka::{KafkaFailure, ReadComplaint, Sight, Unreadable};
 use engine::record::TopicPartition;
 
 use super::{Feed, Poller};
@@ -9,6 +9,11 @@ use crate::run::RunError;
 use crate::run::dispatch::{Reading, Rewind, Work};
 use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
 use crate::settings::kafka::OnUnreadable;
+
+/// A partition that has been begun anew so often in one place is not going to get on in this process.
+const ANEW_MAX: u32 = 3;
+
+const HELP: &str = "as it may when a broker was gone and knew its topics late; a restart goes on with nothing lost";
 
 impl Poller {
     /// The client could not take something in, of a partition that it does not name.
@@ -66,7 +71,14 @@ impl Poller {
             self.waiting.push_back(Reading::Again(rewind));
             return Ok(());
         }
-        tracing::info!(
+        let (at, times) = feed.anew;
+        feed.anew = if at == feed.next_offset { (at, times + 1) } else { (feed.next_offset, 1) };
+        if feed.anew.1 > ANEW_MAX {
+            let cause =
+                format!("the client fetches partition {partition} no more, though nothing is wrong there, {HELP}");
+            return Err(KafkaFailure::Read { topic: self.topic.clone(), cause }.into());
+        }
+        tracing::warn!(
             partition,
             offset = feed.next_offset,
             "the client does not get on; beginning the partition anew"
