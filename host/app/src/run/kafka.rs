@@ -276,6 +276,8 @@ impl Poller {
         let end = self.ends.of(partition).map(|bounds| bounds.stable_end);
         let Some(feed) = self.feeds.get_mut(&partition) else { return };
         feed.snag.reached(end);
+        // Who gets to the end fetches, though there may be only markers of transactions.
+        feed.anew.1 = 0;
         if let Some(inbox) = self.inboxes.get(feed.flow.worker) {
             let _gone = inbox.send(Work::End { partition, epoch: feed.epoch });
         }
