@@ -2,7 +2,6 @@
 //! events, which are never rewritten.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use engine::fields::Kind;
 use engine::projection::{BYTE_ORDER_MARK, one_line, quote};
@@ -276,10 +275,7 @@ fn shown(text: &[u8], cut: Cut) -> Cow<'_, [u8]> {
 }
 
 fn digest(text: &[u8]) -> String {
-    Sha256::digest(text).iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{:x}", Sha256::digest(text))
 }
 
 /// Names what was left out or stands in another form.
