@@ -218,7 +218,8 @@ fn send_stub(
     let headers_bytes = way.record.bytes() - payload.len() - key_bytes;
     let [payload_bytes, key_bytes, headers_bytes] =
         [payload.len(), key_bytes, headers_bytes].map(|bytes| bytes.to_string());
-    let (stage, digest, reason) = (stage(leaving, lane), hex(&Sha256::digest(payload)), reason(leaving, lane, why));
+    let (stage, digest, reason) =
+        (stage(leaving, lane), format!("{:x}", Sha256::digest(payload)), reason(leaving, lane, why));
     let headers = [
         ("dedup-host-reason", cut(&reason)),
         (STAGE_HEADER, stage),
@@ -291,11 +292,7 @@ fn bounded_cow(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     if key.len() <= KEY_BYTES_MAX {
         return key;
     }
-    Cow::Owned(format!("sha256:{}", hex(&Sha256::digest(&key))).into_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Cow::Owned(format!("sha256:{:x}", Sha256::digest(&key)).into_bytes())
 }
 
 /// The beginning of a text, in whole characters.
