@@ -15,6 +15,7 @@ usage: scripts/kafka.sh COMMAND
   tool CLASS ARGS...   run a tool of Kafka's, e.g. org.apache.kafka.tools.TopicCommand --list
 environment:
   KAFKA_PORT       first port to try (9092); TLS and the controller take the next free ones
+  KAFKA_ADVERTISED_PORT  the port that clients are told to come to, where something stands before the broker
   KAFKA_VERSION    the Kafka to fetch from Maven Central and run (what scripts/kafka/pom.xml says)
   KAFKA_HOME       an unpacked Kafka (4.0 or newer) to use instead of the jars from Maven Central
   KAFKA_STATE_DIR  where the broker keeps its data (another directory is another broker)
@@ -128,7 +129,7 @@ controller.quorum.voters=1@localhost:$controller
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners=PLAINTEXT://localhost:$port,CONTROLLER://localhost:$controller${tls:+,SASL://localhost:$tls}
-advertised.listeners=PLAINTEXT://localhost:$port${tls:+,SASL://localhost:$tls}
+advertised.listeners=PLAINTEXT://localhost:${KAFKA_ADVERTISED_PORT:-$port}${tls:+,SASL://localhost:$tls}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_SSL
 log.dirs=$state/data
 auto.create.topics.enable=false

@@ -9,6 +9,8 @@ mod end_markers;
 mod explained;
 #[path = "chaos/own_broker.rs"]
 mod own_broker;
+#[path = "chaos/silent.rs"]
+mod silent;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +34,7 @@ const TESTS: &[Test] = &[
 /// These kill the broker, so they start one that nobody else uses.
 const BROKER_TESTS: &[Test] = &[
     ("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back),
+    ("a_connection_that_goes_silent_is_given_up", silent::a_connection_that_goes_silent_is_given_up),
     ("two_hundred_partitions_and_a_broker_that_hangs", two_hundred_partitions_and_a_broker_that_hangs),
     ("a_broker_that_may_lose_end_markers_is_outlived", end_markers::a_broker_that_may_lose_end_markers_is_outlived),
 ];

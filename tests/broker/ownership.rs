@@ -2,7 +2,6 @@
 //! that are late, offsets that are not stable, offsets that go back, brokers that do not answer.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use dedup_host_tests::Test;
@@ -27,45 +26,34 @@ pub(crate) const TESTS: &[Test] = &[
 
 const BY_ID: &[&str] = &["--plugin-config", "/id"];
 
-/// Counts up to this take a plugin some milliseconds an event.
-const SLOW: u32 = 10_000_000;
+/// Events of the tests with a late worker, half of them on each partition.
+const LATE_EVENTS: usize = 6_000;
 
-/// Events of the tests with a slow plugin; as a batch of 1,024 takes seconds, few batches.
-const SLOW_EVENTS: usize = 6_000;
+/// What the plugin never ends with costs the worker twice this: once in its batch, once by itself.
+const TIME_LIMIT_MS: &str = "8000";
 
-/// Scenes in which a worker may be late; it is in more than half of them.
-const LATE_SCENES: usize = 6;
-
-/// A plugin that counts up to this number on every event.
-fn slow(count: u32) -> Vec<u8> {
-    let text = include_str!("../../host/plugin/tests/common/evil.wat");
-    let trap = "(if (i32.eq (local.get $letter) (i32.const 84)) (then unreachable))";
-    assert!(text.contains(trap), "the text is another by now");
-    let spin = format!(
-        "(i32.store (i32.const 512) (i32.const 0)) (loop $spin \
-         (i32.store (i32.const 512) (i32.add (i32.load (i32.const 512)) (i32.const 1))) \
-         (br_if $spin (i32.lt_u (i32.load (i32.const 512)) (i32.const {count}))))"
-    );
-    made_of(&text.replace(trap, &spin), 1)
-}
-
-fn slow_scene(name: &str) -> (Scene, PathBuf) {
+/// In the middle of the first partition is an event that the plugin never ends with.
+fn late_scene(name: &str) -> (Scene, String) {
     let scene = Scene::new(name, 2);
-    let component = scene.path("slow.wasm");
-    put(&component, &slow(SLOW));
-    let event = |n: usize| Seen { partition: i32::from(n % 2 == 1), ..record(format!(r#"{{"x":"a{n}"}}"#)) };
-    scene.broker.produce_records(&scene.input, &(0..SLOW_EVENTS).map(event).collect::<Vec<_>>());
-    (scene, component)
+    let component = scene.path("endless.wasm");
+    put(&component, &made_of(include_str!("../../host/plugin/tests/common/evil.wat"), 1));
+    let letter = |n: usize| if n == LATE_EVENTS / 2 { 'L' } else { 'a' };
+    let event =
+        |n: usize| Seen { partition: i32::from(n % 2 == 1), ..record(format!(r#"{{"x":"{}{n}"}}"#, letter(n))) };
+    scene.broker.produce_records(&scene.input, &(0..LATE_EVENTS).map(event).collect::<Vec<_>>());
+    (scene, component.display().to_string())
 }
 
-/// The second host joins while the first is in the middle of a batch that takes longer than it may take to let go.
-fn run_late(scene: &Scene, component: &std::path::Path, more: &[&str]) -> (Vec<String>, String) {
-    let component = component.display().to_string();
+/// A second host joins while the worker of the first, with a transaction open, is in a batch that takes 16 seconds; it may
+/// take one to let go. Returns the events that were forwarded; the endless one is a dead letter.
+fn run_late(name: &str, more: &[&str]) -> (Vec<String>, String) {
+    let (scene, component) = late_scene(name);
     let own = ["--plugin", &component, "--worker-threads", "1", "--shutdown-timeout-secs", "1"];
-    let settings = [&own[..], &["--plugin-time-limit-ms", "60000"], more].concat();
+    let slow = ["--plugin-time-limit-ms", TIME_LIMIT_MS, "--commit-interval-ms", "5000"];
+    let settings = [&own[..], &slow, QUICK_SESSION, more].concat();
     let mut first = scene.start_member("first", LANES, &settings);
     first.ready();
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(2));
     let mut second = scene.start_member("second", LANES, &settings);
     second.ready();
     let ends = scene.broker.ends(&scene.input, 2);
@@ -75,36 +63,26 @@ fn run_late(scene: &Scene, component: &std::path::Path, more: &[&str]) -> (Vec<S
         }
     });
     let log = first.running.stderr();
-    let texts = scene.read("output").iter().map(Seen::text).collect();
-    (texts, log)
-}
-
-/// Whether the second host's request meets the first in the middle of a batch or near its end is a matter of chance: scenes
-/// are made until it was late in one, and the promise holds in all of them.
-fn until_late(name: &str, more: &[&str], check: impl Fn(&[String], &str)) {
-    for scene in 1..=LATE_SCENES {
-        let (scene, component) = slow_scene(&format!("{name}-{scene}"));
-        let (texts, log) = run_late(&scene, &component, more);
-        check(&texts, &log);
-        if log.contains("did not release its partitions in time") {
-            return;
-        }
-    }
-    panic!("the worker was late in none of {LATE_SCENES} scenes");
+    assert!(log.contains("did not release its partitions in time"), "the worker was not late:\n{log}");
+    let letters: BTreeSet<_> = scene.read("dead-letter").iter().map(Seen::text).collect();
+    assert_eq!(letters.len(), 1, "{letters:?}\n{log}");
+    (scene.read("output").iter().map(Seen::text).collect(), log)
 }
 
 fn a_late_worker_commits_nothing() {
-    until_late("late", &[], |texts, log| {
-        let distinct: BTreeSet<_> = texts.iter().collect();
-        assert_eq!((texts.len(), distinct.len()), (SLOW_EVENTS, SLOW_EVENTS), "events out, and distinct ones\n{log}");
-    });
+    let (texts, log) = run_late("late", &[]);
+    let distinct: BTreeSet<_> = texts.iter().collect();
+    assert_eq!(
+        (texts.len(), distinct.len()),
+        (LATE_EVENTS - 1, LATE_EVENTS - 1),
+        "events out, and distinct ones\n{log}"
+    );
 }
 
 fn a_late_worker_at_least_once_loses_nothing() {
-    until_late("late-once", &["--delivery", "at-least-once"], |texts, log| {
-        let distinct: BTreeSet<_> = texts.iter().collect();
-        assert_eq!(distinct.len(), SLOW_EVENTS, "{log}");
-    });
+    let (texts, log) = run_late("late-once", &["--delivery", "at-least-once"]);
+    let distinct: BTreeSet<_> = texts.iter().collect();
+    assert_eq!(distinct.len(), LATE_EVENTS - 1, "{log}");
 }
 
 /// A transaction with offsets of the host's group that nobody has ended yet.

@@ -24,6 +24,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("an_offset_behind_an_open_transaction_is_no_recreated_topic", an_offset_behind_an_open_transaction),
     ("the_end_of_a_topic_is_before_an_open_transaction", the_end_of_a_topic_is_before_an_open_transaction),
     ("a_topic_replaced_while_it_is_read_ends_the_run", a_topic_replaced_while_it_is_read_ends_the_run),
+    (
+        "a_topic_deleted_while_it_is_read_ends_the_run_after_a_while",
+        a_topic_deleted_while_it_is_read_ends_the_run_after_a_while,
+    ),
     ("two_hosts_with_one_transactional_id_are_told_so", two_hosts_with_one_transactional_id_are_told_so),
     ("the_transactional_id_nobody_chose_stays_with_the_store", the_transactional_id_nobody_chose_stays_with_the_store),
 ];
@@ -276,6 +280,20 @@ fn a_topic_replaced_while_it_is_read_ends_the_run() {
     // What was read of the other topic until it was noticed is no promise; to go on with it is refused.
     let ended = scene.refused(LANES, BY_ID);
     ended.refused(STATE, &[&scene.input]);
+}
+
+fn a_topic_deleted_while_it_is_read_ends_the_run_after_a_while() {
+    let scene = Scene::new("deleted", 1);
+    produce(&scene, 0, 0..10);
+    let mut host = scene.start(BY_ID);
+    host.ready();
+    scene.drain(&mut [&mut host]);
+    scene.broker.delete_topic(&scene.input);
+    std::thread::sleep(Duration::from_secs(15));
+    let (code, body) = get(host.port, "/_liveness").expect("it answers");
+    assert_eq!(code, 200, "a broker that has just come back knows no topic either: {body}");
+    let ended = host.running.wait(PATIENCE);
+    ended.refused(STATE, &[&scene.input, "it was deleted"]);
 }
 
 fn two_hosts_with_one_transactional_id_are_told_so() {

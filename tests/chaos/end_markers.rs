@@ -16,7 +16,7 @@ use rdkafka::producer::Producer as _;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::own_broker::OwnBroker;
-use crate::{Chaos, PARTITIONS, SETTINGS};
+use crate::{Chaos, PARTITIONS, SETTINGS, assert_runs};
 
 /// The version with the fault.
 const VERSION: &str = "4.3.1";
@@ -44,7 +44,7 @@ enum After {
 }
 
 pub(crate) fn a_broker_that_may_lose_end_markers_is_outlived() {
-    let mut broker = OwnBroker::start_version(Some(VERSION));
+    let mut broker = OwnBroker::start_version(VERSION);
     let mut chaos = Chaos::at(Broker::connect_to(&broker.hosts, "end-markers"), "end-markers");
     let mut host = chaos.scene.start(&[SETTINGS, OFTEN].concat());
     let mut stuck = 0;
@@ -78,9 +78,7 @@ fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
         (0..PARTITIONS).zip(stands).filter(|(_, stands)| *stands).map(|(partition, _)| partition).collect()
     };
     while Instant::now() < deadline {
-        if !host.running.is_running() {
-            restart(scene, host);
-        }
+        assert_runs(host);
         if standing(&progress.committed()).is_empty() {
             return After::WentOn;
         }
@@ -92,15 +90,6 @@ fn after_the_kill(chaos: &Chaos, host: &mut Host) -> After {
     let log = host.running.stderr();
     assert!(without_reason.is_empty(), "{without_reason:?} stand still, and no offset of them is pending:\n{log}");
     if pending.is_empty() { After::WentOn } else { After::Stuck(pending) }
-}
-
-/// What a supervisor does: the client may stop fetching for good after a broker has told it of no topics, and the host then
-/// ends, with words, and goes on when it is started again.
-fn restart(scene: &Scene, host: &mut Host) {
-    let said = host.running.stderr();
-    assert!(said.contains("a restart goes on with nothing lost"), "the host has ended of waiting:\n{said}");
-    println!("  the client fetched no more; the host has ended and is started again");
-    *host = scene.start(&[SETTINGS, OFTEN].concat());
 }
 
 /// It lives, is not ready, and names a transactional id that an operator has to look at.

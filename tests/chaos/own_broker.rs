@@ -11,6 +11,8 @@ pub(crate) struct OwnBroker {
     pub(crate) hosts: String,
     /// Another version than the usual one.
     version: Option<&'static str>,
+    /// The port that it tells clients to come to, where that is not its own.
+    advertised: Option<u16>,
     state: PathBuf,
     /// How to start it again.
     arguments: Vec<String>,
@@ -20,14 +22,23 @@ pub(crate) struct OwnBroker {
 
 impl OwnBroker {
     pub(crate) fn start() -> Self {
-        Self::start_version(None)
+        Self::start_as(None, None)
+    }
+
+    /// A broker that tells clients to come to another port than its own.
+    pub(crate) fn start_behind(port: u16) -> Self {
+        Self::start_as(None, Some(port))
     }
 
     /// A broker of this version, which is fetched if it is not there yet.
-    pub(crate) fn start_version(version: Option<&'static str>) -> Self {
+    pub(crate) fn start_version(version: &'static str) -> Self {
+        Self::start_as(Some(version), None)
+    }
+
+    fn start_as(version: Option<&'static str>, advertised: Option<u16>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let (state, hosts) = (dir.path().join("broker"), String::new());
-        let mut broker = Self { hosts, version, state, arguments: Vec::new(), again: None, _dir: dir };
+        let mut broker = Self { hosts, version, advertised, state, arguments: Vec::new(), again: None, _dir: dir };
         let text = broker.script(&["up"]);
         let hosts = text.lines().find_map(|line| line.strip_prefix("KAFKA_HOSTS="));
         broker.hosts = hosts.expect("an address").to_owned();
@@ -40,6 +51,9 @@ impl OwnBroker {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka.sh"));
         command.args(words).stdin(Stdio::null());
         command.env("KAFKA_STATE_DIR", &self.state).env("KAFKA_PORT", PORT).env("KAFKA_HEAP_OPTS", "-Xmx512m");
+        if let Some(port) = self.advertised {
+            command.env("KAFKA_ADVERTISED_PORT", port.to_string());
+        }
         if let Some(version) = self.version {
             command.env_remove("KAFKA_HOME").env("KAFKA_VERSION", version);
         }

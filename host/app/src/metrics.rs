@@ -113,6 +113,8 @@ pub mod names {
     pub const HEADERS_RENAMED: &str = "dedup_host_input_headers_renamed_total";
     /// Times that another producer took a worker's transactional id.
     pub const FENCED: &str = "dedup_host_fenced_total";
+    /// New clients for the input, as one had stopped fetching.
+    pub const CLIENTS_RENEWED: &str = "dedup_host_clients_renewed_total";
     /// HTTP requests.
     pub const HTTP_REQUESTS: &str = "dedup_host_http_requests_total";
     /// HTTP connections cut off, by reason.
@@ -329,6 +331,8 @@ pub struct Metrics {
     pub headers_renamed: IntCounter,
     /// Times that another producer took a worker's transactional id.
     pub fenced: IntCounter,
+    /// Times that the consumer was replaced as it had stopped fetching.
+    pub clients_renewed: IntCounter,
     /// The number of the plugins in force.
     pub plugin_generation: IntGauge,
     /// Records a batch.
@@ -539,6 +543,10 @@ impl Metrics {
             headers_renamed: new.counter(
                 names::HEADERS_RENAMED,
                 "headers of the input that looked like the host's own (dedup-host-...) and got another name",
+            )?,
+            clients_renewed: new.counter(
+                names::CLIENTS_RENEWED,
+                "times that the consumer stopped fetching without a word and was replaced by a new one",
             )?,
             fenced: new.counter(names::FENCED, "times that another producer took a transactional id of this host")?,
             http_requests: new.counters(names::HTTP_REQUESTS, "HTTP requests answered", &["path", "code"])?,

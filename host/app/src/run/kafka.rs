@@ -133,6 +133,8 @@ pub(super) fn run(
         assigner,
         ends,
         inspector,
+        renewed_for: BTreeMap::new(),
+        release_timeout: config.shutdown_timeout,
         on_unreadable: kafka.on_unreadable,
         total: Arc::default(),
         limits: config.limits,
@@ -202,6 +204,10 @@ struct Poller {
     assigner: Arc<Assigner>,
     ends: Ends,
     inspector: Inspector,
+    /// Where a partition stood when the client was last renewed for its sake.
+    renewed_for: BTreeMap<i32, Offset>,
+    /// How long workers may take to let go of partitions.
+    release_timeout: Duration,
     on_unreadable: OnUnreadable,
     total: Arc<InFlight>,
     limits: LimitsConfig,

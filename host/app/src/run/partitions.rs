@@ -142,6 +142,11 @@ impl Partitions {
         }
     }
 
+    /// Whether the topic has the same name and is another for certain.
+    pub(super) fn has_another_id(&self, look: &TopicLook) -> bool {
+        self.topic_id.as_ref().zip(look.topic_id.as_ref()).is_some_and(|(known, found)| known != found)
+    }
+
     /// What operators are told while keys that have moved may still have duplicates of events from before; `memory` is
     /// how long keys are remembered, `None` for ever.
     pub(super) fn note(&self, topic: &str, memory: Option<Millis>, now: Millis) -> Option<String> {
@@ -289,6 +294,9 @@ mod tests {
         assert_eq!(replaced(look(Some(2), Some("cd"))).unwrap(), "its id was ab and is cd");
         assert_eq!(replaced(look(Some(1), None)).unwrap(), "it had 2 partitions and has 1");
         assert_eq!(replaced(look(None, None)).unwrap(), "it was deleted");
+        let is_certain = |look| partitions.has_another_id(&look);
+        assert!(is_certain(look(Some(2), Some("cd"))));
+        assert!(![look(Some(1), Some("ab")), look(Some(1), None), look(None, None)].into_iter().any(is_certain));
     }
 
     #[test]

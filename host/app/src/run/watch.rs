@@ -18,6 +18,10 @@ use crate::settings::kafka::OffsetReset;
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
+/// A topic that the brokers have not known for so long is gone. One that has just come back may not know it yet, or not
+/// all of its partitions.
+const GONE_AFTER: Duration = Duration::from_secs(30);
+
 /// Time between two questions for what the output topics take: an operator may change that.
 const LIMITS_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -89,6 +93,7 @@ impl Topic {
     /// Looks until the run ends.
     pub(super) fn watch(&self, limits: &LimitsBook, assigner: &Assigner, stop: &Stop) {
         let (mut looked, mut asked) = (Instant::now(), Instant::now());
+        let mut missed_since = None;
         while !stop.is_requested() {
             std::thread::sleep(STOP_LOOK);
             if asked.elapsed() >= LIMITS_INTERVAL {
@@ -100,7 +105,7 @@ impl Topic {
             }
             match self.watch.look() {
                 Ok(look) => {
-                    if let Err(error) = self.compare(&look) {
+                    if let Err(error) = self.compare(&look, &mut missed_since) {
                         assigner.fail(error);
                         return;
                     }
@@ -122,13 +127,21 @@ impl Topic {
         change.map_or(error, |change| RunError::TopicReplaced { topic: self.name.clone(), change })
     }
 
-    fn compare(&self, look: &TopicLook) -> Result<(), RunError> {
+    /// `missed_since`: since when the brokers have known less of the topic than there was.
+    fn compare(&self, look: &TopicLook, missed_since: &mut Option<Instant>) -> Result<(), RunError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // A broker that has just come back may not know its topics yet; one that is really gone cannot be read.
-        let Some(partitions) = look.partitions else { return Ok(()) };
         if let Some(change) = known.is_replaced_by(look) {
-            return Err(RunError::TopicReplaced { topic: self.name.clone(), change });
+            if missed_since.is_none() {
+                tracing::warn!(topic = self.name, change, "the brokers do not know the topic as it was");
+            }
+            let missed_for = missed_since.get_or_insert_with(Instant::now).elapsed();
+            if known.has_another_id(look) || missed_for >= GONE_AFTER {
+                return Err(RunError::TopicReplaced { topic: self.name.clone(), change });
+            }
+            return Ok(());
         }
+        *missed_since = None;
+        let Some(partitions) = look.partitions else { return Ok(()) };
         let added = known.grows_to(partitions, now());
         let begins = !known.has_begun() && self.watch.committed(known.now).is_ok_and(|committed| !committed.is_empty());
         if added > 0 || begins && known.begins() {

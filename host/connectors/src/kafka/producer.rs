@@ -325,14 +325,10 @@ impl KafkaProducer {
         if !failures.refused.is_empty() {
             return Err(KafkaFailure::Records { refused: failures.refused, cause });
         }
+        // Not that the topic is unknown: a broker that has just come back may not know its topics yet.
         let hopeless = matches!(
             error.rdkafka_error_code(),
-            Some(
-                RDKafkaErrorCode::UnsupportedCompressionType
-                    | RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::UnknownTopic
-            )
+            Some(RDKafkaErrorCode::UnsupportedCompressionType | RDKafkaErrorCode::TopicAuthorizationFailed)
         );
         Err(if hopeless { KafkaFailure::Refused { cause } } else { KafkaFailure::Write { step: "produce", cause } })
     }

@@ -2,6 +2,7 @@
 //! It does not decide where a partition starts: that is asked of [`Assignments`].
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,8 @@ impl Standing {
 struct Rebalances {
     assignments: Arc<dyn Assignments>,
     topic: String,
+    /// Another client has taken its place: what the group gives or takes from now on concerns nobody.
+    retired: AtomicBool,
     standing: Mutex<Standing>,
     failure: Mutex<Option<KafkaFailure>>,
     /// What librdkafka said of the last error.
@@ -125,6 +128,15 @@ impl ClientContext for Rebalances {
 
 impl ConsumerContext for Rebalances {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        if self.retired.load(Ordering::Acquire) {
+            let is_assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+            let answered = match is_assign {
+                true => consumer.incremental_assign(&TopicPartitionList::new()),
+                false => consumer.incremental_unassign(list),
+            };
+            // It is being closed, and whether it takes the answer concerns nobody either.
+            return answered.unwrap_or_default();
+        }
         let listed: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
         let assign = event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if let Err(failure) = self.follow(consumer, assign, &listed) {
@@ -261,12 +273,38 @@ pub enum Polled {
     Nothing,
 }
 
+type Client = BaseConsumer<Rebalances>;
+
+/// The client that is the member now, for all who ask the group.
+type Seat = Arc<Mutex<Arc<Client>>>;
+
 /// The consumer of the input topic.
 pub struct KafkaSource {
-    consumer: Arc<BaseConsumer<Rebalances>>,
+    /// The one in the seat; polling takes no lock.
+    consumer: Arc<Client>,
+    seat: Seat,
     inquiry: Arc<Inquiry>,
-    topic: String,
-    group: String,
+    settings: KafkaSettings,
+}
+
+/// A client that joins the group.
+fn join(settings: &KafkaSettings, assignments: Arc<dyn Assignments>) -> Result<Arc<Client>, KafkaFailure> {
+    let context = Rebalances {
+        assignments,
+        topic: settings.topic.clone(),
+        retired: AtomicBool::new(false),
+        standing: Mutex::default(),
+        failure: Mutex::new(None),
+        words: Words::default(),
+        said: Mutex::default(),
+    };
+    let refused = KafkaFailure::of_settings;
+    // Without it a replay could wait for a record where there is only the marker of a transaction.
+    let mut config = settings.consumer_config();
+    config.set("enable.partition.eof", "true");
+    let consumer: Client = config.create_with_context(context).map_err(refused)?;
+    consumer.subscribe(&[&settings.topic]).map_err(refused)?;
+    Ok(Arc::new(consumer))
 }
 
 impl KafkaSource {
@@ -279,32 +317,37 @@ impl KafkaSource {
         assignments: Arc<dyn Assignments>,
         inquiry: Arc<Inquiry>,
     ) -> Result<Self, KafkaFailure> {
-        let context = Rebalances {
-            assignments,
-            topic: settings.topic.clone(),
-            standing: Mutex::default(),
-            failure: Mutex::new(None),
-            words: Words::default(),
-            said: Mutex::default(),
-        };
-        let refused = KafkaFailure::of_settings;
-        // Without it a replay could wait for a record where there is only the marker of a transaction.
-        let mut config = settings.consumer_config();
-        config.set("enable.partition.eof", "true");
-        let consumer: BaseConsumer<Rebalances> = config.create_with_context(context).map_err(refused)?;
-        consumer.subscribe(&[&settings.topic]).map_err(refused)?;
-        let consumer = Arc::new(consumer);
-        Ok(Self { consumer, inquiry, topic: settings.topic.clone(), group: settings.group.clone() })
+        let consumer = join(settings, assignments)?;
+        let seat = Arc::new(Mutex::new(Arc::clone(&consumer)));
+        Ok(Self { consumer, seat, inquiry, settings: settings.clone() })
+    }
+
+    /// Leaves the group and joins it again with a new client, on new connections: for when this one has stopped fetching.
+    /// All partitions are revoked within this call, which lasts `timeout` at most; what the group gives the new client
+    /// arrives while polling.
+    ///
+    /// # Errors
+    /// librdkafka makes no client.
+    pub fn renew(&mut self, timeout: Duration) -> Result<(), KafkaFailure> {
+        self.leave(timeout);
+        let context = self.consumer.context();
+        context.retired.store(true, Ordering::Release);
+        let consumer = join(&self.settings, Arc::clone(&context.assignments))?;
+        let old = std::mem::replace(&mut self.consumer, Arc::clone(&consumer));
+        *self.seat.lock().unwrap_or_else(PoisonError::into_inner) = consumer;
+        // Closing a client may wait for a broker that does not answer, which polling must not.
+        let closing = std::thread::Builder::new().name("old-client".to_owned()).spawn(move || drop(old));
+        closing.map(drop).map_err(|error| KafkaFailure::Settings(format!("cannot start a thread: {error}")))
     }
 
     /// What workers need of the group: its offsets, and the identity that fences their transactions.
     #[must_use]
     pub fn group(&self) -> GroupHandle {
         GroupHandle {
-            consumer: Arc::clone(&self.consumer),
+            seat: Arc::clone(&self.seat),
             inquiry: Arc::clone(&self.inquiry),
-            topic: self.topic.clone(),
-            group: self.group.clone(),
+            topic: self.settings.topic.clone(),
+            group: self.settings.group.clone(),
         }
     }
 
@@ -335,15 +378,14 @@ impl KafkaSource {
         }
     }
 
+    /// That the topic is unknown is no failure: a broker that has just come back may not know its topics yet. Who watches
+    /// the topic finds out whether it is gone.
     fn consider(&self, error: &KafkaError) -> Result<Polled, KafkaFailure> {
         let code = error.rdkafka_error_code();
         let hopeless = matches!(
             code,
             Some(
-                RDKafkaErrorCode::UnknownTopic
-                    | RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::UnknownPartition
-                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                RDKafkaErrorCode::TopicAuthorizationFailed
                     | RDKafkaErrorCode::GroupAuthorizationFailed
                     | RDKafkaErrorCode::AutoOffsetReset
                     | RDKafkaErrorCode::OffsetOutOfRange
@@ -352,7 +394,7 @@ impl KafkaSource {
             )
         );
         if hopeless {
-            return Err(KafkaFailure::Read { topic: self.topic.clone(), cause: error.to_string() });
+            return Err(KafkaFailure::Read { topic: self.settings.topic.clone(), cause: error.to_string() });
         }
         let words = self.consumer.context().words.take();
         let complaint = code.and_then(|code| ReadComplaint::of(code, &words));
@@ -371,7 +413,7 @@ impl KafkaSource {
         }
         let mut list = TopicPartitionList::new();
         let context = self.consumer.context();
-        context.read(list.add_partition_offset(&self.topic, partition, KafkaOffset::Offset(offset)))?;
+        context.read(list.add_partition_offset(&self.settings.topic, partition, KafkaOffset::Offset(offset)))?;
         context.read(self.consumer.incremental_assign(&list)).map(|()| true)
     }
 
@@ -392,7 +434,7 @@ impl KafkaSource {
     /// still busy with an earlier change of the partition; to be tried again, and nothing read meanwhile counts.
     #[must_use]
     pub fn seek(&self, partition: i32, offset: Offset) -> bool {
-        let sought = self.consumer.seek(&self.topic, partition, KafkaOffset::Offset(offset), SEEK_TIMEOUT);
+        let sought = self.consumer.seek(&self.settings.topic, partition, KafkaOffset::Offset(offset), SEEK_TIMEOUT);
         if let Err(error) = &sought {
             tracing::debug!(%error, partition, offset, "seek; trying again");
         }
@@ -415,7 +457,7 @@ impl KafkaSource {
 
     fn one(&self, partition: i32) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, partition);
+        list.add_partition(&self.settings.topic, partition);
         list
     }
 
@@ -445,7 +487,7 @@ pub(super) fn append(batch: &mut RecordBatch, message: &BorrowedMessage<'_>) {
 /// The group as workers see it. May be used from any thread.
 #[derive(Clone)]
 pub struct GroupHandle {
-    consumer: Arc<BaseConsumer<Rebalances>>,
+    seat: Seat,
     inquiry: Arc<Inquiry>,
     topic: String,
     group: String,
@@ -464,13 +506,17 @@ impl GroupHandle {
     /// still owned: then it is of a time when they were. `None` while the member is out of the group.
     #[must_use]
     pub fn membership(&self) -> Option<Arc<Membership>> {
-        self.consumer.context().standing().membership.clone()
+        self.client().context().standing().membership.clone()
+    }
+
+    fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.seat.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Commits offsets outside of any transaction (delivery at least once), and waits.
     pub(super) fn commit(&self, offsets: &[(i32, GroupOffset)]) -> Result<(), KafkaFailure> {
         let list = self.list(offsets)?;
-        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| {
+        self.client().commit(&list, CommitMode::Sync).map_err(|error| {
             metadata_too_large(&error, offsets).unwrap_or_else(|| offsets_failure(&self.group, &error))
         })
     }

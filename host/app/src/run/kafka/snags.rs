@@ -2,7 +2,7 @@
 //! partition, says so, and tells its worker, which decides what follows. Not how they are noticed.
 
 use connectors::kafka::{KafkaFailure, ReadComplaint, Sight, Unreadable};
-use engine::record::TopicPartition;
+use engine::record::{Offset, TopicPartition};
 
 use super::{Feed, Poller};
 use crate::run::RunError;
@@ -10,10 +10,8 @@ use crate::run::dispatch::{Reading, Rewind, Work};
 use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
 use crate::settings::kafka::OnUnreadable;
 
-/// A partition that has been begun anew so often in one place is not going to get on in this process.
-const ANEW_MAX: u32 = 3;
-
-const HELP: &str = "as it may when a broker was gone and knew its topics late; a restart goes on with nothing lost";
+/// A partition that has been begun anew so often in one place needs another client.
+const ANEW_MAX: u32 = 1;
 
 impl Poller {
     /// The client could not take something in, of a partition that it does not name.
@@ -73,19 +71,34 @@ impl Poller {
         }
         let (at, times) = feed.anew;
         feed.anew = if at == feed.next_offset { (at, times + 1) } else { (feed.next_offset, 1) };
-        if feed.anew.1 > ANEW_MAX {
-            let cause =
-                format!("the client fetches partition {partition} no more, though nothing is wrong there, {HELP}");
+        let (offset, times) = feed.anew;
+        if times > ANEW_MAX {
+            return self.renew_client(partition, offset);
+        }
+        tracing::warn!(partition, offset, "the client does not get on; beginning the partition anew");
+        feed.snag = Snag::new(offset);
+        self.source.begin_anew(partition, offset)?;
+        Ok(())
+    }
+
+    /// Lets go of all partitions, as at the end, and joins the group with a new client, as a restart would. If that one stops
+    /// in the same place, there is nothing left to try.
+    fn renew_client(&mut self, partition: i32, offset: Offset) -> Result<(), RunError> {
+        if self.renewed_for.insert(partition, offset) == Some(offset) {
+            let cause = format!(
+                "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third can read; \
+                 look at the connections to its broker. a restart goes on with nothing lost"
+            );
             return Err(KafkaFailure::Read { topic: self.topic.clone(), cause }.into());
         }
         tracing::warn!(
             partition,
-            offset = feed.next_offset,
-            "the client does not get on; beginning the partition anew"
+            offset,
+            "the client has stopped fetching; joining the group again with a new one. nothing is lost"
         );
-        feed.snag = Snag::new(feed.next_offset);
-        self.source.begin_anew(partition, feed.next_offset)?;
-        Ok(())
+        self.observed.metrics.clients_renewed.inc();
+        self.source.renew(self.release_timeout)?;
+        self.take_revoked()
     }
 
     /// The partition does not get past its position. What was read before it is processed; then the worker is told.
