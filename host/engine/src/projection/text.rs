@@ -179,18 +179,10 @@ pub fn one_line(out: &mut Vec<u8>, start: usize) {
     out.extend_from_slice(rest);
 }
 
-/// Where the first end of a line stands. Most texts have none, which is found out sixteen bytes at a time.
+/// Where the first end of a line stands. Most texts have none, which is found out by vector instructions.
 fn line_end(text: &[u8]) -> Option<usize> {
-    let may_be = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0xc2 | 0xe2);
-    let mut at = 0;
-    loop {
-        let rest = text.get(at..)?;
-        let (blocks, _) = rest.as_chunks::<16>();
-        let plain = blocks.iter().take_while(|block| !block.iter().fold(false, |any, byte| any | may_be(byte))).count();
-        at += plain * 16 + rest.get(plain * 16..)?.iter().position(may_be)?;
-        match text.get(at..)? {
-            [b'\n' | b'\r', ..] | [0xc2, 0x85, ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..] => return Some(at),
-            _ => at += 1,
-        }
-    }
+    let ascii = memchr::memchr2(b'\n', b'\r', text);
+    let before = text.get(..ascii.unwrap_or(text.len()))?;
+    let is_end = |at: &usize| matches!(text.get(*at..), Some([0xc2, 0x85, ..] | [0xe2, 0x80, 0xa8 | 0xa9, ..]));
+    memchr::memchr2_iter(0xc2, 0xe2, before).find(is_end).or(ascii)
 }
