@@ -3,6 +3,8 @@
 
 mod cli;
 pub mod config;
+#[cfg(test)]
+mod document;
 pub mod files;
 pub mod generate;
 pub mod kafka;
