@@ -27,7 +27,10 @@ use dedup_host_tests::{Group, Need, run_groups};
 
 fn main() -> ExitCode {
     let groups = [
-        Group { tests: [links::TESTS, operations::TESTS, promises::TESTS, third_party::TESTS].concat(), needs: Vec::new() },
+        Group {
+            tests: [links::TESTS, operations::TESTS, promises::TESTS, third_party::TESTS].concat(),
+            needs: Vec::new(),
+        },
         Group { tests: bill::TESTS.to_vec(), needs: vec![Need::of("python")] },
     ];
     run_groups(&groups).exit_code()

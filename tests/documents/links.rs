@@ -130,7 +130,9 @@ fn every_document_can_be_reached_from_the_readme() {
         }
         let links = links(&fs::read_to_string(&document).expect("UTF-8"));
         let files = links.iter().filter(|link| !is_of_another_site(link)).map(|link| target(&document, link).0);
-        next.extend(files.filter_map(|file| file.canonicalize().ok()).filter(|file| file.extension() == document.extension()));
+        next.extend(
+            files.filter_map(|file| file.canonicalize().ok()).filter(|file| file.extension() == document.extension()),
+        );
     }
     let folders = [root(), root().join("docs"), root().join("wit")];
     let is_for_readers = |path: &PathBuf| folders.iter().any(|folder| path.parent() == Some(folder));
@@ -141,7 +143,8 @@ fn every_document_can_be_reached_from_the_readme() {
 
 fn every_target_of_make_that_is_named_exists() {
     let makefile = text("Makefile");
-    let targets: BTreeSet<&str> = makefile.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
+    let targets: BTreeSet<&str> =
+        makefile.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
     let mut named = 0;
     for document in all_documents() {
         let text = fs::read_to_string(&document).expect("UTF-8");
@@ -156,7 +159,8 @@ fn every_target_of_make_that_is_named_exists() {
 }
 
 fn links_and_headings_are_found_outside_of_code() {
-    let document = "# A b: `--c`\n[x](one.md) and `[y](no.md)` and [z](#a-b---c)\n```\n# no\n[w](no.md)\n```\n## Äh, 2\n";
+    let document =
+        "# A b: `--c`\n[x](one.md) and `[y](no.md)` and [z](#a-b---c)\n```\n# no\n[w](no.md)\n```\n## Äh, 2\n";
     assert_eq!(links(document), ["one.md", "#a-b---c"]);
     assert_eq!(anchors(document), BTreeSet::from(["a-b---c".to_owned(), "äh-2".to_owned()]));
     let readme = root().join("README.md");

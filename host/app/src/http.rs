@@ -134,8 +134,8 @@ fn say(address: SocketAddr, parts: &Parts) {
     if !address.ip().to_canonical().is_loopback() && !parts.facts.insights.is_redacted() {
         tracing::warn!(
             %address,
-            "whoever can reach this address can read the values of events over http; ways out: --redact-values, or \
-             --bind-host 127.0.0.1"
+            "everyone who can reach this address can read the values of events over http; to prevent this, use \
+             --redact-values or --bind-host 127.0.0.1"
         );
     }
 }
@@ -268,7 +268,7 @@ async fn meant(State(shared): State<Shared>, request: Request, next: Next) -> Re
         };
     }
     if origin::is_foreign_order(request.method(), request.headers()) {
-        return refuse(StatusCode::FORBIDDEN, "a page of another origin cannot give orders here");
+        return refuse(StatusCode::FORBIDDEN, "a page from another origin cannot send commands here");
     }
     next.run(request).await
 }
@@ -286,13 +286,13 @@ fn stranger(shared: &Shared, headers: &HeaderMap) -> Response {
         tracing::warn!(
             ?host,
             times,
-            "http requests with an unknown Host were refused: --http-allowed-hosts names further ones"
+            "http requests with an unknown Host were refused; --http-allowed-hosts allows more names"
         );
     }
     refuse(
         StatusCode::MISDIRECTED_REQUEST,
-        "the Host header names neither an address nor localhost nor a name that is allowed: ask by address, or name it in \
-         --http-allowed-hosts",
+        "the Host header is neither an address, nor localhost, nor an allowed name: use an address, or add the name \
+         to --http-allowed-hosts",
     )
 }
 

@@ -77,7 +77,7 @@ impl Plugins {
         let scorer = scorer.map(|(_, plugin)| plugin);
         if scorer.is_none() && config.scorer_configuration.is_some() {
             let none =
-                "--scorer-config is given, and no plugin scores: give one, such as --plugin property_similarity.wasm";
+                "--scorer-config is set, but no plugin scores: add one, such as --plugin property_similarity.wasm";
             return Err(PluginsError::Roles(none.to_owned()));
         }
         Ok(Self { extractor, scorer })

@@ -103,7 +103,7 @@ impl Explainer {
                 if self.on_failure != OnPluginFailure::Stop =>
             {
                 self.cost.failures += 1;
-                let reason = format!("the scorer decides with --forward-below-similarity, and cannot: {failure}");
+                let reason = format!("--forward-below-similarity needs the scorer, which failed: {failure}");
                 let partition = self.source.clone();
                 return Err(LineError::Breaker { partition, offset: offset_of(laid_out.first()), reason });
             }

@@ -88,7 +88,7 @@ pub(super) async fn serve(
     }
     drop(listener);
     if !room.close(STOP_WAIT_MAX).await {
-        tracing::warn!("http requests still open at the stop were cut off");
+        tracing::warn!("cut off http requests that were still open at the stop");
     }
 }
 
@@ -106,7 +106,7 @@ async fn accept(listener: &TcpListener, serving: &Serving, room: &Arc<Room>) {
                 serving.metrics.http_cut_off(HttpCutOff::Refused);
                 let _made = room.make_room();
                 if let Some(times) = without.happened() {
-                    tracing::warn!(%error, times, "http: the system gives no more connections");
+                    tracing::warn!(%error, times, "http: the system accepts no more connections");
                 }
                 tokio::time::sleep(PAUSE).await;
             }

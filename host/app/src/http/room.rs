@@ -217,7 +217,8 @@ impl Room {
             Err(_) => {
                 if let Some(times) = self.full.happened() {
                     let places = self.places;
-                    tracing::warn!(%address, places, times, "http: all connections are taken, the oldest ones give way");
+                    tracing::warn!(%address, places, times, "http: all connections are taken; new ones replace the \
+                     oldest");
                 }
                 let _made = self.make_room();
                 // The one that goes has to close its socket first: there are never more than there are places.

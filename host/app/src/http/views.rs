@@ -168,7 +168,7 @@ impl Views {
         let asked = maker.send((view, answer)).is_ok();
         let made = if asked { made.await.ok() } else { None };
         made.ok_or_else(|| {
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made: see the log of the host")
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "cannot produce the answer: see the log of the host")
         })
     }
 }
@@ -214,7 +214,7 @@ impl Maker {
         });
         match made.await {
             Ok(made) => waiting.into_iter().for_each(|(_, answer)| drop(answer.send(made.clone()))),
-            Err(error) => tracing::error!(%error, ?view, "an answer over http could not be made"),
+            Err(error) => tracing::error!(%error, ?view, "cannot produce an answer over http"),
         }
         tokio::time::sleep((begun.elapsed() * REST).min(REST_MAX)).await;
     }

@@ -152,7 +152,7 @@ impl Line {
             false => why.cause,
             true => match send_stub(leaving, lane, &why, sink)? {
                 None => return Ok(Left { by: Some(Lane::DeadLetter), refusal }),
-                Some(last) => format!("{}; and not as a dead letter without its payload: {last}", why.cause),
+                Some(last) => format!("{}; nor can it be sent as a dead letter without its payload: {last}", why.cause),
             },
         };
         let (partition, offset) = (leaving.way.source.clone(), leaving.way.record.offset());
@@ -258,7 +258,7 @@ fn stage(leaving: &Leaving<'_>, lane: Lane) -> &'static str {
 
 fn reason(leaving: &Leaving<'_>, lane: Lane, why: &Unsendable) -> String {
     let before = leaving.way.reason.map(|reason| format!("{}; besides, ", cut(&reason.text)));
-    format!("{}it cannot leave by its lane, {}: {}", before.unwrap_or_default(), lane.name(), why.cause)
+    format!("{}it cannot be sent to its lane, {}: {}", before.unwrap_or_default(), lane.name(), why.cause)
 }
 
 fn send_coordinates(source: &TopicPartition, unread: &Unread, sink: &mut dyn Sink) -> Result<(), SinkError> {

@@ -289,7 +289,7 @@ impl Inspection {
         let needs = self.needs.iter().map(|need| ink.odd(need));
         match self.error {
             Some(_) if self.needs.is_empty() => {}
-            _ if self.needs.is_empty() => facts.add("needs", "no flags of its own"),
+            _ if self.needs.is_empty() => facts.add("needs", "no additional flags"),
             _ => facts.list("needs", needs),
         }
         format!("{title}\n{}", facts.into_text())

@@ -247,7 +247,7 @@ impl<G: Ground> Shared<G> {
             Ok(bounds) => bounds,
             Err(failure) => return self.no_answer(&known, &failure),
         };
-        self.waits(&known, OpeningReason::NoAnswer, "no broker speaks for the partition; it may have no leader now");
+        self.waits(&known, OpeningReason::NoAnswer, "no broker answers for the partition; it may have no leader now");
         let mut waiting = self.lock();
         for (partition, bounds) in bounds {
             let committed = stable.remove(&partition).flatten();

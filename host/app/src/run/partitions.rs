@@ -176,7 +176,8 @@ pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
     let read: Option<Partitions> =
         serde_json::from_slice(&text).ok().filter(|read: &Partitions| read.version == VERSION);
     if read.is_none() {
-        tracing::warn!(path = %path.display(), "not a record of a topic's partitions of this version: made anew");
+        tracing::warn!(path = %path.display(), "not a record of a topic's partitions in this version's format; \
+         writing a new one");
     }
     read
 }

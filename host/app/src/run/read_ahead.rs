@@ -68,7 +68,7 @@ impl ReadAhead {
             Ok(Ok(())) => Ok(true),
             Ok(Err(error)) => Err(RunError::Input(error)),
             Err(RecvTimeoutError::Timeout) => Ok(false),
-            Err(RecvTimeoutError::Disconnected) => Err(RunError::Other("the input's thread died".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => Err(RunError::Other("the input thread died".to_owned())),
         }
     }
 

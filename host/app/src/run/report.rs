@@ -41,10 +41,10 @@ fn times_unusable(tally: &Tally) -> serde_json::Map<String, serde_json::Value> {
 fn remarks(tally: &Tally) -> String {
     let mut remarks = String::new();
     for (reason, events) in times_unusable(tally) {
-        remarks += &format!("\n{events} event times of no use: {}", reason.replace('_', " "));
+        remarks += &format!("\n{events} unusable event times: {}", reason.replace('_', " "));
     }
     if tally.decided_without_memory > 0 {
-        remarks += &format!("\n{} of the unique decided without all of their window", tally.decided_without_memory);
+        remarks += &format!("\n{} unique events decided without their whole window", tally.decided_without_memory);
     }
     if tally.clock_went_back > 0 {
         remarks += &format!("\nthe clock of event time went back {} times", tally.clock_went_back);

@@ -420,7 +420,7 @@ impl Worker {
         if let KafkaFailure::Records { refused, .. } = failure {
             self.set_aside(refused);
         }
-        tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
+        tracing::warn!(%failure, "the transaction failed; asking the group what was committed");
         if let KafkaFailure::Fenced { transactional_id, .. } = failure {
             self.bear_fencing(transactional_id)?;
         }
@@ -465,7 +465,7 @@ impl Worker {
                     partition,
                     ?from,
                     to,
-                    "somebody else has committed offsets of this group; what they say is done is not sent again"
+                    "another program has committed offsets of this group; what these offsets cover is not sent again"
                 ),
                 Finding::Gone => {
                     return Err(StartError::NoCommitted { partition: *partition, applied: owned.committed }.into());
@@ -497,8 +497,8 @@ impl Worker {
         tracing::warn!(
             chars,
             from_now_on = self.record_chars_max,
-            "offset.metadata.max.bytes of the brokers is low: progress records list fewer records that went out undecided, \
-             others have to be read back from the dead-letter topic when a state is lost"
+            "offset.metadata.max.bytes of the brokers is low: progress records list fewer of the records that went \
+             out undecided, and the rest must be read back from the dead-letter topic when a state is lost"
         );
         Ok(())
     }
@@ -518,7 +518,7 @@ impl Worker {
             tracing::warn!(%failure, "not yet");
             self.drop_where(Flow::is_going)?;
             for owned in self.owned.values().filter(|owned| owned.hold.is_none()) {
-                owned.observer.phase(Phase::Restoring, &format!("after a transaction that failed: {failure}"));
+                owned.observer.phase(Phase::Restoring, &format!("after a failed transaction: {failure}"));
             }
             std::thread::sleep(RECONNECT_PAUSE);
         }
@@ -603,11 +603,11 @@ impl Worker {
 pub(super) fn pending(partition: i32, own_ids: &str) -> String {
     let ids = if own_ids.is_empty() { String::new() } else { format!("; this host's own ids: {own_ids}") };
     format!(
-        "the offset of partition {partition} is pending: a transaction that commits it, of another transactional id or of an \
-         earlier run, has not ended. if it is open, it ends by itself within its transaction time-out plus 10 s; if it lasts \
-         longer, look for it with kafka-transactions.sh find-hanging. a broker that was killed may have lost its end \
-         (Apache Kafka 4.3.1 does): then the next commit of the same transactional id for another partition of the group \
-         frees the offset{ids}"
+        "the offset of partition {partition} is pending: a transaction that commits it, of another transactional id \
+         or of an earlier run, has not ended. if it is open, it ends by itself within its transaction timeout plus \
+         10 s; if it lasts longer, look for it with kafka-transactions.sh find-hanging. a broker that was killed may \
+         have lost its end (Apache Kafka 4.3.1 does): then the next commit of the same transactional id for another \
+         partition of the group frees the offset{ids}"
     )
 }
 

@@ -125,7 +125,7 @@ fn wait_stable(
         };
         let Some((partition, _)) = ends.iter().find(is_behind) else { return Ok(()) };
         if is_cancelled() || Instant::now() > deadline {
-            tracing::warn!(topic, partition, "a transaction stays open; dead letters behind it are not read");
+            tracing::warn!(topic, partition, "a transaction stays open; dead letters after it are not read");
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(100));

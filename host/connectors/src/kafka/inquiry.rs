@@ -135,7 +135,7 @@ impl Inquiry {
         // To close a client may take a while, and nobody has to wait for it.
         let closing = std::thread::Builder::new().name("inquiry-end".to_owned());
         if let Err(error) = closing.spawn(move || drop(unanswered)) {
-            tracing::debug!(%error, "no thread to close a client on");
+            tracing::debug!(%error, "cannot start a thread to close a client");
         }
     }
 

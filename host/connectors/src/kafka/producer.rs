@@ -352,7 +352,7 @@ impl Transactional {
 
 /// The client itself refuses a record, whose transaction is no worse for it.
 fn refused_here(topic: &str, lane: Lane, record: &Outgoing<'_>, reason: Refusal, error: &KafkaError) -> KafkaFailure {
-    let cause = format!("the client takes no such record for topic {topic}: {error}");
+    let cause = format!("the client does not accept the record for topic {topic}: {error}");
     let (partition, offset, lane) = Tag::unpack(Tag::pack(record.origin, lane));
     let why = Unsendable { reason, cause: cause.clone() };
     let refused = vec![RefusedRecord { partition, offset, lane, why, bytes: size::of_batch(record), is_alone: true }];

@@ -128,7 +128,7 @@ fn in_every_language(role: NewRole) -> Vec<File> {
 }
 
 const ABOUT_SOURCE: &str = "the plugin: start here";
-const ABOUT_BUILD: &str = "makes the component";
+const ABOUT_BUILD: &str = "builds the component";
 const ABOUT_README: &str = "all commands, and what they need";
 
 fn rust(role: NewRole) -> Vec<File> {
