@@ -1,4 +1,4 @@
-//! How many files and sockets the process may have open. Not who takes them.
+//! Raises the limit of open files and sockets of the process. Does not hand them out.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

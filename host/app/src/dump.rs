@@ -1,5 +1,5 @@
-//! Writes down what a plugin failed on, a file for each record, for `dedup-host plugin replay`. Not a dead letter, and
-//! not in the way of one: where nothing can be written, the log says so and the run goes on.
+//! Dumps the calls on which a plugin failed, one file per record, for `dedup-host plugin replay`. Not a dead letter,
+//! and never an obstacle to one: if nothing can be written, the log says so and the run continues.
 
 mod format;
 #[cfg(test)]

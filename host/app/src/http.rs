@@ -1,9 +1,9 @@
-//! The HTTP server: live page, status, readiness, liveness, metrics. It only reads, but for the addresses under `/admin`,
-//! which are there only for those who know the token.
+//! The HTTP server: live page, status, readiness, liveness, metrics. It is read-only, except for the addresses under
+//! `/admin`, which exist only for callers that know the token.
 //!
-//! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers; and that
-//! thread steps back behind the line. Whoever can reach the port may try what they like: connections are bounded (`room`),
-//! costly answers are shared (`views`), and liveness waits for neither.
+//! It has a separate thread and a small runtime, so that the line stays synchronous and a busy host still answers; that
+//! thread has a lower priority than the line. Anyone who can reach the port may try anything: connections are bounded
+//! (`room`), expensive answers are shared (`views`), and liveness waits for neither.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! The components of a run and the roles they play: one extracts keys, at most one scores; and which of them are in
-//! force while files change. Not what they are asked, and not when a file has changed.
+//! The components of a run and their roles: one extracts keys, at most one scores; and which of them are in force while
+//! files change. Does not call them, and does not watch files.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
-//! Puts other plugins in the place of those that run, without a pause: when a file changes, on SIGHUP, or when an
-//! operator asks for it over HTTP. Whatever is wrong with the new ones, the old ones stay.
+//! Replaces running plugins without a pause: when a file changes, on SIGHUP, or when an operator asks for it over HTTP.
+//! Whatever is wrong with the new ones, the old ones stay.
 //!
-//! It runs on a thread of its own, and ends with publishing: lines take up what is published between two of their
-//! batches. It does not touch the state; what would make keys incomparable is refused.
+//! It runs on a separate thread and ends with publishing: lines switch to what is published between two of their
+//! batches. It does not touch the state; a change that would make keys incomparable is refused.
 
 mod asked;
 mod same_keys;

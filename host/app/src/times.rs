@@ -1,5 +1,5 @@
-//! What is said in the log of times that are of no use, and of a clock that goes back: once a reason and partition, as
-//! such events come by the million. The counting is the tally's.
+//! Logs unusable times and clocks that go back: once per reason and partition, because such events come by the million.
+//! Not the counting: see `tally`.
 
 use std::borrow::Cow;
 use std::cell::Cell;

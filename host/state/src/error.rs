@@ -1,4 +1,4 @@
-//! What can go wrong with a store, by what the operator can do about it. Not RocksDB's own list.
+//! What can go wrong with a store, grouped by what the operator can do about it. Not RocksDB's own list.
 
 use std::path::{Path, PathBuf};
 

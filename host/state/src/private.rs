@@ -1,8 +1,9 @@
-//! Directories and files of this user alone: made so, and checked before what they hold is believed. Not what they hold.
+//! Directories and files that belong to this user alone: created that way, and checked before their content is trusted.
+//! Not their content.
 //!
-//! Whoever can write to the state decides what counts as seen before, and whoever can read it reads values of events. So
-//! directories are made with mode 0700 and files with 0600; the owner and the mode of every directory and file are looked
-//! at from the root down, and so is the way that leads to the root; and no symbolic link is followed below it.
+//! Whoever can write to the state decides what counts as seen, and whoever can read it reads values of events.
+//! Directories are therefore created with mode 0700 and files with 0600; the owner and the mode of every directory and
+//! file are checked from the root down, and so is the path to the root; and no symbolic link is followed below it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};

@@ -1,4 +1,4 @@
-//! A dump as it stands in its file: JSON, so that people can read it. Not who writes it, nor when.
+//! The format of a dump: JSON, so that people can read it. Decides neither when dumps are written nor where.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

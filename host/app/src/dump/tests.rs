@@ -1,4 +1,4 @@
-//! Dumps there and back, and what they do not hold.
+//! Dumps written and read back, and what they do not contain.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! Who may change something: who shows the token. What guesses it waits, and is logged. Not what is changed.
+//! Who may change something: callers that send the token. Guesses are delayed and logged. Not what is changed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
-//! Listening, accepting, and one request on each connection, within bounds of number, size and time. Not what is answered.
+//! Listening, accepting, and one request per connection, within bounds of number, size and time. Not what is answered.
 //!
-//! A connection is closed after its answer, so that none is held open for nothing, and no request waits behind another.
+//! A connection is closed after its answer, so that none is held open for nothing and no request waits behind another.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -1,7 +1,7 @@
-//! Answers that cost something to make: each is made for all who have asked for it by then, one after another, on a thread
-//! of its own, and no oftener than its cost allows. Not the addresses they are found at.
+//! Answers that are expensive to compute: each is computed once for everybody who has asked for it by then, one after
+//! another, on a separate thread, and no more often than its cost allows. Not the addresses that serve them.
 //!
-//! Making them takes locks that the line takes too. However many ask, that is a tenth of the time.
+//! Computing them takes locks that the line takes too. However many clients ask, this is a tenth of the time at most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,9 @@
-//! The end of the line: each record leaves by its lane or, where that does not take it, as a dead letter without its
-//! payload; where there is none, the policy decides. What a lane takes is the sink's to know.
+//! The end of the line: each record leaves by its lane or, if the lane does not accept it, as a dead letter without its
+//! payload; if there is no dead-letter lane, the policy decides. The sink knows what a lane accepts.
 //!
-//! That an event could not be forwarded is found out before it is decided, as it must leave no key then. All else, such as a
-//! record about a duplicate that is too large however it is cut, changes nothing of what was decided.
+//! Whether an event can be forwarded is determined before it is decided, because it must leave no key if it cannot.
+//! Everything else, such as a record about a duplicate that is too large however it is cut, does not change the
+//! decision.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! `dedup-host plugin bench`: components side by side, in the sandbox of a run and by batches as long as there. Only
+//! `dedup-host plugin bench`: components side by side, in the sandbox of a run and with batches as long as there. Only
 //! the call is measured, not the search for fields and not the look-up. No judgement.
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `dedup-host plugin inspect`: what a component is, and where it cannot be loaded all that can be said of it anyway.
-//! It asks the component who it is and what it reads, and gives it no event.
+//! `dedup-host plugin inspect`: what a component is, and if it cannot be loaded, whatever is known about it anyway. It
+//! asks the component who it is and what it reads, and passes it no event.
 
 use std::path::Path;
 use std::time::Duration;

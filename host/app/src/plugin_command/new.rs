@@ -1,5 +1,5 @@
-//! `dedup-host plugin new`: writes a project that builds as it is, with all that it needs of this repository: the SDK, the
-//! contract, golden cases. Not a builder: what compiles it is in the project's own `build.sh`.
+//! `dedup-host plugin new`: writes a project that is ready to build, with everything that it needs from this
+//! repository: the SDK, the contract, golden cases. Not a builder: the project's own `build.sh` compiles it.
 
 mod files;
 

@@ -1,5 +1,5 @@
-//! `dedup-host plugin replay`: makes the call again on which a plugin failed in a run, from what the run wrote down,
-//! and says whether it ends as it did then. It decides nothing about the record.
+//! `dedup-host plugin replay`: repeats a call on which a plugin failed in a run, from the dump, and says whether it
+//! ends in the same way. It decides nothing about the record.
 
 use std::time::Duration;
 

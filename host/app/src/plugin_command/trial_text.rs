@@ -1,5 +1,5 @@
-//! What `dedup-host plugin test` prints for people: one event in full, or a line an event and a sum. Not what was
-//! found.
+//! What `dedup-host plugin test` prints for people: one event in full, or a line per event and a summary. Not the
+//! results themselves.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Whether two plugins give the same events the same keys, as far as a few events can show. Not proof: an event that is
-//! not among them may still get another key.
+//! Whether two plugins give the same events the same keys, as far as a few events can show. Not a proof: any other
+//! event may still get a different key.
 
 use engine::fields::{Extraction, FieldBatch, Kind};
 use engine::projection::{JsonIn, Numbers, Projection};

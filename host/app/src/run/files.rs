@@ -1,5 +1,5 @@
-//! A run over files: the same line, with positions and output lengths kept in the state, so that an interrupted run
-//! can go on exactly where its last commit was. No Kafka.
+//! A run over files: the same line, with positions and output lengths stored in the state, so that an interrupted run
+//! can continue exactly from its last commit. No Kafka.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

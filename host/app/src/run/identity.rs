@@ -1,5 +1,5 @@
-//! What a state belongs to beside its topic, plugin and window: the settings that decide what its entries mean. A setting
-//! that is not here may be changed from one run to the next.
+//! What a state belongs to besides its topic, plugin and window: the settings that decide what its entries mean. A
+//! setting that is not listed here may change from one run to the next.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What a partition tells the outside, in metrics and in the status: after each batch, each commit, each persist.
-//! It decides nothing.
+//! What a partition reports in metrics and in the status: after each batch, each commit, each persist. It decides
+//! nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! What is known of the records below the committed offset when a partition is opened: from the record beside the
-//! offset, else from the copy of it in the state, else from the dead-letter topic. Not what a line does with it.
+//! What is known about the records below the committed offset when a partition is opened: from the progress record of
+//! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
 use connectors::kafka::{Assignment, KafkaFailure, LettersFound};
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};

@@ -1,4 +1,4 @@
-//! What a run over files says when it ends: a JSON object for scripts, a few lines for people.
+//! The report of a run over files when it ends: a JSON object for scripts, a few lines for people.
 
 use engine::time::Unusable;
 use serde_json::json;

@@ -1,6 +1,6 @@
-//! Where a partition starts whose group was set back below what its state contains. Which events were late then is a
-//! matter of the clock of that time: the state goes back to the latest note of it, and the records between the note and
-//! the group's offset are read again with outputs off.
+//! Where a partition starts if the group was set back below what its state contains. Which events were late depends on
+//! the clock at that time: the state returns to the latest saved clock before it, and the records from there to the
+//! group's offset are read again with outputs off.
 
 use connectors::kafka::Assignment;
 use engine::record::{Offset, TopicPartition};

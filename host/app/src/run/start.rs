@@ -1,5 +1,5 @@
-//! Where a partition starts: the group's committed offset C, the offset A that the state contains, and what the log
-//! still has decide it. A pure function, so that every case is a test. Nothing is asked of the broker here.
+//! Where a partition starts, decided from the group's committed offset C, the offset A that the state contains, and
+//! what the log still has. A pure function, so that every case is a test. Nothing here asks the broker.
 
 use std::fmt;
 

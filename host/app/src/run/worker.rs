@@ -1,16 +1,17 @@
 //! A worker owns partitions, their lines and one producer. It processes batches, commits outputs and offsets together,
-//! and only then lets the state have them. It does not poll.
+//! and only then applies them to the state. It does not poll.
 //!
-//! After any failure of the producer the same thing happens: the producer is destroyed, a new one of the same id fences
-//! it, and the group's committed offset says whether the transaction was committed. If so, the state gets it; if not,
-//! the lines are rolled back and the records are read again. The group is believed even where it has less than before.
+//! Every failure of the producer is handled alike: the producer is destroyed, a new one with the same id fences it, and
+//! the group's committed offset says whether the transaction was committed. If so, the state gets it; if not, the lines
+//! are rolled back and the records are read again. The group is believed even if it has less than before.
 //!
 //! A commit carries the membership of a time when every partition of the transaction was owned: it is taken first, and
-//! then no partition may have been lost. If one was, the whole transaction is abandoned, as it cannot be divided. The
-//! broker refuses what comes of an older generation, so a worker that was too slow cannot commit what it no longer owns.
+//! after that no partition may have been lost. If one was, the whole transaction is abandoned, because it cannot be
+//! divided. The broker refuses a commit from an older generation, so a worker that was too slow cannot commit what it
+//! no longer owns.
 //!
-//! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, what comes after it is
-//! read again later. The other partitions go on, and what was decided before is committed as ever.
+//! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, and what comes after it
+//! is read again later. The other partitions continue, and what was decided before is committed as usual.
 
 mod refused;
 

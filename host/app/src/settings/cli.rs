@@ -1,5 +1,5 @@
-//! The command line as clap sees it, made from the table of settings. It checks names, not values: a wrong value is
-//! reported with where it came from, and clap knows of the command line only.
+//! The command line as clap sees it, built from the table of settings. It checks names, not values: a wrong value is
+//! reported together with its origin, and clap knows only the command line.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Settings of Kafka: connection, topics, delivery. Not the client: the properties are made where rdkafka is.
+//! Settings of Kafka: connection, topics, delivery. Not the client: the connector turns them into properties.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Where the state lies when nobody says so: a place of this user's own. Not in a directory that all users share, where
-//! anybody could put a state before the host does.
+//! The default location of the state: a directory that belongs to this user. Not one that all users share, where
+//! anybody could place a state before the host does.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

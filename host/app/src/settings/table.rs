@@ -1,5 +1,5 @@
-//! The closed list of settings: name, default, words for help. The flag is the name, the variable and the key of the
-//! configuration file follow from it. Not their meaning: that is decided in `config`.
+//! The closed list of settings: name, default, help text. The flag is the name; the variable and the key of the
+//! configuration file follow from it. Not their meaning: `config` decides that.
 
 /// A heading of `--help` and of `dedup-host config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Files as sources and sinks: every position resumes, every cut is noticed, every error names its way out.
+//! Files as sources and sinks: every position resumes, every cut is noticed, every error says how to fix it.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

@@ -1,4 +1,5 @@
-//! Questions asked before anything is read: does the broker answer, are the topics there, can the input be replayed?
+//! Questions that are asked before anything is read: does the broker answer, do the topics exist, can the input be
+//! replayed?
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

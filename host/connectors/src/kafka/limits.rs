@@ -1,6 +1,7 @@
-//! What the output topics and the client take of a single record: how large it may be, which times it may have, whether it
-//! needs a key. Asked of the broker before anything is sent, so that no transaction has to fail first. Not what becomes of a
-//! record that is not taken, and not the broker's last word: that is in its answer, see [`Refused`].
+//! What the output topics and the client accept of a single record: how large it may be, which timestamps it may have,
+//! whether it needs a key. The broker is asked before anything is sent, so that no transaction has to fail first. Not
+//! what happens to a record that is not accepted, and not the broker's last word: that is in its answer, see
+//! [`Refused`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
+//! Kafka: the only place that uses rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
 
 mod check;
 mod dead_letters;

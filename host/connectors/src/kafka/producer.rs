@@ -1,6 +1,6 @@
-//! The producers: outputs and input offsets in one transaction, or at least once. One producer a worker.
-//! After any failure a producer is thrown away: librdkafka speaks the transaction protocol of before KIP-890, in which
-//! a late end of one transaction could meet the next. What became of the transaction is asked of the group's offset.
+//! The producers: outputs and input offsets in one transaction, or at least once. One producer per worker. After any
+//! failure a producer is discarded: librdkafka speaks the transaction protocol from before KIP-890, in which a late end
+//! of one transaction could meet the next. The group's offset says what became of the transaction.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

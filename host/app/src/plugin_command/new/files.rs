@@ -1,5 +1,5 @@
-//! The files of a project, a language each: which file of this repository becomes which file of a project, and what is
-//! filled in. The host carries them, because a plugin's author has the host and not the repository.
+//! The files of a project, by language: which file of this repository becomes which file of a project, and what is
+//! filled in. The host contains them, because a plugin's author has the host and not the repository.
 
 use crate::settings::plugin::{Language, NewConfig, NewRole};
 

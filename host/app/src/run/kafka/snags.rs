@@ -1,5 +1,5 @@
-//! What the polling thread does about places that a partition does not get past: it has them looked at, stops reading the
-//! partition, says so, and tells its worker, which decides what follows. Not how they are noticed.
+//! What the polling thread does when a partition is stuck: it has the position examined, stops reading the partition,
+//! reports it, and tells its worker, which decides what follows. Does not detect it: see `unreadable`.
 
 use connectors::kafka::{KafkaFailure, ReadComplaint, Sight, Unreadable};
 use engine::record::{Offset, TopicPartition};

@@ -1,5 +1,5 @@
-//! What stands on the command line of each subcommand of `plugin`, and what becomes of it. Not the settings that are
-//! shared with a run, and not the words around them.
+//! The command line of each subcommand of `plugin`, and its conversion. Not the settings that are shared with a run,
+//! and not the help texts around them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `plugin` and its subcommands as clap sees them: names, help texts, and the settings of a run that each takes too.
+//! `plugin` and its subcommands as clap sees them: names, help texts, and the settings of a run that each also takes.
 
 use std::fmt::Write as _;
 
