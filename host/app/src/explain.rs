@@ -422,7 +422,8 @@ impl Explainer {
             {
                 self.cost.failures += 1;
                 self.rests = RESTS;
-                tracing::warn!(source = %self.source, %failure, batches = RESTS, "the scorer rests; duplicates get no score");
+                tracing::warn!(source = %self.source, %failure, batches = RESTS, "the scorer is paused; duplicates \
+                 get no score");
                 return Ok(());
             }
             Err(failure) => return Err(failure.into()),

@@ -144,7 +144,7 @@ fn say(address: SocketAddr, parts: &Parts) {
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the http server runs with the priority of the line");
+        tracing::debug!(%error, "cannot lower the priority of the http server");
     }
 }
 
@@ -344,7 +344,7 @@ async fn reload(
         Some(swap @ Swap::Pending) => (StatusCode::ACCEPTED, Json(swap)).into_response(),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
-            "no plugins are loaded yet, the host is stopping, or others are asking: ask again",
+            "no plugins are loaded yet, the host is stopping, or other reload requests are waiting: try again",
         ),
     })
 }

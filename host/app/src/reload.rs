@@ -269,7 +269,7 @@ fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) ->
     tracing::info!(path = %candidate.path().display(), rules, seconds = report.time.as_secs_f64(), "conformance checked");
     let Some(first) = report.bad().next() else { return Ok(()) };
     let why = match &first.verdict {
-        Verdict::Failed(failure) => format!("it gives {}, and {} would be right", failure.got, failure.wanted),
+        Verdict::Failed(failure) => format!("it gives {}, but {} would be right", failure.got, failure.wanted),
         Verdict::Blocked(why) => why.clone(),
         Verdict::Passed | Verdict::NotApplicable(_) => String::new(),
     };

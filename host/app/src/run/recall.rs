@@ -81,9 +81,9 @@ impl Opening<'_> {
                 partition = self.assignment.partition,
                 unknown_below,
                 found,
-                "nobody recorded which records below this offset went out undecided, because an earlier version ran \
-                 or the group's offset was reset: those in the dead-letter topic leave no key, others get the key \
-                 that the plugin gives them now"
+                "it is unknown which records below this offset went out undecided, because an earlier version ran or \
+                 the group's offset was reset: those in the dead-letter topic leave no key, others get the key that \
+                 the plugin gives them now"
             );
         }
         let offsets = letters.map(|letters| letters.offsets).unwrap_or_default();

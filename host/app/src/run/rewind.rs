@@ -37,8 +37,8 @@ fn rewound(
     let Some(clock) = store.rewind_to(committed, assignment.log_start)? else {
         tracing::warn!(
             %source, applied, committed,
-            "the group's offset was set back to before the oldest saved clock: until offset {applied} no event is \
-             late, so some that were late before may be forwarded as unique. duplicates of keys that have expired \
+            "the group's offset was set back, and no clock from that time is saved: until offset {applied} no event \
+             is late, so some that were late before may be forwarded as unique. duplicates of keys that have expired \
              since then are forwarded as unique too"
         );
         return Ok(found);

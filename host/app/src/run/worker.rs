@@ -428,7 +428,7 @@ impl Worker {
         self.commit_failures += 1;
         if self.commit_failures > COMMIT_FAILURES_MAX {
             return Err(RunError::Kafka(KafkaFailure::Write {
-                step: "commit, many times over",
+                step: "commit, after several attempts",
                 cause: failure.to_string(),
             }));
         }
@@ -592,7 +592,7 @@ impl Worker {
 
     /// The open transaction has records of partitions that were lost, and must never be committed: none of it is.
     fn abandon(&mut self) -> Result<(), RunError> {
-        let cause = "partitions were lost to the group while it was open".to_owned();
+        let cause = "partitions were lost while the transaction was open".to_owned();
         self.recover(&KafkaFailure::Write { step: "commit", cause }, Outcome::Aborted)?;
         self.commit_failures = 0;
         Ok(())
