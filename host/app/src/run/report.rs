@@ -70,7 +70,7 @@ pub(super) fn words(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
         tally.consumed,
         parts.join(", "),
         rate(tally, seconds),
-        if blank_lines > 0 { format!("\nblank lines, which are no events: {blank_lines}") } else { String::new() },
+        if blank_lines > 0 { format!("\nblank lines, which are not events: {blank_lines}") } else { String::new() },
         remarks(tally)
     )
 }
