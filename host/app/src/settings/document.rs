@@ -71,7 +71,7 @@ fn every_setting_is_in_the_document_once_with_its_variable_and_default() {
         for variable in setting.variables() {
             assert!(entry.contains(&format!("`{variable}`")), "{variable}: {entry}");
         }
-        for default in setting.default {
+        if let Some(default) = setting.default {
             assert!(entry.contains(&format!("default `{default}`")), "{default}: {entry}");
         }
         assert!(!setting.help.ends_with('.') || setting.help.contains("\n\n"), "two full stops: {entry}");
