@@ -1,5 +1,6 @@
-//! What the documents promise, held against the repository: that tests which are named exist, and that third-party code
-//! is the code that was read about. Nothing here runs the program.
+//! What the documents promise, held against the repository: that links lead somewhere, that alerts and exit codes are
+//! explained, that tests which are named exist, and that third-party code is the code that was read about. Nothing here
+//! runs the program.
 
 #![expect(
     clippy::expect_used,
@@ -10,6 +11,10 @@
 
 #[path = "documents/bill.rs"]
 mod bill;
+#[path = "documents/links.rs"]
+mod links;
+#[path = "documents/operations.rs"]
+mod operations;
 #[path = "documents/promises.rs"]
 mod promises;
 #[path = "documents/third_party.rs"]
@@ -22,7 +27,10 @@ use dedup_host_tests::{Group, Need, run_groups};
 
 fn main() -> ExitCode {
     let groups = [
-        Group { tests: [promises::TESTS, third_party::TESTS].concat(), needs: Vec::new() },
+        Group {
+            tests: [links::TESTS, operations::TESTS, promises::TESTS, third_party::TESTS].concat(),
+            needs: Vec::new(),
+        },
         Group { tests: bill::TESTS.to_vec(), needs: vec![Need::of("python")] },
     ];
     run_groups(&groups).exit_code()

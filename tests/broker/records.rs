@@ -67,7 +67,7 @@ fn check_stub(letter: &Seen, stage: &str, reason: &str, offset: usize, payload_b
     assert_eq!(header("offset"), offset.to_string(), "{letter:?}");
     assert_eq!(header("payload-bytes"), payload_bytes.to_string(), "{letter:?}");
     assert_eq!(header("payload-sha256").len(), 64, "{letter:?}");
-    assert!(header("reason").contains("it cannot leave by its lane"), "{letter:?}");
+    assert!(header("reason").contains("it cannot be sent to its lane"), "{letter:?}");
     assert!(letter.key.as_ref().is_none_or(|key| key.len() <= 256));
 }
 

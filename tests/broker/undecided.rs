@@ -96,14 +96,14 @@ fn failures_whose_letters_are_gone_are_refused() {
     scene.broker.delete_records(&scene.lane("dead-letter"), &[(0, 4_000)]);
     put(&scene.path("key.wasm"), &shipped());
     let ended = scene.refused(LANES, &settings);
-    ended.refused(STATE, &["went out undecided", "names", "ways out", "--on-incomplete-progress accept"]);
+    ended.refused(STATE, &["went out undecided", "names", "to fix this", "--on-incomplete-progress accept"]);
     let ended = scene.refused(&["output", "duplicates"], &settings);
     ended.refused(STATE, &["went out undecided", "no --dead-letter-topic"]);
     let accept = [settings.as_slice(), &["--on-incomplete-progress", "accept"]].concat();
     let mut host = scene.start(&accept);
     host.ready();
     let log = host.stop().stderr;
-    assert!(log.contains("going on, as --on-incomplete-progress says"), "{log}");
+    assert!(log.contains("continuing, as --on-incomplete-progress says"), "{log}");
 }
 
 fn time_outs_that_a_replay_does_not_repeat() {
@@ -121,7 +121,7 @@ fn wait_held(host: &mut Host) -> String {
     loop {
         // It does not listen from the first moment on.
         let body = get(host.port, "/_readiness").map(|(_, body)| body).unwrap_or_default();
-        if body.contains("cannot be decided as it was") || body.contains("is held") {
+        if body.contains("cannot be decided in the same way") || body.contains("is held") {
             return body;
         }
         let running = host.running.is_running();

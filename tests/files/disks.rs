@@ -200,7 +200,7 @@ fn a_full_disk_under_the_store() {
     let disk = Disk::of(&desk, "size=1m");
     let truth = desk.generate(60_000, 43);
     let words = "--input in --output out";
-    with_store(&desk, "disk/store", words).refused(5, &["disk/store", "full", "free some room"]);
+    with_store(&desk, "disk/store", words).refused(5, &["disk/store", "full", "free some space"]);
     disk.remount("size=500m");
     let _ok = with_store(&desk, "disk/store", &format!("{words} --resume --report report")).ok();
     assert_eq!(desk.report(), truth);

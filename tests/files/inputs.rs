@@ -117,9 +117,10 @@ fn what_stands_before_the_end_of_a_cut_archive() {
     let lines: String = (0..3_000).map(|number| format!("{{\"a\":{number}}}\n")).collect();
     let whole = [gzip(lines.as_bytes()), gzip(b"{\"a\":\"last\"}\n")].concat();
     let cut = &whole[..whole.len() - 14];
-    for (bytes, words) in
-        [(cut, "ends too early"), (&[gzip(lines.as_bytes()), b"junk".to_vec()].concat(), "behind the gzip")]
-    {
+    for (bytes, words) in [
+        (cut, "ends too early"),
+        (&[gzip(lines.as_bytes()), b"junk".to_vec()].concat(), "followed, from compressed byte"),
+    ] {
         let desk = Desk::new();
         desk.write("in", bytes);
         desk.run("--plugin-config /a --input in --output out --report report").refused(4, &["in: ", words]);

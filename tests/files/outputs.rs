@@ -42,7 +42,7 @@ fn the_same_command_twice_empties_nothing() {
         let before = held(&desk);
         assert_eq!(desk.text("out"), "{\"a\":1}\n");
         let again = end(desk.dedup_in(store, ALL));
-        again.refused(6, &["out", "is there already", "8 bytes", "--append", "--overwrite", "--resume"]);
+        again.refused(6, &["out", "already exists", "8 bytes", "--append", "--overwrite", "--resume"]);
         assert!(held(&desk) == before, "a refused run touches nothing");
     }
 }
@@ -52,7 +52,7 @@ fn one_output_that_is_there() {
         let desk = Desk::new();
         desk.write("in", EVENTS);
         desk.write(there, "mine\n");
-        desk.run(ALL).refused(6, &[there, "is there already"]);
+        desk.run(ALL).refused(6, &[there, "already exists"]);
         assert_eq!(desk.text(there), "mine\n");
         for (other, name) in NAMES.iter().enumerate() {
             assert!(other == at || !desk.path(name).exists(), "{name} was made though {there} was refused");
@@ -105,7 +105,7 @@ fn resume_without_a_run_before_leaves_outputs_alone() {
     let desk = Desk::new();
     desk.write("in", EVENTS);
     desk.write("out", "mine\n");
-    desk.run(&format!("{ALL} --resume")).refused(6, &["out", "is there already"]);
+    desk.run(&format!("{ALL} --resume")).refused(6, &["out", "already exists"]);
     let _ok = desk.run("--plugin-config /a --input in --output first --report report").ok();
     // That run is complete, and another report is none of it.
     desk.write("notes", "{\"mine\":1}\n");
@@ -231,8 +231,8 @@ fn generate_replaces_nothing_unless_told() {
     let run = |words: &str| end(desk.command(&format!("generate --events 100 {words}")));
     let _ok = run("--seed 1 --output in --truth truth").ok();
     let before = (desk.read("in"), desk.read("truth"));
-    run("--seed 2 --output in --truth other").refused(6, &["in", "is there already", "--overwrite"]);
-    run("--seed 2 --output other --truth truth").refused(6, &["truth", "is there already"]);
+    run("--seed 2 --output in --truth other").refused(6, &["in", "already exists", "--overwrite"]);
+    run("--seed 2 --output other --truth truth").refused(6, &["truth", "already exists"]);
     assert!((desk.read("in"), desk.read("truth")) == before && !desk.path("other").exists());
     fs::hard_link(desk.path("in"), desk.path("hard")).unwrap();
     symlink("new", desk.path("to-new")).unwrap();

@@ -67,11 +67,11 @@ fn a_plugin_that_is_a_directory() {
 }
 
 fn a_plugin_that_is_a_text() {
-    refused("text.wasm", b"hello\n", &["is no wasm file"]);
+    refused("text.wasm", b"hello\n", &["is not a wasm file"]);
 }
 
 fn a_plugin_that_is_empty() {
-    refused("empty.wasm", b"", &["is no wasm file"]);
+    refused("empty.wasm", b"", &["is not a wasm file"]);
 }
 
 fn a_plugin_that_is_cut_short() {

@@ -84,7 +84,7 @@ fn a_state_that_others_could_read_is_hidden() {
 }
 
 fn a_state_that_others_can_write_is_refused() {
-    let ways_out = ["others than its owner can write", "chmod -R go-w", "--store-path", "--trust-store-owner"];
+    let ways_out = ["users other than its owner can write", "chmod -R go-w", "--store-path", "--trust-store-owner"];
     let places = ["store", "store/(files)", "store/(files)/0", "store/(files)/0/CURRENT"];
     for place in places {
         for others in [0o020, 0o002] {

@@ -109,7 +109,7 @@ fn another_meaning_of_time_is_refused() {
             "--forward-below-similarity: stored unset, wanted 0.5 by property_similarity",
         ),
     ] {
-        desk.run(&words).refused(5, &["store", setting, "--store-path", "ways out"]);
+        desk.run(&words).refused(5, &["store", setting, "--store-path", "to fix this"]);
     }
     let _ok = desk.run(&also("--max-out-of-orderness 60s --late drop")).ok();
 }

@@ -222,7 +222,7 @@ fn times_of_no_use_are_counted_and_said_once() {
     });
     assert_eq!(report["event_times_unusable"], wanted);
     assert!(said.contains("soon") && !said.contains("later"), "one example a reason: {said}");
-    assert!(said.contains("2 event times of no use: unreadable"), "{said}");
+    assert!(said.contains("2 unusable event times: unreadable"), "{said}");
 }
 
 fn examples_of_times_are_hidden_with_values() {

@@ -1,4 +1,4 @@
-//! What can be said of the dashboard, the alerts and their README by reading them alone.
+//! What can be said of the dashboard, the alerts and what documents say of them, by reading them alone.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("panels_do_not_cover_each_other", panels_do_not_cover_each_other),
     ("the_dashboard_belongs_to_no_machine", the_dashboard_belongs_to_no_machine),
     ("the_readme_has_every_panel_and_no_other", the_readme_has_every_panel_and_no_other),
-    ("the_readme_has_every_alert_and_no_other", the_readme_has_every_alert_and_no_other),
+    ("operations_have_every_alert_and_no_other", operations_have_every_alert_and_no_other),
     ("every_alert_has_a_test", every_alert_has_a_test),
 ];
 
@@ -65,10 +65,10 @@ fn the_dashboard_belongs_to_no_machine() {
     assert_eq!(variables.collect::<Vec<_>>(), ["datasource", "job", "instance", "topic", "partition"]);
 }
 
-/// The first cells of the rows of tables under a heading of the README.
-fn first_cells(heading: &str) -> Vec<String> {
-    let readme = text("README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading");
+/// The first cells of the rows of tables under a heading of a document.
+fn first_cells(document: &str, heading: &str) -> Vec<String> {
+    let document = text(document);
+    let section = document.split("\n## ").find(|section| section.starts_with(heading)).expect("the heading");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |").map(|(cell, _)| cell));
     rows.filter(|cell| !["panel", "alert", "---"].contains(cell)).map(|cell| cell.replace('`', "")).collect()
 }
@@ -76,7 +76,7 @@ fn first_cells(heading: &str) -> Vec<String> {
 fn the_readme_has_every_panel_and_no_other() {
     let dashboard = dashboard();
     let titles = panels(&dashboard).into_iter().map(|panel| words(panel, "title").to_owned());
-    assert_eq!(first_cells("What each panel answers"), titles.collect::<Vec<_>>());
+    assert_eq!(first_cells("README.md", "What each panel answers"), titles.collect::<Vec<_>>());
 }
 
 /// Alerts by their names, in the order of the file.
@@ -85,8 +85,8 @@ fn alerts() -> Vec<String> {
     rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect()
 }
 
-fn the_readme_has_every_alert_and_no_other() {
-    assert_eq!(first_cells("What to do at each alert"), alerts());
+fn operations_have_every_alert_and_no_other() {
+    assert_eq!(first_cells("../../docs/operations.md", "Alerts"), alerts());
 }
 
 fn every_alert_has_a_test() {

@@ -56,7 +56,7 @@ const WELL: Panels = &[
     ("Group offsets that went back", "nobody sets them back"),
     ("Fenced", "each host has ids of its own"),
     ("Headers that pose as the host's", "no record has a header"),
-    ("Event times of no use", "generated events have good ones"),
+    ("Unusable event times", "generated events have good ones"),
     ("Decided without memory", "nothing is forgotten"),
     ("Clock set back", "no clock is wrong"),
     ("Distinct events not remembered", "--forward-below-similarity is not set"),

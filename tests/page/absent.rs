@@ -92,7 +92,7 @@ fn times_of_no_use_are_shown_with_their_partition() {
         partition["window_seconds"] = json!(null);
         partition["window_offsets"] = json!(70_000);
     }
-    let said = "event times of no use: 17 impossible date; 5 decided without memory; the clock went back 1 time";
+    let said = "unusable event times: 17 impossible date; 5 decided without memory; the clock went back 1 time";
     page.wait(&format!("document.querySelector('#partitions').textContent.includes('{said}')"));
     assert!(page.text("#partitions").contains("70\u{202f}000 offsets"), "{}", page.text("#partitions"));
 }

@@ -14,7 +14,7 @@ pub(crate) fn status() -> Value {
     json!({
         "version": "0.1.0", "started_at": 1_767_225_600_000_u64, "uptime_seconds": 11_520, "heartbeat_age_ms": 12,
         "ready": true, "reasons": [], "partitions": [partition(0), partition(1)], "plugin_generation": 2,
-        "last_swap": { "at": 1_767_225_660_000_u64, "by": "file", "result": "refused", "detail": "it is no wasm file" },
+        "last_swap": { "at": 1_767_225_660_000_u64, "by": "file", "result": "refused", "detail": "it is not a wasm file" },
         "plugins": [
             { "name": "composite_key", "version": "0.1.0", "digest": "3fa9".repeat(16), "roles": ["key-extractor"],
               "since": 1_767_225_600_000_u64, "calls": 1000, "failures": 0, "seconds": 0.025, "events": 1_000_000 },

@@ -58,7 +58,7 @@ fn figures_are_grouped_and_have_units() {
     assert_eq!(row(&page, "partitions", "events[1]")[8..10], ["30.0 MiB", "1 d"]);
     assert_eq!(row(&page, "plugins", "property")[1..7], ["similarity-scorer", "0.2.0", "500", "1 ms", "2 µs", "2"]);
     let plugins = text("#plugins > .summary");
-    assert!(plugins.contains("refused at") && plugins.contains("by file: it is no wasm file"), "{plugins}");
+    assert!(plugins.contains("refused at") && plugins.contains("by file: it is not a wasm file"), "{plugins}");
     assert_eq!(row(&page, "properties", "/properties/$lib")[2..], ["40.0 %", "300", "50", "50", "600"]);
     let first = page.text("#properties tbody tr th");
     assert_eq!(first, "/uuid", "what changes most comes first");

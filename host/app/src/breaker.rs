@@ -1,5 +1,5 @@
-//! Tells a plugin that is broken from events that are bad: by the share of the latest events on which it failed. Not a
-//! clock: when the plugin is asked again is the driver's business.
+//! Tells a broken plugin from bad events, by the share of the latest events on which it failed. Not a clock: the driver
+//! decides when to call the plugin again.
 
 /// Events looked back at; those before them count less and less, and no more once this many came after them.
 const LATEST_EVENTS: f64 = 1_000.0;

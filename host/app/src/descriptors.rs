@@ -1,4 +1,4 @@
-//! How many files and sockets the process may have open. Not who takes them.
+//! Raises the limit of open files and sockets of the process. Does not hand them out.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -25,8 +25,8 @@ pub(crate) fn raise() {
     if limit() < ENOUGH {
         tracing::warn!(
             limit = limit(),
-            "few files may be open at once, so that state or broker may run out of them: raise the hard limit (ulimit -Hn, \
-             LimitNOFILE= of a unit)"
+            "the limit of open files is low, so the state or the broker connections may run out of them: raise the \
+             hard limit (ulimit -Hn, LimitNOFILE= of a unit)"
         );
     }
 }

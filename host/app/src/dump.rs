@@ -1,5 +1,5 @@
-//! Writes down what a plugin failed on, a file for each record, for `dedup-host plugin replay`. Not a dead letter, and
-//! not in the way of one: where nothing can be written, the log says so and the run goes on.
+//! Dumps the calls on which a plugin failed, one file per record, for `dedup-host plugin replay`. Not a dead letter,
+//! and never an obstacle to one: if nothing can be written, the log says so and the run continues.
 
 mod format;
 #[cfg(test)]
@@ -47,7 +47,7 @@ impl Dumps {
     fn claim(&self) -> bool {
         let before = self.files_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if before == Ok(1) {
-            tracing::warn!(files = FILES_MAX, "this is the last record that is written down for replay in this run");
+            tracing::warn!(files = FILES_MAX, "this is the last call that this run dumps for replay");
         }
         before.is_ok()
     }
@@ -63,11 +63,11 @@ impl Dumps {
         match write_new(&path, dump) {
             Ok(()) => tracing::warn!(
                 plugin, topic, partition, offset, path = %path.display(),
-                "what the plugin failed on is written down; try it with `dedup-host plugin replay`"
+                "dumped the call that the plugin failed on; repeat it with `dedup-host plugin replay`"
             ),
             Err(error) => tracing::error!(
                 plugin, topic, partition, offset, path = %path.display(), %error,
-                "cannot write down what the plugin failed on; check --plugin-dump-dir"
+                "cannot dump the call that the plugin failed on; check --plugin-dump-dir"
             ),
         }
     }

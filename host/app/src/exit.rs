@@ -63,7 +63,7 @@ impl ExitCode {
             Self::Usage => "command line or configuration not usable",
             Self::Plugin => "plugin cannot be loaded",
             Self::Input => "input, topic or broker missing or unreachable",
-            Self::State => "state of something else, in use, or damaged",
+            Self::State => "state belongs to something else, is in use, or is damaged",
             Self::Output => "output cannot be written",
             Self::PluginFailure => "plugin failed on a record, and the policy is stop",
             Self::Address => "HTTP address in use",
@@ -110,9 +110,9 @@ impl ConformanceExit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::Failed => "a rule failed: a required one, one that was named, or with --level strict any",
-            Self::CannotLoad => "the component cannot be loaded, or the command line not be used",
-            Self::Suite => "the suite itself failed: an input cannot be read, an output not be written",
+            Self::Failed => "a rule failed: a required one, a named one, or any with --level strict",
+            Self::CannotLoad => "the component cannot be loaded, or the command line is not usable",
+            Self::Suite => "the suite itself failed: an input cannot be read, or an output cannot be written",
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Explains the duplicates of a batch: what their originals were, how often they came, how alike they are. It decides
-//! nothing: where it matters to the decision how alike events are, `similarities` is asked before.
+//! Explains the duplicates of a batch: what their originals were, how often they came, how similar they are. It decides
+//! nothing: if the decision depends on similarity, `similarities` has been asked before.
 //!
-//! Counts go into the state as the batch is processed, replayed records included; scores, records and findings are for
-//! records that are live.
+//! Counts go into the state while the batch is processed, including replayed records; scores, records and findings are
+//! only for live records.
 
 mod similarities;
 
@@ -422,7 +422,8 @@ impl Explainer {
             {
                 self.cost.failures += 1;
                 self.rests = RESTS;
-                tracing::warn!(source = %self.source, %failure, batches = RESTS, "the scorer rests; duplicates get no score");
+                tracing::warn!(source = %self.source, %failure, batches = RESTS, "the scorer is paused; duplicates \
+                 get no score");
                 return Ok(());
             }
             Err(failure) => return Err(failure.into()),

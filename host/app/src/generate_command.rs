@@ -1,4 +1,4 @@
-//! `dedup-host generate`: where synthetic events go. What they are is the generator's.
+//! `dedup-host generate`: writes synthetic events to their target. The generator decides what they are.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

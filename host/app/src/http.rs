@@ -1,9 +1,9 @@
-//! The HTTP server: live page, status, readiness, liveness, metrics. It only reads, but for the addresses under `/admin`,
-//! which are there only for those who know the token.
+//! The HTTP server: live page, status, readiness, liveness, metrics. It is read-only, except for the addresses under
+//! `/admin`, which exist only for callers that know the token.
 //!
-//! It has a thread and a small runtime of its own, so that the line stays synchronous and a busy line still answers; and that
-//! thread steps back behind the line. Whoever can reach the port may try what they like: connections are bounded (`room`),
-//! costly answers are shared (`views`), and liveness waits for neither.
+//! It has a separate thread and a small runtime, so that the line stays synchronous and a busy host still answers; that
+//! thread has a lower priority than the line. Anyone who can reach the port may try anything: connections are bounded
+//! (`room`), expensive answers are shared (`views`), and liveness waits for neither.
 
 use std::io;
 use std::net::SocketAddr;
@@ -134,8 +134,8 @@ fn say(address: SocketAddr, parts: &Parts) {
     if !address.ip().to_canonical().is_loopback() && !parts.facts.insights.is_redacted() {
         tracing::warn!(
             %address,
-            "whoever can reach this address can read the values of events over http; ways out: --redact-values, or \
-             --bind-host 127.0.0.1"
+            "everyone who can reach this address can read the values of events over http; to prevent this, use \
+             --redact-values or --bind-host 127.0.0.1"
         );
     }
 }
@@ -144,7 +144,7 @@ fn say(address: SocketAddr, parts: &Parts) {
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the http server runs with the priority of the line");
+        tracing::debug!(%error, "cannot lower the priority of the http server");
     }
 }
 
@@ -268,7 +268,7 @@ async fn meant(State(shared): State<Shared>, request: Request, next: Next) -> Re
         };
     }
     if origin::is_foreign_order(request.method(), request.headers()) {
-        return refuse(StatusCode::FORBIDDEN, "a page of another origin cannot give orders here");
+        return refuse(StatusCode::FORBIDDEN, "a page from another origin cannot send commands here");
     }
     next.run(request).await
 }
@@ -286,13 +286,13 @@ fn stranger(shared: &Shared, headers: &HeaderMap) -> Response {
         tracing::warn!(
             ?host,
             times,
-            "http requests with an unknown Host were refused: --http-allowed-hosts names further ones"
+            "http requests with an unknown Host were refused; --http-allowed-hosts allows more names"
         );
     }
     refuse(
         StatusCode::MISDIRECTED_REQUEST,
-        "the Host header names neither an address nor localhost nor a name that is allowed: ask by address, or name it in \
-         --http-allowed-hosts",
+        "the Host header is neither an address, nor localhost, nor an allowed name: use an address, or add the name \
+         to --http-allowed-hosts",
     )
 }
 
@@ -344,7 +344,7 @@ async fn reload(
         Some(swap @ Swap::Pending) => (StatusCode::ACCEPTED, Json(swap)).into_response(),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
-            "no plugins are loaded yet, the host is stopping, or others are asking: ask again",
+            "no plugins are loaded yet, the host is stopping, or other reload requests are waiting: try again",
         ),
     })
 }

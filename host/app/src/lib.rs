@@ -1,5 +1,5 @@
-//! The host as a library: settings, the line, runs over Kafka and files, and what is seen from outside. The binary is
-//! a page on top of it.
+//! The host as a library: settings, the line, runs over Kafka and files, and what is visible from outside. The binary
+//! is a thin layer on top of it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
 

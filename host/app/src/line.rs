@@ -92,8 +92,8 @@ pub enum LineError {
     Plugin(#[from] PluginFailure),
     /// The plugin failed on a record, and the policy is to stop.
     #[error(
-        "the plugin failed on {partition} offset {offset}: {reason}; mend the plugin, or let such records go with \
-         --on-plugin-failure dead-letter or pass"
+        "the plugin failed on {partition} offset {offset}: {reason}; fix the plugin, or set --on-plugin-failure to \
+         dead-letter or pass"
     )]
     PoisonRecord {
         /// Where the record is.
@@ -106,8 +106,8 @@ pub enum LineError {
     /// The plugin fails on so many events that it is to blame and not they. Nothing of the batch was sent or staged: what
     /// was processed before may be committed, and the batch may be tried again.
     #[error(
-        "{partition} from offset {offset}: {reason}; mend the plugin and go on with --resume, or let such records go with a \
-         higher --plugin-breaker, or off"
+        "{partition} from offset {offset}: {reason}; fix the plugin and continue with --resume, or raise \
+         --plugin-breaker, or set it to off"
     )]
     Breaker {
         /// Where the batch is.
@@ -120,9 +120,10 @@ pub enum LineError {
     /// A record that was decided before cannot be decided as it was. Nothing of the batch was staged: it may be tried
     /// again.
     #[error(
-        "{partition} offset {offset}, which was decided before the last commit, cannot be decided as it was: {reason}; \
-         ways out: mend the plugin, or put back the one that decided it; or start with --on-incomplete-progress accept, \
-         which replays it as undecided, so that a later duplicate of it may pass"
+        "{partition} offset {offset}, which was decided before the last commit, cannot be decided in the same way: \
+         {reason}. to fix this: repair the plugin, or put back the one that decided it; or start with \
+         --on-incomplete-progress accept, which replays the record as undecided, so that a later duplicate of it may \
+         pass"
     )]
     Replay {
         /// Where the record is.
@@ -134,10 +135,11 @@ pub enum LineError {
     },
     /// A record can leave neither by its lane nor as a dead letter, and the policy is to stop.
     #[error(
-        "{partition} offset {offset} cannot leave by its lane, {}: {cause}. nothing of it was sent or committed. ways out: let \
-         the topic or the producer take it (max.message.bytes, message.timestamp.after.max.ms and the like; \
-         --kafka-property producer.message.max.bytes); name a --dead-letter-topic, where it goes without its payload; or \
-         --on-unsendable skip, which drops and counts such records",
+        "{partition} offset {offset} cannot be sent to its lane, {}: {cause}. nothing of it was sent or committed. \
+         to fix this: raise the limits of the topic or the producer (max.message.bytes, \
+         message.timestamp.after.max.ms and the like; --kafka-property producer.message.max.bytes); set a \
+         --dead-letter-topic, where it goes without its payload; or set --on-unsendable skip, which drops and counts \
+         such records",
         lane.name()
     )]
     Unsendable {

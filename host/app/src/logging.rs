@@ -1,5 +1,5 @@
-//! The log: lines on standard error, for people or as JSON, with UTC times. One event is one line, whatever is in it: what
-//! others had a part in can neither start a line nor steer a terminal. Not the progress bar, not the report.
+//! The log: lines on standard error, for people or as JSON, with UTC times. One event is one line, whatever it
+//! contains: text from outside can neither start a line nor control a terminal. Not the progress bar, not the report.
 
 use std::borrow::Cow;
 use std::fmt::{self, Debug};

@@ -1,4 +1,5 @@
-//! The binary: read the settings, do what they ask for, tell the shell how it went. Everything else is in the library.
+//! The binary: reads the settings, does what they ask for, and tells the shell how it went. Everything else is in the
+//! library.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
 

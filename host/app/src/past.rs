@@ -1,5 +1,5 @@
-//! What a line keeps of the records below the committed offset beside the state: which of them are exceptions, that is,
-//! went out undecided. A replay passes those by. Not where the record of them is stored, and not the rule.
+//! What a line knows of the records below the committed offset in addition to the state: which of them are exceptions,
+//! that is, went out undecided. A replay skips those. Not where this is stored, and not the rule.
 
 use engine::progress::{Ledger, Progress, Ranges};
 use engine::record::Offset;

@@ -1,5 +1,5 @@
-//! The components of a run and the roles they play: one extracts keys, at most one scores; and which of them are in
-//! force while files change. Not what they are asked, and not when a file has changed.
+//! The components of a run and their roles: one extracts keys, at most one scores; and which of them are in force while
+//! files change. Does not call them, and does not watch files.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,7 +77,7 @@ impl Plugins {
         let scorer = scorer.map(|(_, plugin)| plugin);
         if scorer.is_none() && config.scorer_configuration.is_some() {
             let none =
-                "--scorer-config is given, and no plugin scores: give one, such as --plugin property_similarity.wasm";
+                "--scorer-config is set, but no plugin scores: add one, such as --plugin property_similarity.wasm";
             return Err(PluginsError::Roles(none.to_owned()));
         }
         Ok(Self { extractor, scorer })

@@ -1,8 +1,8 @@
-//! Puts other plugins in the place of those that run, without a pause: when a file changes, on SIGHUP, or when an
-//! operator asks for it over HTTP. Whatever is wrong with the new ones, the old ones stay.
+//! Replaces running plugins without a pause: when a file changes, on SIGHUP, or when an operator asks for it over HTTP.
+//! Whatever is wrong with the new ones, the old ones stay.
 //!
-//! It runs on a thread of its own, and ends with publishing: lines take up what is published between two of their
-//! batches. It does not touch the state; what would make keys incomparable is refused.
+//! It runs on a separate thread and ends with publishing: lines switch to what is published between two of their
+//! batches. It does not touch the state; a change that would make keys incomparable is refused.
 
 mod asked;
 mod same_keys;
@@ -86,8 +86,8 @@ impl Reloader {
         let files = config.files.iter().map(load).collect::<Result<Vec<_>, PluginsError>>()?;
         let plugins = Plugins::of(&files, config)?;
         if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
-            let none = "--forward-below-similarity is given, and no plugin scores: give one, such as \
-                        --plugin property_similarity.wasm";
+            let none = "--forward-below-similarity is set, but no plugin scores: add one, such as --plugin \
+             property_similarity.wasm";
             return Err(PluginsError::Roles(none.to_owned()));
         }
         let in_force = Arc::new(InForce::new(plugins));
@@ -187,7 +187,7 @@ impl Reloader {
         Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
         let reading = Reading { numbers: self.rules.numbers, json_in: &self.rules.json_in };
         let compared = same_keys(&old.extractor, &plugins.extractor, reading, &events)?;
-        tracing::info!(compared, "recent events have the same keys by the old plugin and the new");
+        tracing::info!(compared, "the old and the new plugin give recent events the same keys");
         self.in_force.publish(plugins);
         self.files = files;
         Ok(true)
@@ -214,12 +214,12 @@ impl Reloader {
                 plugins
             }
             Swap::Unchanged { generation } => {
-                return tracing::info!(by, generation, "the plugins' files are those that run");
+                return tracing::info!(by, generation, "the plugin files are those already running");
             }
             // Only who asks calls it so.
             Swap::Pending => return,
             Swap::Refused { generation, reason } => {
-                tracing::error!(by, generation, reason, "plugins not swapped, the old ones go on");
+                tracing::error!(by, generation, reason, "plugins not swapped; the old ones stay in force");
                 reason.clone()
             }
         };
@@ -237,17 +237,17 @@ fn comparable(old: &Plugins, new: &Plugins) -> Result<(), String> {
         ));
     }
     let what = if old_key.name() != new_key.name() {
-        format!("the plugin is {}, and the keys in the state are of {}", new_key.name(), old_key.name())
+        format!("the plugin is {}, but the keys in the state are from {}", new_key.name(), old_key.name())
     } else if old_key.key_version() != new_key.key_version() {
         let (old, new) = (old_key.key_version(), new_key.key_version());
-        format!("the plugin has key-version {new}, and the keys in the state are of key-version {old}")
+        format!("the plugin has key-version {new}, but the keys in the state have key-version {old}")
     } else {
         return Ok(());
     };
     Err(format!(
-        "{what}: they cannot be compared. choices: put {} back, which goes on running; or stop the host and start it with \
-         another --store-path: the keys of the log are then remembered anew by the new plugin, outputs off, and nothing is \
-         forwarded twice",
+        "{what}: they cannot be compared. to fix this: put {} back, which is still running; or stop the host and \
+         start it with another --store-path: the new plugin then rebuilds the keys from the log, outputs off, and \
+         nothing is forwarded twice",
         words(old_key)
     ))
 }
@@ -269,14 +269,14 @@ fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) ->
     tracing::info!(path = %candidate.path().display(), rules, seconds = report.time.as_secs_f64(), "conformance checked");
     let Some(first) = report.bad().next() else { return Ok(()) };
     let why = match &first.verdict {
-        Verdict::Failed(failure) => format!("it gives {}, and {} would be right", failure.got, failure.wanted),
+        Verdict::Failed(failure) => format!("it gives {}, but {} would be right", failure.got, failure.wanted),
         Verdict::Blocked(why) => why.clone(),
         Verdict::Passed | Verdict::NotApplicable(_) => String::new(),
     };
     let (more, rule) = (report.bad().count() - 1, first.rule);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };
     Err(format!(
-        "plugin {} breaks a rule of plugins, {}: {} {why}{more}. see: {}",
+        "plugin {} breaks a conformance rule, {}: {} {why}{more}. see: {}",
         candidate.path().display(),
         rule.id,
         rule.sentence,

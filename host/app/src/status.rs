@@ -406,8 +406,7 @@ impl Status {
         }
         for owned in partitions {
             let unreadable = owned.status.unreadable.iter();
-            reasons
-                .extend(unreadable.map(|why| format!("{}[{}] does not get on: {why}", owned.topic, owned.partition)));
+            reasons.extend(unreadable.map(|why| format!("{}[{}] is stuck: {why}", owned.topic, owned.partition)));
         }
         reasons
     }
@@ -485,7 +484,7 @@ mod tests {
         status.update_partition(&partition, |status| status.phase = Phase::Live);
         assert!(status.snapshot().ready);
         status.update_partition(&partition, |status| status.unreadable = Some("offset 7 is damaged".into()));
-        assert_eq!(status.snapshot().reasons, ["events[2] does not get on: offset 7 is damaged"]);
+        assert_eq!(status.snapshot().reasons, ["events[2] is stuck: offset 7 is damaged"]);
         status.update_partition(&partition, |status| status.unreadable = None);
         assert!(status.snapshot().ready);
         status.stopping();

@@ -1,4 +1,4 @@
-//! Counts of what became of events. Every record has exactly one outcome; the balance says so.
+//! Counts the outcomes of events. Every record has exactly one outcome, which the balance verifies.
 
 use connectors::{Lane, Refusal};
 use engine::decide::Outcome;

@@ -1,5 +1,6 @@
-//! The way to people: all that the process says on standard output and standard error. What others had a part in reaches
-//! no terminal as it is, so nothing else in the host prints (clippy refuses it). Not records, whose bytes nobody changes.
+//! The way to people: everything that the process prints on standard output and standard error. Text from outside never
+//! reaches a terminal unescaped, so nothing else in the host prints (clippy refuses it). Not records, which are never
+//! changed.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;

@@ -1,5 +1,5 @@
-//! What is said in the log of times that are of no use, and of a clock that goes back: once a reason and partition, as
-//! such events come by the million. The counting is the tally's.
+//! Logs unusable times and clocks that go back: once per reason and partition, because such events come by the million.
+//! Not the counting: see `tally`.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -44,11 +44,12 @@ impl Warnings {
             pointer = %self.pointer,
             value = %self.example(value),
             reason = why.as_str(),
-            "the time of an event is of no use: {}; {}. this is said once; dedup_host_event_times_unusable_total counts",
+            "the time of an event is unusable: {}; {}. logged once per reason; dedup_host_event_times_unusable_total \
+             counts",
             why.words(),
             match instead {
-                Some(_) => "the record's timestamp stands in",
-                None => "the record has no timestamp either, so that the partition's clock stands in, once it runs",
+                Some(_) => "the record's timestamp is used instead",
+                None => "the record has no timestamp either, so the partition's clock is used, once it runs",
             },
         );
     }
@@ -75,9 +76,9 @@ impl Warnings {
             before_ms = before.now(),
             after_ms = after.now(),
             times = after.went_back(),
-            "the partition's clock went back: most of its latest records are older than it had stood. either their producers' \
-             clocks are wrong, or those of the records before were; events that were late meanwhile were treated as \
-             --late says, and keys that had expired by then are forgotten"
+            "the partition's clock went back: most of its latest records are older than it was. either the clocks of \
+             their producers are wrong, or those of the earlier records were; events that were late in the meantime \
+             were treated as --late says, and keys that had expired by then are forgotten"
         );
     }
 }

@@ -187,7 +187,7 @@ fn what_a_component_asks_for_depends_on_its_configuration() {
 fn what_can_be_said_of_a_file_that_is_no_plugin() {
     let desk = Desk::new();
     desk.write("text", "no wasm");
-    desk.plugin("inspect text").is(3, &["7 bytes (neither a component nor a module)", "sha256", "no wasm file"]);
+    desk.plugin("inspect text").is(3, &["7 bytes (neither a component nor a module)", "sha256", "not a wasm file"]);
     desk.write("core", wat::parse_str(EXTRACTOR).unwrap());
     let command = "dedup-host plugin componentize core -o core.component.wasm --world key-plugin";
     desk.plugin("inspect core").is(3, &["core module", command]);
@@ -404,7 +404,7 @@ fn events_of_ones_own_to_measure_with() {
     assert_eq!((&measured["events"], &measured["left_out"], &measured["failed"]), (&json!(2), &json!(1), &json!(1)));
     desk.plugin("bench e.wasm --input in").is(7, &["1 event left out", "failed on 1 event a pass"]);
     desk.write("empty", "");
-    desk.plugin("bench e.wasm --input empty").is(4, &["nothing to measure with"]);
+    desk.plugin("bench e.wasm --input empty").is(4, &["no events to measure with"]);
     desk.write("opaque", "no JSON\n");
     desk.plugin("bench e.wasm --input opaque").is(4, &["none of 1 events can be laid out"]);
 }
@@ -477,13 +477,13 @@ fn a_failing_record_is_tried_again() {
     assert_eq!(dumps.len(), 1, "{dumps:?}");
     let dump = dumps[0].display();
     let ended = desk.plugin(&format!("replay {dump}"));
-    ended.is(7, &["offset 1", "the component of then", "it fails in the same way", "/x", "string T"]);
+    ended.is(7, &["offset 1", "the same component", "it fails in the same way", "/x", "string T"]);
     // A component that was mended.
     let mended = EXTRACTOR.replace("(then unreachable)", "(then nop)");
     desk.write("m.core", wat::parse_str(mended).unwrap());
     desk.plugin("componentize m.core -o m.wasm --world key-plugin").is(0, &[]);
     let ended = desk.plugin(&format!("replay {dump} --plugin m.wasm"));
-    ended.is(0, &["another component than then", "it does not fail", "keyed"]);
+    ended.is(0, &["a different component", "it does not fail", "keyed"]);
     // One that fails otherwise.
     let other = EXTRACTOR.replace("(then unreachable)", "(then (loop $ever (br $ever)))");
     desk.write("o.core", wat::parse_str(other).unwrap());
@@ -502,7 +502,7 @@ fn a_dump_that_cannot_be_tried_again() {
     let dump = dumps[0].display();
     desk.plugin(&format!("replay {dump}")).is(4, &["has no values", "--plugin-dump-values", "offset 0", "unreachable"]);
     desk.plugin("replay nowhere").is(4, &["cannot read nowhere", "--plugin-dump-dir"]);
-    desk.plugin("replay in").is(4, &["in is no dump"]);
+    desk.plugin("replay in").is(4, &["in is not a dump"]);
 }
 
 #[test]
@@ -512,7 +512,7 @@ fn a_dump_that_does_not_fit_the_component() {
     let dump = dumps[0].display();
     desk.plugin(&format!("replay {dump} --plugin s.wasm")).is(3, &["no key-extractor"]);
     let line = format!("replay {dump} --plugin {} --plugin-config /a,/b", shipped("composite_key").display());
-    desk.plugin(&line).is(3, &["reads /a /b, and the dump has /x", "--plugin-config"]);
+    desk.plugin(&line).is(3, &["reads /a /b, but the dump has /x", "--plugin-config"]);
     std::fs::remove_file(desk.path("e.wasm")).unwrap();
     desk.plugin(&format!("replay {dump}")).is(3, &["cannot read", "e.wasm", "--plugin"]);
 }

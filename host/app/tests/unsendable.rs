@@ -190,7 +190,7 @@ fn a_letter_that_is_too_large_leaves_without_its_payload_and_keeps_its_stage() {
     let letters = sink.of(Lane::DeadLetter);
     assert_eq!(letters[0].payload.as_deref(), Some(&b"no JSON"[..]));
     assert_eq!((letters[1].payload.as_deref(), letters[1].headers["dedup-host-stage"].as_str()), (None, "decode"));
-    assert!(letters[1].headers["dedup-host-reason"].contains("besides, it cannot leave by its lane, dead_letter"));
+    assert!(letters[1].headers["dedup-host-reason"].contains("besides, it cannot be sent to its lane, dead_letter"));
 }
 
 #[test]

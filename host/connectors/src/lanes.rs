@@ -1,4 +1,4 @@
-//! A file for each lane. Outputs are lines as they came; dead letters are JSON, so that the reason is kept with them.
+//! One file per lane. Outputs are lines as they came; dead letters are JSON, so that they contain the reason.
 
 use engine::projection::one_line;
 use serde_json::{Map, Value};

@@ -85,7 +85,7 @@ impl Cache {
         let contents = self.read(&path)?;
         let component = checked(&name, &contents).and_then(|compiled| load(engine, compiled));
         if component.is_none() {
-            tracing::warn!("{} is damaged or foreign; the plugin is compiled anew", path.display());
+            tracing::warn!("{} is damaged or foreign; the plugin is compiled again", path.display());
         }
         component
     }

@@ -300,13 +300,13 @@ pub(crate) fn checked_input(input: types::Input) -> Result<Input, String> {
         types::Input::Fields(fields) => fields,
     };
     if fields.is_empty() || fields.len() > FIELDS_MAX {
-        return Err(format!("{} fields, and it may be 1 to {FIELDS_MAX}", fields.len()));
+        return Err(format!("{} fields, and 1 to {FIELDS_MAX} are allowed", fields.len()));
     }
     if let Some(pointer) = fields.iter().find(|pointer| pointer.len() > FIELD_BYTES_MAX) {
         return Err(format!("a JSON pointer of {} bytes, and the limit is {FIELD_BYTES_MAX}", pointer.len()));
     }
     match fields.iter().find(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
-        Some(pointer) => Err(format!("\"{}\" is no JSON pointer", clean(pointer, NAME_BYTES_MAX))),
+        Some(pointer) => Err(format!("\"{}\" is not a JSON pointer", clean(pointer, NAME_BYTES_MAX))),
         None => Ok(Input::Fields(fields)),
     }
 }

@@ -42,19 +42,20 @@ pub enum LoadError {
         sha256: String,
     },
     /// The file does not start as wasm does.
-    #[error("plugin {} is no wasm file: give a component, as guest-plugins/build.sh makes them", path.display())]
+    #[error("plugin {} is not a wasm file: give a component, such as guest-plugins/build.sh builds", path.display())]
     NotWasm {
         /// The file.
         path: PathBuf,
     },
     /// The file is a core module.
-    #[error("plugin {path} is a core module and no component: run `dedup-host plugin componentize {path} -o OUT.wasm` and give OUT.wasm", path = path.display())]
+    #[error("plugin {path} is a core module, not a component: run `dedup-host plugin componentize {path} -o \
+     OUT.wasm` and give OUT.wasm", path = path.display())]
     CoreModule {
         /// The file.
         path: PathBuf,
     },
     /// The component has more of something than is compiled.
-    #[error("plugin {} is not compiled: {cause}; no tool makes such components of ordinary programs", path.display())]
+    #[error("plugin {} is not compiled: {cause}; no tool builds such components from ordinary programs", path.display())]
     TooComplex {
         /// The file.
         path: PathBuf,
@@ -62,7 +63,7 @@ pub enum LoadError {
         cause: String,
     },
     /// The component uses features of wasm that are off.
-    #[error("plugin {} uses what is not supported: {features}; build it without", path.display())]
+    #[error("plugin {} uses unsupported features: {features}; build it without them", path.display())]
     NotSupported {
         /// The file.
         path: PathBuf,
@@ -78,7 +79,8 @@ pub enum LoadError {
         cause: NoResult,
     },
     /// The file is broken.
-    #[error("plugin {} is no valid component: {cause}; the file may be cut short or damaged: build or copy it again", path.display())]
+    #[error("plugin {} is not a valid component: {cause}; the file may be cut short or damaged: build or copy it \
+     again", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -94,7 +96,7 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// The component wants imports that plugins do not get.
-    #[error("plugin {} imports what no plugin gets: {}; a plugin may import {LOG} and nothing else{}", path.display(), list(imports), cures(imports))]
+    #[error("plugin {} imports what no plugin may import: {}; a plugin may import {LOG} and nothing else{}", path.display(), list(imports), cures(imports))]
     ImportsRefused {
         /// The file.
         path: PathBuf,
@@ -102,7 +104,7 @@ pub enum LoadError {
         imports: Vec<String>,
     },
     /// Names agree with the contract and types do not.
-    #[error("plugin {} does not keep to wit/plugin.wit: {cause}", path.display())]
+    #[error("plugin {} does not follow wit/plugin.wit: {cause}", path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -111,7 +113,7 @@ pub enum LoadError {
     },
     /// The plugin trapped, ran out of time or used too much while it was started.
     #[error(
-        "plugin {path} failed to {step}: {cause}; mend the plugin, `dedup-host plugin conformance {path}` says more",
+        "plugin {path} failed to {step}: {cause}; fix the plugin; `dedup-host plugin conformance {path}` says more",
         path = path.display()
     )]
     Trapped {
@@ -147,7 +149,7 @@ pub enum LoadError {
         cause: String,
     },
     /// The plugin asks for input that cannot be had.
-    #[error("plugin {name} asks for input that cannot be had: {cause}")]
+    #[error("plugin {name} asks for input that the host cannot provide: {cause}")]
     BadInput {
         /// The plugin's name.
         name: String,
@@ -200,10 +202,10 @@ fn cures(imports: &[String]) -> String {
         let features = features.iter().filter(|(_, imported)| *imported).map(|(feature, _)| format!("'{feature}'"));
         let features: Vec<String> = features.collect();
         cures = format!(
-            "; it was built with WASI: in Rust build for wasm32-unknown-unknown instead of wasm32-wasip2, in Python give \
-             `componentize-py componentize` --stub-wasi, in JavaScript give componentize-js `disableFeatures: [{}]`, in C \
-             use the SDK's header and no libc; or run it with --plugin-wasi stub, where calling WASI is a trap, or inert, \
-             where nothing is behind it",
+            "; it was built with WASI: in Rust build for wasm32-unknown-unknown instead of wasm32-wasip2, in Python \
+             give `componentize-py componentize` --stub-wasi, in JavaScript give componentize-js `disableFeatures: \
+             [{}]`, in C use the SDK's header and no libc; or run it with --plugin-wasi stub, where calling WASI \
+             traps, or inert, where WASI does nothing",
             features.join(", ")
         );
     }
@@ -212,7 +214,8 @@ fn cures(imports: &[String]) -> String {
     }
     if imports.iter().any(|name| !is_wasi(name) && !name.starts_with("dedup:plugin/")) {
         cures.push_str(
-            "; what is neither of WASI nor of the contract is refused whatever --plugin-wasi says: build it in",
+            "; imports that belong to neither WASI nor the contract are refused whatever --plugin-wasi says: link \
+             them in",
         );
     }
     cures
@@ -231,8 +234,8 @@ pub enum PluginFailure {
     },
     /// So many events or pairs fail so slowly that isolating them was given up.
     #[error(
-        "plugin {name} took {seconds} s for one batch, with {calls} calls of which {failed} failed, the last because {cause}; \
-         its time for a batch is up"
+        "plugin {name} took {seconds} s for one batch, with {calls} calls of which {failed} failed, the last because \
+         {cause}; its time for a batch is over"
     )]
     TooSlow {
         /// The plugin's name.

@@ -56,7 +56,7 @@ pub fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// As [`read_file`], and where it is no UTF-8.
 pub fn read_text(path: &Path, max: u64) -> Result<String, FileError> {
-    let not_text = |_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8");
+    let not_text = |_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8");
     Ok(String::from_utf8(read_file(path, max)?).map_err(not_text)?)
 }
 

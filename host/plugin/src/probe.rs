@@ -49,7 +49,7 @@ impl Info {
         ] {
             let is_plain = said.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char));
             if said.is_empty() || said.len() > NAME_BYTES_MAX || !is_plain {
-                return Err(format!("its {what} is \"{said}\", and has to be 1 to {NAME_BYTES_MAX} of {characters}"));
+                return Err(format!("its {what} is \"{said}\", and must be 1 to {NAME_BYTES_MAX} of {characters}"));
             }
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Probe {
             Err(refusal) => Ok(Err(refusal)),
             Ok(input) => match checked_input(input) {
                 Ok(input) => Ok(Ok(input)),
-                Err(cause) => Err(Fault::lie(format!("it asks for input that cannot be had: {cause}"))),
+                Err(cause) => Err(Fault::lie(format!("it asks for input that the host cannot provide: {cause}"))),
             },
         }
     }

@@ -28,10 +28,7 @@ const INERT: [&str; 6] = ["cli/", "clocks/", "filesystem/", "io/", "random/", "s
 
 /// A component called a function of WASI behind which there is nothing.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "it called {function}, and there is nothing behind it here; \
-     build the plugin so that it does not, or see --plugin-wasi"
-)]
+#[error("it called {function}, which nothing implements here; build the plugin without it, or see --plugin-wasi")]
 pub(crate) struct NothingThere {
     function: String,
 }
@@ -64,7 +61,7 @@ impl Wasi {
                 | ComponentItem::Module(_)
                 | ComponentItem::Component(_)
                 | ComponentItem::Resource(_) => {
-                    wasmtime::bail!("{name} is no interface, and nothing stands for it")
+                    wasmtime::bail!("{name} is not an interface, and nothing can stand in for it")
                 }
             };
             let mut stub = linker.instance(name)?;
@@ -101,7 +98,7 @@ fn nothing_behind(
         | ComponentItem::Module(_)
         | ComponentItem::Component(_)
         | ComponentItem::ComponentInstance(_) => {
-            wasmtime::bail!("it is neither a function nor a type, and nothing stands for it")
+            wasmtime::bail!("it is neither a function nor a type, and nothing can stand in for it")
         }
     }
 }

@@ -188,6 +188,6 @@ fn compiled_file_that_a_user_gives_is_no_plugin() {
         let given = dir.path().join(name);
         std::fs::write(&given, contents).unwrap();
         let error = runtime(&cache).open(&given).unwrap_err();
-        assert!(error.to_string().contains("is no wasm file"), "{error}");
+        assert!(error.to_string().contains("is not a wasm file"), "{error}");
     }
 }

@@ -41,7 +41,7 @@ fn files_that_are_no_component() {
     let dir = dir.path();
     let error = refused(&dir.join("absent.wasm"), None, &["cannot read plugin", "absent.wasm", "No such file"]);
     assert!(matches!(error, LoadError::Unreadable { .. }));
-    let error = refused(&file(dir, "text.wasm", b"hello, world"), None, &["text.wasm is no wasm file"]);
+    let error = refused(&file(dir, "text.wasm", b"hello, world"), None, &["text.wasm is not a wasm file"]);
     assert!(matches!(error, LoadError::NotWasm { .. }));
     assert!(matches!(refused(&file(dir, "empty.wasm", b""), None, &[]), LoadError::NotWasm { .. }));
     let error = refused(
@@ -57,7 +57,7 @@ fn broken_component() {
     let dir = tempfile::tempdir().unwrap();
     let whole = std::fs::read(plugin_of_module(dir.path(), "evil.wasm", &evil("", ""))).unwrap();
     let half = file(dir.path(), "half.wasm", &whole[..whole.len() / 2]);
-    assert!(matches!(refused(&half, None, &["no valid component"]), LoadError::Invalid { .. }));
+    assert!(matches!(refused(&half, None, &["not a valid component"]), LoadError::Invalid { .. }));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn components_that_multiply_are_not_compiled() {
 fn features_that_are_off_are_called_so() {
     let dir = tempfile::tempdir().unwrap();
     let text = "(component (core module (memory 1 1 shared)))";
-    let error = refused(&component(dir.path(), "threads.wasm", text), None, &["uses what is not supported: threads"]);
+    let error = refused(&component(dir.path(), "threads.wasm", text), None, &["uses unsupported features: threads"]);
     assert!(matches!(error, LoadError::NotSupported { .. }));
     assert!(!error.to_string().contains("damaged"), "{error}");
 }
@@ -320,5 +320,5 @@ fn input_that_cannot_be_had() {
     assert!(matches!(refused(&path, None, &["0 fields"]), LoadError::BadInput { .. }));
     let no_pointer = "(i32.store (i32.const 64) (i32.const 16))";
     let path = plugin_of_module(dir.path(), "pointer.wasm", &evil("", no_pointer));
-    assert!(matches!(refused(&path, None, &["\"ev\" is no JSON pointer"]), LoadError::BadInput { .. }));
+    assert!(matches!(refused(&path, None, &["\"ev\" is not a JSON pointer"]), LoadError::BadInput { .. }));
 }

@@ -108,7 +108,7 @@ fn stub_loads_and_traps_on_the_call_by_name() {
         assert_eq!(number(&mut probe, b"a letter").unwrap(), u64::from_le_bytes(*b"a letter"));
         let fault = number(&mut probe, event.as_bytes()).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Trap, "{fault}");
-        assert!(fault.words.contains(&format!("it called {function}, and there is nothing")), "{fault}");
+        assert!(fault.words.contains(&format!("it called {function}, which nothing implements")), "{fault}");
     }
 }
 

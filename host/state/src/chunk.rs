@@ -1,5 +1,5 @@
-//! Values of events by offset in memory, copied or left in the batches that they came in. Not which chunks there are:
-//! that is `recent`; nor their tables.
+//! Values of events by offset in memory, copied or left in the batches that they came in. Not which chunks exist: that
+//! is `recent`; nor their tables.
 
 mod recent;
 

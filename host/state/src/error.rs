@@ -1,4 +1,4 @@
-//! What can go wrong with a store, by what the operator can do about it. Not RocksDB's own list.
+//! What can go wrong with a store, grouped by what the operator can do about it. Not RocksDB's own list.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use crate::private::PrivateError;
 pub enum OpenError {
     /// The store on disk was written for something else.
     #[error(
-        "state in {dir} belongs to something else ({}). ways out: use the plugin, settings and topic it was made \
-         with; or give another --store-path, or delete the directory: its keys are forgotten over files, and on Kafka read \
-         together again from the topic, outputs off, before anything is forwarded",
+        "state in {dir} belongs to something else ({}). to fix this: use the plugin, settings and topic it was made \
+         with; or give another --store-path, or delete the directory: over files, its keys are forgotten; on Kafka, \
+         they are rebuilt from the topic, outputs off, before anything is forwarded",
         listed(.differences)
     )]
     Identity {
@@ -23,9 +23,10 @@ pub enum OpenError {
     },
     /// The store on disk was written by a version of the host that lays it out otherwise.
     #[error(
-        "state in {dir} has format {stored}, and this version of dedup-host reads format {FORMAT_VERSION} only. ways out: \
-         delete the directory, or give another --store-path: its keys are forgotten over files, and on Kafka read together \
-         again from the topic, outputs off, before anything is forwarded; or go on with the version that wrote it"
+        "state in {dir} has format {stored}, but this version of dedup-host reads only format {FORMAT_VERSION}. to \
+         fix this: delete the directory, or give another --store-path: over files, its keys are forgotten; on Kafka, \
+         they are rebuilt from the topic, outputs off, before anything is forwarded; or keep using the version that \
+         wrote it"
     )]
     Format {
         /// The store's directory.
@@ -67,7 +68,7 @@ pub enum OpenError {
 pub enum StateError {
     /// No room on the disk. Nothing that was persisted before is lost.
     #[error(
-        "disk of state in {dir} is full: {cause}. free some room, or lower the capacity or the window, and restart"
+        "disk of state in {dir} is full: {cause}. free some space, or lower the capacity or the window, and restart"
     )]
     Full {
         /// The store's directory.
@@ -92,7 +93,7 @@ pub enum StateError {
         cause: String,
     },
     /// A durable write failed earlier, so that memory and disk may disagree: only opening anew helps.
-    #[error("state in {dir} refuses further work since a write failed: {cause}. restart once the cause is gone")]
+    #[error("state in {dir} refuses further work because a write failed: {cause}. restart once the cause is gone")]
     Refused {
         /// The store's directory.
         dir: PathBuf,

@@ -1,8 +1,9 @@
-//! Directories and files of this user alone: made so, and checked before what they hold is believed. Not what they hold.
+//! Directories and files that belong to this user alone: created that way, and checked before their content is trusted.
+//! Not their content.
 //!
-//! Whoever can write to the state decides what counts as seen before, and whoever can read it reads values of events. So
-//! directories are made with mode 0700 and files with 0600; the owner and the mode of every directory and file are looked
-//! at from the root down, and so is the way that leads to the root; and no symbolic link is followed below it.
+//! Whoever can write to the state decides what counts as seen, and whoever can read it reads values of events.
+//! Directories are therefore created with mode 0700 and files with 0600; the owner and the mode of every directory and
+//! file are checked from the root down, and so is the path to the root; and no symbolic link is followed below it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
@@ -39,7 +40,7 @@ pub enum Trust {
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateError {
     /// Somebody else may have put there what it holds, or may change it.
-    #[error("{} is not used: {cause}. ways out: {ways_out}", path.display())]
+    #[error("{} is not used: {cause}. to fix this: {ways_out}", path.display())]
     Untrusted {
         /// What was looked at.
         path: PathBuf,
@@ -251,8 +252,8 @@ impl PrivateDir {
             path: path.to_owned(),
             cause: format!("{wanted} should be there, and it is {is}"),
             ways_out: format!(
-                "remove it; or put the directory itself there, by a mount where it lies on another disk; or give another \
-                 directory than {}",
+                "remove it; or put the directory itself there, with a mount if it is on another disk; or give a \
+                 directory other than {}",
                 self.root.display()
             ),
         }
@@ -263,8 +264,8 @@ impl PrivateDir {
             path: path.to_owned(),
             cause,
             ways_out: format!(
-                "{ways}; another --store-path; or, where a shared volume is like that (fsGroup of Kubernetes makes it \
-                 writable by a group), --trust-store-owner"
+                "{ways}; another --store-path; or, for a shared volume that has to be like that (fsGroup of \
+                 Kubernetes makes it writable by a group), --trust-store-owner"
             ),
         }
     }
@@ -365,15 +366,16 @@ fn foreign(metadata: &Metadata) -> String {
 
 fn writable(metadata: &Metadata) -> String {
     format!(
-        "others than its owner can write there (mode {:o}), so that they may have planted what is there, or may change it",
+        "users other than its owner can write there (mode {:o}), so they may have planted what is there, or may \
+         change it",
         metadata.mode() & 0o7777
     )
 }
 
 fn untrusted_way(path: &Path, cause: String) -> PrivateError {
     let ways_out =
-        "another --store-path, in a directory that only you or root can write, or that is sticky as /tmp is; \
-                    or, where a shared volume is like that, --trust-store-owner"
+        "another --store-path, in a directory that only you or root can write, or that is sticky as /tmp is; or, for \
+         a shared volume that has to be like that, --trust-store-owner"
             .to_owned();
     PrivateError::Untrusted { path: path.to_owned(), cause, ways_out }
 }
@@ -512,7 +514,7 @@ mod tests {
         fs::write(elsewhere.path().join("file"), "theirs").unwrap();
         let root = opened(&outer.path().join("store")).unwrap();
         symlink(elsewhere.path(), root.path().join("topic")).unwrap();
-        refused(root.below("topic"), &["topic", "symbolic link", "by a mount"]);
+        refused(root.below("topic"), &["topic", "symbolic link", "with a mount"]);
         let real = root.below("real").unwrap();
         symlink(elsewhere.path().join("file"), real.path().join("LOG")).unwrap();
         for trust in [Trust::Ours, Trust::Anyone] {

@@ -1,4 +1,4 @@
-//! A dump as it stands in its file: JSON, so that people can read it. Not who writes it, nor when.
+//! The format of a dump: JSON, so that people can read it. Decides neither when dumps are written nor where.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -159,7 +159,7 @@ pub enum DumpError {
         cause: FileError,
     },
     /// It is no dump, or it was changed.
-    #[error("{} is no dump of dedup-host: {cause}; give a file that a run with --plugin-dump-dir wrote", path.display())]
+    #[error("{} is not a dump of dedup-host: {cause}; give a file that a run with --plugin-dump-dir wrote", path.display())]
     NotADump {
         /// The file.
         path: PathBuf,
@@ -167,7 +167,8 @@ pub enum DumpError {
         cause: String,
     },
     /// Another version of the host wrote it.
-    #[error("{} is a dump of version {version}, and this dedup-host reads {VERSION}: use the one that wrote it", path.display())]
+    #[error("{} is a dump of version {version}, but this dedup-host reads version {VERSION}: use the one that wrote \
+     it", path.display())]
     OtherVersion {
         /// The file.
         path: PathBuf,
@@ -366,7 +367,7 @@ impl DumpValue {
         let (kind, _) = known.ok_or_else(|| format!("there is no kind \"{}\"", self.kind))?;
         let value = match (&self.text, &self.base64) {
             (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| format!("\"{text}\" is no base64"))?,
+            (None, Some(text)) => BASE64_STANDARD.decode(text).map_err(|_| format!("\"{text}\" is not base64"))?,
             (None, None) | (Some(_), Some(_)) => return Err("a value has no text, or two".to_owned()),
         };
         if value.len() as u64 != self.bytes {

@@ -1,4 +1,4 @@
-//! Dumps there and back, and what they do not hold.
+//! Dumps written and read back, and what they do not contain.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -238,7 +238,7 @@ fn files_that_are_no_dumps_are_refused() {
         ("\"text\": \"1\"", "\"base64\": \"1\"", "no base64"),
         ("\"text\": \"1\"", "\"unknown\": 1", "no text"),
         ("\"cause\"", "\"reason\"", "missing field `cause`"),
-        ("{", "", "no dump of dedup-host"),
+        ("{", "", "not a dump of dedup-host"),
     ] {
         assert!(good.contains(from), "{from} in {good}");
         std::fs::write(&path, good.replacen(from, to, 1)).unwrap();

@@ -1,5 +1,5 @@
-//! How alike events are to originals, where that decides what passes. Not what is told of them: a pair that is told of is
-//! compared again, so that what is told depends on nothing but the decision.
+//! How similar events are to originals, if that decides what passes. Not the explanation: a pair that is explained is
+//! compared again, so that the explanation depends on nothing but the decision.
 
 use engine::distinct::Pair;
 use engine::properties::Kept;
@@ -103,7 +103,7 @@ impl Explainer {
                 if self.on_failure != OnPluginFailure::Stop =>
             {
                 self.cost.failures += 1;
-                let reason = format!("the scorer decides with --forward-below-similarity, and cannot: {failure}");
+                let reason = format!("--forward-below-similarity needs the scorer, which failed: {failure}");
                 let partition = self.source.clone();
                 return Err(LineError::Breaker { partition, offset: offset_of(laid_out.first()), reason });
             }

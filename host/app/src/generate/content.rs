@@ -1,4 +1,5 @@
-//! What stands in an event: a web analytics capture of some hundred bytes to some kilobytes. Not which events repeat.
+//! The content of an event: a web analytics capture of a few hundred bytes to a few kilobytes. Does not decide which
+//! events repeat.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What is true of the events made, one line of JSON an event, and the files of a whole run. Not a check of anybody's
+//! The truth about generated events, one line of JSON per event, and the files of a whole run. Does not check anybody's
 //! answer.
 
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are broken: whatever they do, the next one is answered.
+//! Hostile or broken clients: whatever they do, the next one is answered.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};

@@ -1,4 +1,4 @@
-//! Who may change something: who shows the token. What guesses it waits, and is logged. Not what is changed.
+//! Who may change something: callers that send the token. Guesses are delayed and logged. Not what is changed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -57,8 +57,8 @@ impl Gate {
     pub(super) fn new(token: &Secret) -> Self {
         if token.expose().len() < CHARACTERS_MIN {
             tracing::warn!(
-                "--admin-token has fewer than {CHARACTERS_MIN} characters, so that it may be guessed: take a random one, as \
-                 `openssl rand -hex 32` makes"
+                "--admin-token has fewer than {CHARACTERS_MIN} characters and could be guessed: use a random one, \
+                 such as from `openssl rand -hex 32`"
             );
         }
         Self { token: digest(token.expose()), wrong: Mutex::default(), log: Seldom::default() }
@@ -75,7 +75,7 @@ impl Gate {
             Verdict::Right => Ok(()),
             Verdict::Wrong(wait) => {
                 if let Some(times) = self.log.happened() {
-                    tracing::warn!(%peer, times, "a wrong admin token was shown");
+                    tracing::warn!(%peer, times, "a client sent a wrong admin token");
                 }
                 tokio::time::sleep(wait).await;
                 Err(StatusCode::FORBIDDEN.into_response())

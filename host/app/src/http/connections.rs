@@ -1,6 +1,6 @@
-//! Listening, accepting, and one request on each connection, within bounds of number, size and time. Not what is answered.
+//! Listening, accepting, and one request per connection, within bounds of number, size and time. Not what is answered.
 //!
-//! A connection is closed after its answer, so that none is held open for nothing, and no request waits behind another.
+//! A connection is closed after its answer, so that none is held open for nothing and no request waits behind another.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -88,7 +88,7 @@ pub(super) async fn serve(
     }
     drop(listener);
     if !room.close(STOP_WAIT_MAX).await {
-        tracing::warn!("http requests still open at the stop were cut off");
+        tracing::warn!("cut off http requests that were still open at the stop");
     }
 }
 
@@ -106,7 +106,7 @@ async fn accept(listener: &TcpListener, serving: &Serving, room: &Arc<Room>) {
                 serving.metrics.http_cut_off(HttpCutOff::Refused);
                 let _made = room.make_room();
                 if let Some(times) = without.happened() {
-                    tracing::warn!(%error, times, "http: the system gives no more connections");
+                    tracing::warn!(%error, times, "http: the system accepts no more connections");
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -1,8 +1,8 @@
-//! By which names the server may be asked, and by which pages it may be told to do something. Not who may: see `admin`.
+//! Which host names the server answers to, and which pages may send it commands. Not authentication: see `admin`.
 //!
-//! A page from elsewhere in somebody's browser reaches what that browser reaches. Browsers keep it from reading answers, but
-//! only by name: one that lets its own name point here (DNS rebinding) is then of the same origin. What it cannot do is ask
-//! by an address, or by a name that is not its own.
+//! A foreign page in somebody's browser reaches whatever that browser reaches. Browsers keep it from reading answers,
+//! but only by name: a page that lets its own name point here (DNS rebinding) then has the same origin. What it cannot
+//! do is ask by an address, or by a name that is not its own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

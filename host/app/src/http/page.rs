@@ -1,5 +1,5 @@
-//! The live page: its files, and what a browser that runs no scripts sees instead. Not the figures: the page asks for
-//! them itself.
+//! The live page: its files, and what a browser without scripts sees instead. Not the figures: the page asks for them
+//! itself.
 
 use super::{COLUMNS, headline, last_swap, rows};
 use crate::status::{PluginStatus, Snapshot};

@@ -1,9 +1,9 @@
-//! The places for connections: how many there are, who has one, and who loses it when all are taken or time is up. Not
-//! what is said on them.
+//! The places for connections: how many there are, who has one, and who loses it when all are taken or its time is
+//! over. Not what is sent over them.
 //!
-//! Nobody can hold a place against others: a connection that comes when all are taken gets the one of whoever has been here
-//! longest among the connections of the address that has most. So a flood costs its own connections, those of other
-//! addresses stay, and a client that asks at once, as probes do, is answered at once.
+//! Nobody can hold a place against others: when all are taken, a new connection replaces the oldest one of the address
+//! that has most. A flood therefore costs its own connections, those of other addresses stay, and a client that asks at
+//! once, as probes do, is answered at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -217,7 +217,8 @@ impl Room {
             Err(_) => {
                 if let Some(times) = self.full.happened() {
                     let places = self.places;
-                    tracing::warn!(%address, places, times, "http: all connections are taken, the oldest ones give way");
+                    tracing::warn!(%address, places, times, "http: all connections are taken; new ones replace the \
+                     oldest");
                 }
                 let _made = self.make_room();
                 // The one that goes has to close its socket first: there are never more than there are places.

@@ -1,4 +1,4 @@
-//! For what may happen thousands of times a second and is worth a line in the log now and then.
+//! Limits how often something that may happen thousands of times a second is logged.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The HTTP server over a real socket, asked by the smallest client there is.
+//! The HTTP server over a real socket, with a minimal client.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

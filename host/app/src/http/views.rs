@@ -1,7 +1,7 @@
-//! Answers that cost something to make: each is made for all who have asked for it by then, one after another, on a thread
-//! of its own, and no oftener than its cost allows. Not the addresses they are found at.
+//! Answers that are expensive to compute: each is computed once for everybody who has asked for it by then, one after
+//! another, on a separate thread, and no more often than its cost allows. Not the addresses that serve them.
 //!
-//! Making them takes locks that the line takes too. However many ask, that is a tenth of the time.
+//! Computing them takes locks that the line takes too. However many clients ask, this is a tenth of the time at most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -168,7 +168,7 @@ impl Views {
         let asked = maker.send((view, answer)).is_ok();
         let made = if asked { made.await.ok() } else { None };
         made.ok_or_else(|| {
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made: see the log of the host")
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "cannot produce the answer: see the log of the host")
         })
     }
 }
@@ -214,7 +214,7 @@ impl Maker {
         });
         match made.await {
             Ok(made) => waiting.into_iter().for_each(|(_, answer)| drop(answer.send(made.clone()))),
-            Err(error) => tracing::error!(%error, ?view, "an answer over http could not be made"),
+            Err(error) => tracing::error!(%error, ?view, "cannot produce an answer over http"),
         }
         tokio::time::sleep((begun.elapsed() * REST).min(REST_MAX)).await;
     }

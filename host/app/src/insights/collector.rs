@@ -23,9 +23,14 @@ const UUIDS_HELP: &str = "keys that got duplicates on this host while it has the
 
 /// Name, help and labels of each family.
 const FAMILIES: [(&str, &str, &[&str]); 9] = [
-    (names::DUPLICATES, "duplicates by how they stand to their original", &["outcome"]),
-    (names::DUPLICATES_FORWARDED, "duplicates forwarded, as less alike than --forward-below-similarity", &[]),
-    (names::DUPLICATE_SIMILARITY, "how alike duplicates and originals are, by the scorer", &[]),
+    (names::DUPLICATES, "duplicates by how they relate to their original", &["outcome"]),
+    (
+        names::DUPLICATES_FORWARDED,
+        "duplicates forwarded because they are less similar than \
+     --forward-below-similarity",
+        &[],
+    ),
+    (names::DUPLICATE_SIMILARITY, "similarity of duplicates and originals, by the scorer", &[]),
     (names::DUPLICATE_PROPERTY_SIMILARITY, "the same over their properties alone", &[]),
     (names::DUPLICATE_UUID_SIMILARITY, "share of equal characters of their uuids", &[]),
     (names::DUPLICATE_GAP_SECONDS, "time between original and duplicate, either first", &[]),

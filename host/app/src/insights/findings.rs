@@ -1,5 +1,5 @@
-//! What one line found out about duplicates since its last commit. No locks, no clock: filled by the line's thread for
-//! every duplicate, so that its cost is the concern here.
+//! What one line found out about duplicates since its last commit. No locks, no clock: the line's thread fills it for
+//! every duplicate, so it must be cheap.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The events with the most duplicates. Exact, as each duplicate comes with the count of its original so far: nothing is
-//! estimated, and of an event that is not among the heaviest nothing is kept.
+//! The events with the most duplicates. Exact, because each duplicate carries the count of its original so far: nothing
+//! is estimated, and nothing is stored for an event that is not among the heaviest.
 
 use std::collections::HashMap;
 use std::sync::Arc;

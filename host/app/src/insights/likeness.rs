@@ -1,4 +1,4 @@
-//! What kind of duplicate a duplicate is, in one word. Not how alike the events are: that is the scorer's.
+//! The outcome of a duplicate in one word. Not how similar the events are: the scorer decides that.
 
 /// How a duplicate stands to its original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
-//! What duplicates are like, summed up for operators: how alike, how far apart in time, what changed, which keys. Not
+//! What duplicates are like, summed up for operators: how similar, how far apart in time, what changed, which keys. Not
 //! the decision that an event is a duplicate, and not the score.
 //!
-//! A line fills [`Findings`] of its own without locks, drops them on rollback, and hands them to the process's
-//! [`Insights`] once their transaction is committed: nothing that was undone is ever counted.
+//! Each line fills its own [`Findings`] without locks, drops them on rollback, and passes them to the [`Insights`] of
+//! the process once their transaction is committed: nothing that was undone is ever counted.
 
 mod answers;
 mod collector;

@@ -1,5 +1,5 @@
-//! How often each property changed and stayed, on one line since its last commit. Which of the names an operator gets to
-//! see is decided elsewhere.
+//! How often each property changed and stayed the same, on one line since its last commit. Does not decide which names
+//! an operator sees.
 
 use std::collections::HashMap;
 use std::ops::Range;

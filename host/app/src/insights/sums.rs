@@ -1,5 +1,5 @@
-//! What all lines of the process found out, since it began. One lock, taken once a commit and once a question; what is
-//! slow about either is done outside of it.
+//! What all lines of the process have found out since it started. One lock, taken once per commit and once per
+//! question; slow work of either is done outside it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

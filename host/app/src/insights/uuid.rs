@@ -1,5 +1,6 @@
-//! How alike two uuids are as texts. A version 7 uuid shares its beginning with one made in the same moment, and a
-//! retry that counts up differs in one place: both are worth seeing. Not whether they are one: see [`engine::identity`].
+//! How similar two uuids are as text. A version 7 uuid shares its beginning with one generated at the same moment, and
+//! a retry that counts up differs in one place: both are worth seeing. Not whether they are equal: see
+//! [`engine::identity`].
 
 use engine::identity;
 

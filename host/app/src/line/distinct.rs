@@ -1,5 +1,5 @@
-//! The line's decision where events too unlike their originals pass: the rule is asked what it needs to know, the state and
-//! the scorer answer. Not the rule: that is [`engine::distinct`].
+//! The line's decision if events that are too dissimilar to their originals pass: the rule asks what it needs to know,
+//! and state and scorer answer. Not the rule: that is [`engine::distinct`].
 
 use std::sync::Arc;
 

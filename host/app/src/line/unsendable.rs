@@ -1,8 +1,9 @@
-//! The end of the line: each record leaves by its lane or, where that does not take it, as a dead letter without its
-//! payload; where there is none, the policy decides. What a lane takes is the sink's to know.
+//! The end of the line: each record leaves by its lane or, if the lane does not accept it, as a dead letter without its
+//! payload; if there is no dead-letter lane, the policy decides. The sink knows what a lane accepts.
 //!
-//! That an event could not be forwarded is found out before it is decided, as it must leave no key then. All else, such as a
-//! record about a duplicate that is too large however it is cut, changes nothing of what was decided.
+//! Whether an event can be forwarded is determined before it is decided, because it must leave no key if it cannot.
+//! Everything else, such as a record about a duplicate that is too large however it is cut, does not change the
+//! decision.
 
 use std::borrow::Cow;
 
@@ -152,7 +153,7 @@ impl Line {
             false => why.cause,
             true => match send_stub(leaving, lane, &why, sink)? {
                 None => return Ok(Left { by: Some(Lane::DeadLetter), refusal }),
-                Some(last) => format!("{}; and not as a dead letter without its payload: {last}", why.cause),
+                Some(last) => format!("{}; nor can it be sent as a dead letter without its payload: {last}", why.cause),
             },
         };
         let (partition, offset) = (leaving.way.source.clone(), leaving.way.record.offset());
@@ -258,7 +259,7 @@ fn stage(leaving: &Leaving<'_>, lane: Lane) -> &'static str {
 
 fn reason(leaving: &Leaving<'_>, lane: Lane, why: &Unsendable) -> String {
     let before = leaving.way.reason.map(|reason| format!("{}; besides, ", cut(&reason.text)));
-    format!("{}it cannot leave by its lane, {}: {}", before.unwrap_or_default(), lane.name(), why.cause)
+    format!("{}it cannot be sent to its lane, {}: {}", before.unwrap_or_default(), lane.name(), why.cause)
 }
 
 fn send_coordinates(source: &TopicPartition, unread: &Unread, sink: &mut dyn Sink) -> Result<(), SinkError> {

@@ -1,5 +1,5 @@
-//! What a component says of one event or of one pair, and what the call took: for people and as JSON. Not how it is
-//! asked.
+//! What a component answers for one event or one pair, and what the call cost: for people and as JSON. Does not call
+//! it.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use engine::fields::{Extraction, FieldBatch, KeyStatus};

@@ -1,4 +1,4 @@
-//! `dedup-host plugin bench`: components side by side, in the sandbox of a run and by batches as long as there. Only
+//! `dedup-host plugin bench`: components side by side, in the sandbox of a run and with batches as long as there. Only
 //! the call is measured, not the search for fields and not the look-up. No judgement.
 
 use std::path::Path;
@@ -83,7 +83,7 @@ impl Material {
         let Some(input) = &config.input else { return Self::made_up(config.events) };
         let (events, _) = events::lines(input, config.events)?;
         if events.is_empty() {
-            return Err(CommandError::new(ExitCode::Input, "--input has no events: there is nothing to measure with"));
+            return Err(CommandError::new(ExitCode::Input, "--input has no events to measure with"));
         }
         let pairs = events.windows(2).filter_map(|pair| match pair {
             [first, second] => Some((first.clone(), second.clone())),
@@ -390,13 +390,13 @@ impl Measured {
         let mut text = String::new();
         if self.left_out > 0 {
             let count = screen::counted(self.left_out, thing);
-            let said = format!("  {}: {count} left out, which are no JSON", self.label());
+            let said = format!("  {}: {count} left out, which are not JSON", self.label());
             text.push_str(&format!("{}\n", ink.odd(said)));
         }
         if self.failed > 0 {
             let reason = screen::words(self.reason.as_deref().unwrap_or_default());
             let count = screen::counted(self.failed, thing);
-            let said = format!("  {}: failed on {count} a pass, so its time says little: {reason}", self.label());
+            let said = format!("  {}: failed on {count} per pass, so its time means little: {reason}", self.label());
             text.push_str(&format!("{}\n", ink.bad(said)));
         }
         text

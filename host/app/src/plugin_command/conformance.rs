@@ -1,5 +1,5 @@
-//! `dedup-host plugin conformance`: the suite of the crate `conformance` on a command line: its options, its progress,
-//! its report, its exit codes. The rules are the suite's.
+//! `dedup-host plugin conformance`: the suite of the crate `conformance` on a command line: its options, progress,
+//! report and exit codes. The rules belong to the suite.
 
 use std::path::Path;
 use std::process::ExitCode as ProcessExit;

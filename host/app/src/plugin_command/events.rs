@@ -1,4 +1,4 @@
-//! Events on their way to a plugin: read, and laid out as a run lays them out. Not what the plugin makes of them.
+//! Events on their way to a plugin: read, and laid out as in a run. Not what the plugin makes of them.
 
 use std::ops::Range;
 use std::path::Path;

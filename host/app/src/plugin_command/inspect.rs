@@ -1,5 +1,5 @@
-//! `dedup-host plugin inspect`: what a component is, and where it cannot be loaded all that can be said of it anyway.
-//! It asks the component who it is and what it reads, and gives it no event.
+//! `dedup-host plugin inspect`: what a component is, and if it cannot be loaded, whatever is known about it anyway. It
+//! asks the component who it is and what it reads, and passes it no event.
 
 use std::path::Path;
 use std::time::Duration;
@@ -289,7 +289,7 @@ impl Inspection {
         let needs = self.needs.iter().map(|need| ink.odd(need));
         match self.error {
             Some(_) if self.needs.is_empty() => {}
-            _ if self.needs.is_empty() => facts.add("needs", "no flags of its own"),
+            _ if self.needs.is_empty() => facts.add("needs", "no additional flags"),
             _ => facts.list("needs", needs),
         }
         format!("{title}\n{}", facts.into_text())

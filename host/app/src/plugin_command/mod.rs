@@ -1,4 +1,4 @@
-//! `dedup-host plugin`: what authors of plugins need before a topic is near. Each subcommand has a module; this one
+//! `dedup-host plugin`: what authors of plugins need before they use a topic. Each subcommand has a module; this one
 //! starts it and tells the shell how it went.
 
 mod answers;

@@ -1,5 +1,5 @@
-//! `dedup-host plugin new`: writes a project that builds as it is, with all that it needs of this repository: the SDK, the
-//! contract, golden cases. Not a builder: what compiles it is in the project's own `build.sh`.
+//! `dedup-host plugin new`: writes a project that is ready to build, with everything that it needs from this
+//! repository: the SDK, the contract, golden cases. Not a builder: the project's own `build.sh` compiles it.
 
 mod files;
 
@@ -25,7 +25,7 @@ const RESERVED: &str = "abstract alloc as async await become box break const con
 pub(super) enum NewError {
     #[error("\"{0}\" means something else to compilers: choose another name, such as {0}_key")]
     Reserved(String),
-    #[error("{} is there already, and nothing is overwritten: choose another name, or move it away", .0.display())]
+    #[error("{} already exists, and nothing is overwritten: choose another name, or move it away", .0.display())]
     Exists(PathBuf),
     #[error("cannot write {}: {cause}", .path.display())]
     Write { path: PathBuf, cause: io::Error },
@@ -101,7 +101,7 @@ fn next_steps(config: &NewConfig) -> String {
         Language::Javascript => "JavaScript",
         Language::C => "C",
     };
-    let mut text = format!("made {name}: {role} in {language}, whole as it is\n");
+    let mut text = format!("made {name}: {role} in {language}, ready to build\n");
     for file in files::of(config.language, config.role) {
         if let Some(about) = file.about {
             // A string takes all that is written to it.

@@ -1,5 +1,5 @@
-//! `dedup-host plugin replay`: makes the call again on which a plugin failed in a run, from what the run wrote down,
-//! and says whether it ends as it did then. It decides nothing about the record.
+//! `dedup-host plugin replay`: repeats a call on which a plugin failed in a run, from the dump, and says whether it
+//! ends in the same way. It decides nothing about the record.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ fn configured(candidate: &Candidate, role: Role, dump: &Dump, config: &ReplayCon
         CommandError::new(ExitCode::Plugin, format!("plugin {} cannot be used: {cause}", candidate.path().display()))
     };
     if !candidate.roles().iter().any(|other| other == role) {
-        return Err(unusable(format!("it has no {}, and the dump is of one", role.name())));
+        return Err(unusable(format!("it has no {}, but the dump is from one", role.name())));
     }
     let (probe, input) = sandbox::configured(candidate, role, text).map_err(unusable)?;
     let fields = match input {
@@ -120,8 +120,8 @@ fn configured(candidate: &Candidate, role: Role, dump: &Dump, config: &ReplayCon
     if fields != dump.fields {
         let (now, then) = (shown(fields.as_deref()), shown(dump.fields.as_deref()));
         let message = format!(
-            "the plugin now reads {now}, and the dump has {then}: the call cannot be made again; give the configuration \
-             of then with {}, or the event itself to `dedup-host plugin test`",
+            "the plugin now reads {now}, but the dump has {then}, so the call cannot be repeated; give the \
+             configuration of that run with {}, or the event itself to `dedup-host plugin test`",
             sandbox::flag(role)
         );
         return Err(CommandError::new(ExitCode::Plugin, message));
@@ -165,7 +165,7 @@ impl Replayed {
         let place =
             format!("topic {} partition {} offset {}", screen::clipped(&self.topic), self.partition, self.offset);
         let mut facts = Facts::new(ink, trial_text::NAME_CHARS);
-        let same = if self.same_component { "the component of then" } else { "another component than then" };
+        let same = if self.same_component { "the same component" } else { "a different component" };
         facts.add("plugin", format!("{} {}", screen::clipped(&self.path), ink.quiet(format!("({same})"))));
         facts.add("role", self.role);
         let limits = &dump.limits;
@@ -177,7 +177,7 @@ impl Replayed {
             match &self.now {
                 None => ink.good("it does not fail"),
                 Some(_) if self.same_failure => ink.bad("it fails in the same way"),
-                Some(now) => ink.bad(format!("it fails otherwise: {}", screen::words(now))),
+                Some(now) => ink.bad(format!("it fails differently: {}", screen::words(now))),
             },
         );
         if let Some(extracted) = &self.extraction {

@@ -1,4 +1,4 @@
-//! The sandbox of a run, made for one command: the same limits by the same settings. Not what is asked of a component.
+//! The sandbox of a run, set up for one command: the same limits from the same settings. Does not call the component.
 
 use std::path::Path;
 use std::time::Duration;

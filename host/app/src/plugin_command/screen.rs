@@ -1,5 +1,4 @@
-//! How answers look on a terminal: colours where they are wanted, columns that line up, numbers and bytes as people
-//! read them. Not what is said.
+//! How answers look on a terminal: colours if wanted, aligned columns, readable numbers and sizes. Not their content.
 
 use std::fmt::{Display, Write as _};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! `dedup-host plugin test`: gives a component events, one a call, and tells what it says of each. A look from near,
-//! not a measurement (see `bench`) and not a judgement (see `conformance`).
+//! `dedup-host plugin test`: passes events to a component, one per call, and shows what it answers for each. A close
+//! look, not a measurement (see `bench`) and not a judgement (see `conformance`).
 
 use std::collections::HashMap;
 

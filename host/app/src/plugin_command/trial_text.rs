@@ -1,5 +1,5 @@
-//! What `dedup-host plugin test` prints for people: one event in full, or a line an event and a sum. Not what was
-//! found.
+//! What `dedup-host plugin test` prints for people: one event in full, or a line per event and a summary. Not the
+//! results themselves.
 
 use std::fmt::Write as _;
 
@@ -108,7 +108,7 @@ fn status(extracted: &Extracted, ink: Ink) -> String {
         Status::Keyed => ink.good("keyed"),
         Status::NoKey => ink.odd("no key"),
         Status::Invalid => ink.odd("invalid"),
-        Status::Undecodable => ink.odd("no event: a dead letter, the plugin is not asked"),
+        Status::Undecodable => ink.odd("not an event: a dead letter, and the plugin is not called"),
         Status::Failed => ink.bad("the plugin failed"),
     }
 }

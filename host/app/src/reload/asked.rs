@@ -1,5 +1,4 @@
-//! Who asks for other plugins: an operator over HTTP, who waits for what becomes of it, or a hang-up. Not what is done
-//! about it.
+//! Who asks for a reload: an operator over HTTP, who waits for the result, or a hang-up signal. Not the reload itself.
 
 use std::fs::File;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Whether two plugins give the same events the same keys, as far as a few events can show. Not proof: an event that is
-//! not among them may still get another key.
+//! Whether two plugins give the same events the same keys, as far as a few events can show. Not a proof: any other
+//! event may still get a different key.
 
 use engine::fields::{Extraction, FieldBatch, Kind};
 use engine::projection::{JsonIn, Numbers, Projection};
@@ -27,8 +27,8 @@ pub(super) fn same_keys(old: &Plugin, new: &Plugin, reading: Reading<'_>, events
         return Ok(compared);
     }
     Err(format!(
-        "it gives {other} of {compared} recent events other keys than {} {} gave them, under the same key-version: mend it, \
-         or, if the keys are meant to change, raise its key-version",
+        "it gives {other} of {compared} recent events different keys than {} {} did, under the same key-version: fix \
+         it, or raise its key-version if the keys are meant to change",
         old.name(),
         old.version()
     ))
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn other_keys_are_refused_with_their_number() {
         let error = compared("/a", "/b", &[r#"{"a":1,"b":1}"#, r#"{"a":1,"b":2}"#, "no JSON"]).unwrap_err();
-        assert!(error.contains("gives 1 of 2 recent events other keys"), "{error}");
+        assert!(error.contains("gives 1 of 2 recent events different keys"), "{error}");
         assert!(error.contains("key-version"), "{error}");
     }
 

@@ -1,4 +1,5 @@
-//! When a file that somebody replaces is whole. It knows what the file system says of a file and nothing of its content.
+//! Detects when a file that is being replaced is complete. It knows what the file system says about a file, and nothing
+//! about its content.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

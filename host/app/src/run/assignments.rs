@@ -1,6 +1,6 @@
-//! Partitions that come and go. Called inside a poll, so it only notes what changed, asks for what comes to be opened, and
-//! waits, for a limited time, for workers to let go of what goes. The polling loop takes the changes up when the poll
-//! returns.
+//! Partitions that come and go. Called inside a poll, so it only notes what changed, starts the opening of new
+//! partitions, and waits, for a limited time, for workers to release the ones that go. The polling loop handles the
+//! changes when the poll returns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Sender;

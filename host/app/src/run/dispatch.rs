@@ -1,4 +1,5 @@
-//! Between the polling thread and the workers: bounded queues of batches, one flow a partition. Not the records' fate.
+//! Between the polling thread and the workers: bounded queues of batches, one flow per partition. Does not decide
+//! records.
 
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

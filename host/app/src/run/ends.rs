@@ -1,5 +1,5 @@
-//! Where the log ends, asked now and then on a thread of its own: a broker that is slow to answer costs nobody else's time.
-//! What is done with it, such as the lag, is the polling thread's business.
+//! Where the log ends, asked from time to time on a separate thread: a slow broker costs nobody else's time. The
+//! polling thread decides what to do with it, such as computing the lag.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};

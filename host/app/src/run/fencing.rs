@@ -1,5 +1,5 @@
-//! Tells a takeover from a quarrel: being fenced once is what a successor does, being fenced again and again is another
-//! host with the same transactional id. Time is an argument.
+//! Tells a takeover from a conflict: being fenced once is what a successor does, being fenced again and again means
+//! another host with the same transactional id. Time is an argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

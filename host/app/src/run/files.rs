@@ -1,5 +1,5 @@
-//! A run over files: the same line, with positions and output lengths kept in the state, so that an interrupted run
-//! can go on exactly where its last commit was. No Kafka.
+//! A run over files: the same line, with positions and output lengths stored in the state, so that an interrupted run
+//! can continue exactly from its last commit. No Kafka.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,7 +153,7 @@ fn report_of_before(files: &FilesConfig) -> Existing {
 
 fn interrupted(progress: &Progress) -> ExitCode {
     terminal::note(&format!(
-        "interrupted after {} events of {}; everything up to there is committed, go on with --resume",
+        "interrupted after {} events of {}; everything up to there is committed; continue with --resume",
         progress.records,
         plain_text::line(&progress.input)
     ));
@@ -186,8 +186,8 @@ fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunErro
             Ok(if is_same && files.existing != Existing::Replaced { Begin::Resumed(stored) } else { fresh() })
         }
         (false, false) => Err(RunError::Interrupted(format!(
-            "the last run with this state, over {}, was interrupted after {} events: go on with --resume, \
-             or start over with another --store-path",
+            "the last run with this state, over {}, was interrupted after {} events: continue with --resume, or \
+             start over with another --store-path",
             stored.input, stored.records
         ))),
         (false, true) if is_same => Ok(Begin::Resumed(stored)),
@@ -284,7 +284,7 @@ impl Run {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(RunError::Other("the input's thread died".to_owned()));
+                    return Err(RunError::Other("the input thread died".to_owned()));
                 }
             }
             let due = committed.elapsed() >= COMMIT_INTERVAL && self.position.records > self.progress.records;
@@ -376,7 +376,7 @@ fn progress_bar() -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {elapsed} gone, {eta} to go") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {elapsed} elapsed, {eta} left") {
         bar.set_style(style);
     }
     bar

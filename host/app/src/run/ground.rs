@@ -1,5 +1,5 @@
-//! What opening a partition asks of the world: the broker, the disk, the worker that gets it, and whom to tell. In what
-//! order, and for how long, is decided in `opening`.
+//! What opening a partition needs from outside: the broker, the disk, the worker that gets it, and whom to tell.
+//! `opening` decides in what order, and for how long.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The operator's Kafka settings as librdkafka's properties. Defaults of the host's own are the connector's.
+//! The operator's Kafka settings as librdkafka properties. The connector adds the host's own defaults.
 
 use std::time::Duration;
 

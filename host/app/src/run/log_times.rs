@@ -1,5 +1,5 @@
-//! How far a partition's log reaches back: event times of its first records, and of the last before the committed offset.
-//! A few records are read for it, beside the run.
+//! How far a partition's log reaches back: event times of its first records, and of the last ones before the committed
+//! offset. A few records are read for this, beside the run.
 
 use connectors::kafka::{Assignment, KafkaSettings, peek};
 use engine::fields::FieldBatch;

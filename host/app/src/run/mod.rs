@@ -89,9 +89,9 @@ pub enum RunError {
     Kept(String),
     /// The topic is not the one that the run began with.
     #[error(
-        "topic {topic} was replaced while it was read ({change}): another topic of that name is another log, which the \
-         group's offsets and the state do not belong to. ways out: read the right topic, or reset the group's offsets and \
-         delete the topic's directory under --store-path"
+        "topic {topic} was replaced while it was read ({change}): the new topic is another log, and the group's \
+         offsets and the state do not belong to it. to fix this: read the right topic, or reset the group's offsets \
+         and delete the topic's directory under --store-path"
     )]
     TopicReplaced {
         /// The topic.
@@ -101,9 +101,9 @@ pub enum RunError {
     },
     /// Another host uses our transactional id.
     #[error(
-        "fenced by another host with the transactional id {transactional_id}, {times} times within {} s: two hosts with one \
-         id end each other's transactions; nothing was lost or committed twice. ways out: stop the other host, or give \
-         each its own id ({way_out})",
+        "fenced by another host with the transactional id {transactional_id}, {times} times within {} s: two hosts \
+         with one id abort each other's transactions; nothing was lost or committed twice. to fix this: stop the \
+         other host, or give each its own id ({way_out})",
         within.as_secs()
     )]
     Fenced {
@@ -238,7 +238,12 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
         None => None,
     };
     let (parts, reloader) = Parts::load(&config, &observed)?;
-    reloader.start(asked, hang_ups, stop.clone()).map_err(|error| RunError::Other(format!("no thread: {error}")))?;
+    reloader.start(asked, hang_ups, stop.clone()).map_err(|error| {
+        RunError::Other(format!(
+            "cannot start a thread: \
+     {error}"
+        ))
+    })?;
     match &config.mode {
         Mode::Files(files) => files::run(files, parts, &observed, 0o666 & !kept_back, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
@@ -299,7 +304,12 @@ impl Parts {
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         if rules.explain.keep_originals {
-            let writer = OriginalsWriter::start().map_err(|error| RunError::Other(format!("no thread: {error}")))?;
+            let writer = OriginalsWriter::start().map_err(|error| {
+                RunError::Other(format!(
+                    "cannot start a thread: \
+             {error}"
+                ))
+            })?;
             store_options.originals = Some(OriginalsOptions::new(writer));
         }
         let parts = Self { plugins: reloader.in_force(), rules, store, store_options, topic_id: None };

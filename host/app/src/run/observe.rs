@@ -1,5 +1,5 @@
-//! What a partition tells the outside, in metrics and in the status: after each batch, each commit, each persist.
-//! It decides nothing.
+//! What a partition reports in metrics and in the status: after each batch, each commit, each persist. It decides
+//! nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -86,7 +86,8 @@ impl PartitionObserver {
     /// The line goes on with the plugins that it has, because it cannot take up others.
     pub(super) fn kept_plugins(&self, generation: u64, why: &LineError) {
         self.observed.metrics.plugins_swapped(SwapResult::Kept);
-        tracing::error!(source = %self.source, generation, %why, "plugins not swapped here, the old ones go on");
+        tracing::error!(source = %self.source, generation, %why, "plugins not swapped here; the old ones stay in \
+         force");
     }
 
     /// The group has less than it had: a commit was lost, or somebody has set the offset back.
@@ -94,8 +95,8 @@ impl PartitionObserver {
         self.observed.metrics.group_offset_went_back.inc();
         tracing::error!(
             source = %self.source, from, to,
-            "the group's offset went back: the broker has lost a commit, or somebody has reset it. records from {to} on are \
-             decided and sent again, as the group says that they were not"
+            "the group's offset went back: the broker lost a commit, or somebody reset it. records from {to} on are \
+             decided and sent again, because the group says that they were not"
         );
     }
 
@@ -106,14 +107,15 @@ impl PartitionObserver {
         tracing::error!(
             source = %self.source,
             why,
-            "partition held: no record is lost or skipped; it goes on when the plugin works again or another takes its place"
+            "partition held: no record is lost or skipped; it continues when the plugin works again or another one \
+             replaces it"
         );
     }
 
     /// It does not wait any more.
     pub(super) fn released(&self) {
         self.partition.breaker_open.set(0);
-        tracing::info!(source = %self.source, "partition goes on: the plugin works again");
+        tracing::info!(source = %self.source, "partition continues: the plugin works again");
     }
 
     /// Where the partition starts, and whether it has to catch up first.

@@ -1,8 +1,8 @@
-//! Partitions on their way from the group to a worker: what the group has committed is asked, and their state is opened,
-//! on threads of their own and for as long as it takes. The polling thread only says which come and which go, so neither a
-//! broker that does not answer, nor a transaction that stays pending, nor a large state costs liveness or membership.
+//! Partitions on their way from the group to a worker: their committed offset is asked for and their state is opened,
+//! on separate threads and for as long as it takes. The polling thread only says which partitions come and go, so
+//! neither a broker that does not answer, nor a pending transaction, nor a large state costs liveness or membership.
 //!
-//! Nothing is decided here of where to read from, and nothing is read.
+//! It does not decide where to read from, and reads nothing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,7 +247,7 @@ impl<G: Ground> Shared<G> {
             Ok(bounds) => bounds,
             Err(failure) => return self.no_answer(&known, &failure),
         };
-        self.waits(&known, OpeningReason::NoAnswer, "no broker speaks for the partition; it may have no leader now");
+        self.waits(&known, OpeningReason::NoAnswer, "no broker answers for the partition; it may have no leader now");
         let mut waiting = self.lock();
         for (partition, bounds) in bounds {
             let committed = stable.remove(&partition).flatten();

@@ -1,4 +1,4 @@
-//! Opening with a broker that does not answer, transactions that stay pending, and states that take their time.
+//! Opening with a broker that does not answer, pending transactions, and states that take their time.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;

@@ -1,5 +1,5 @@
-//! A partition of a worker: its line, its place in the log, and what holds it. What is done with it, and when, is the
-//! worker's business.
+//! A partition of a worker: its line, its position in the log, and what holds it. The worker decides what to do with
+//! it, and when.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

@@ -1,9 +1,9 @@
 //! How many partitions the topic had when the group first started, and has now. Keys are spread over all partitions, so
-//! when there are more of them keys move; and a partition that came later is read from its start, whatever
-//! `--kafka-consumer-offset-reset` says, or what was written to it before it was seen would be skipped.
+//! they move when partitions are added. A partition that was added later is read from its start, whatever
+//! `--kafka-consumer-offset-reset` says; otherwise, what was written to it before it was noticed would be skipped.
 //!
-//! Beside the store lies a small record of it. Where that is lost, the group's offsets tell: a partition without one,
-//! in a group that has offsets, came later or was never read. Nothing here asks the broker.
+//! A small record of this is stored beside the state. If it is lost, the group's offsets tell: a partition without one,
+//! in a group that has offsets, was added later or never read. Nothing here asks the broker.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -176,7 +176,8 @@ pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
     let read: Option<Partitions> =
         serde_json::from_slice(&text).ok().filter(|read: &Partitions| read.version == VERSION);
     if read.is_none() {
-        tracing::warn!(path = %path.display(), "not a record of a topic's partitions of this version: made anew");
+        tracing::warn!(path = %path.display(), "not a record of a topic's partitions in this version's format; \
+         writing a new one");
     }
     read
 }

@@ -1,5 +1,5 @@
-//! Reads a file on a thread of its own: a pipe may be silent for long, and neither a stop nor a commit may wait for it.
-//! Not a queue of decisions: batches come in order, and at most a few are ahead.
+//! Reads a file on a separate thread: a pipe may be silent for a long time, and neither a stop nor a commit may wait
+//! for it. Batches stay in order, and at most a few are read ahead.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl ReadAhead {
             Ok(Ok(())) => Ok(true),
             Ok(Err(error)) => Err(RunError::Input(error)),
             Err(RecvTimeoutError::Timeout) => Ok(false),
-            Err(RecvTimeoutError::Disconnected) => Err(RunError::Other("the input's thread died".to_owned())),
+            Err(RecvTimeoutError::Disconnected) => Err(RunError::Other("the input thread died".to_owned())),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What is known of the records below the committed offset when a partition is opened: from the record beside the
-//! offset, else from the copy of it in the state, else from the dead-letter topic. Not what a line does with it.
+//! What is known about the records below the committed offset when a partition is opened: from the progress record of
+//! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
 use connectors::kafka::{Assignment, KafkaFailure, LettersFound};
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
@@ -15,7 +15,7 @@ pub enum RecallError {
     /// The record beside the offset cannot be used.
     #[error(
         "partition {partition}: the progress record in the metadata of the group's offset cannot be used: {cause}; \
-         otherwise --on-incomplete-progress accept goes on without it"
+         --on-incomplete-progress accept continues without it"
     )]
     Record {
         /// Partition number.
@@ -25,10 +25,10 @@ pub enum RecallError {
     },
     /// Exceptions that the record had no room for are nowhere to be found.
     #[error(
-        "partition {partition}: {count} records of offsets {from} to {to} went out undecided, which a replay from offset \
-         {read_from} has to know, and {place}. ways out: restore a copy of the state that contains offset {to}; or start \
-         with --on-incomplete-progress accept, which decides them by what the plugin says now: where it gives one of them a \
-         key, a mended copy that is sent again is dropped as its duplicate"
+        "partition {partition}: {count} records of offsets {from} to {to} went out undecided; a replay from offset \
+         {read_from} must know which, and {place}. to fix this: restore a copy of the state that contains offset \
+         {to}; or start with --on-incomplete-progress accept, which decides them by what the plugin says now: if it \
+         gives one of them a key, a corrected copy that is sent again is dropped as its duplicate"
     )]
     Lost {
         /// Partition number.
@@ -81,8 +81,8 @@ impl Opening<'_> {
                 partition = self.assignment.partition,
                 unknown_below,
                 found,
-                "which records below this offset went out undecided was never recorded, as by an earlier version or after \
-                 the group's offset was reset: those that the dead-letter topic names leave no key, others get the key that \
+                "it is unknown which records below this offset went out undecided, because an earlier version ran or \
+                 the group's offset was reset: those in the dead-letter topic leave no key, others get the key that \
                  the plugin gives them now"
             );
         }
@@ -111,7 +111,8 @@ impl Opening<'_> {
                 return Err(RecallError::Record { partition, cause });
             }
             Err(cause) => {
-                tracing::warn!(partition, %cause, "going on without the progress record, as --on-incomplete-progress says");
+                tracing::warn!(partition, %cause, "continuing without the progress record, as \
+                 --on-incomplete-progress says");
                 None
             }
         };
@@ -128,7 +129,7 @@ impl Opening<'_> {
             metadata,
             from_state,
             replay,
-            "the group's offset has no progress record of ours beside it; the next commit writes one"
+            "the group's offset has no progress record of this host; the next commit writes one"
         );
         Ok(copy.unwrap_or_else(|| Progress::starting_at(committed)))
     }
@@ -142,7 +143,7 @@ impl Opening<'_> {
                 Proof::Exact => continue,
                 Proof::More if is_whole => {
                     let (from, to) = (dropped.from, dropped.to);
-                    tracing::warn!(from, to, "letters of an earlier pass over these offsets count too");
+                    tracing::warn!(from, to, "dead letters of an earlier pass over these offsets count too");
                     continue;
                 }
                 Proof::More | Proof::None => {}
@@ -164,7 +165,7 @@ impl Opening<'_> {
             };
             match self.on_incomplete {
                 OnIncompleteProgress::Stop => return Err(lost),
-                OnIncompleteProgress::Accept => tracing::warn!(%lost, "going on, as --on-incomplete-progress says"),
+                OnIncompleteProgress::Accept => tracing::warn!(%lost, "continuing, as --on-incomplete-progress says"),
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! After a transaction that did not end well: what the group says is compared with what a worker remembers. The group is
-//! believed, downwards too. A pure function; asking, and what follows, are the worker's business.
+//! After a failed transaction: compares the group's offset with what a worker remembers. The group is believed,
+//! downwards too. A pure function; the worker asks, and does what follows.
 
 use engine::record::Offset;
 

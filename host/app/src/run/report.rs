@@ -1,4 +1,4 @@
-//! What a run over files says when it ends: a JSON object for scripts, a few lines for people.
+//! The report of a run over files when it ends: a JSON object for scripts, a few lines for people.
 
 use engine::time::Unusable;
 use serde_json::json;
@@ -41,10 +41,10 @@ fn times_unusable(tally: &Tally) -> serde_json::Map<String, serde_json::Value> {
 fn remarks(tally: &Tally) -> String {
     let mut remarks = String::new();
     for (reason, events) in times_unusable(tally) {
-        remarks += &format!("\n{events} event times of no use: {}", reason.replace('_', " "));
+        remarks += &format!("\n{events} unusable event times: {}", reason.replace('_', " "));
     }
     if tally.decided_without_memory > 0 {
-        remarks += &format!("\n{} of the unique decided without all of their window", tally.decided_without_memory);
+        remarks += &format!("\n{} unique events decided without their whole window", tally.decided_without_memory);
     }
     if tally.clock_went_back > 0 {
         remarks += &format!("\nthe clock of event time went back {} times", tally.clock_went_back);
@@ -70,7 +70,7 @@ pub(super) fn words(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
         tally.consumed,
         parts.join(", "),
         rate(tally, seconds),
-        if blank_lines > 0 { format!("\nblank lines, which are no events: {blank_lines}") } else { String::new() },
+        if blank_lines > 0 { format!("\nblank lines, which are not events: {blank_lines}") } else { String::new() },
         remarks(tally)
     )
 }

@@ -1,6 +1,6 @@
-//! Where a partition starts whose group was set back below what its state contains. Which events were late then is a
-//! matter of the clock of that time: the state goes back to the latest note of it, and the records between the note and
-//! the group's offset are read again with outputs off.
+//! Where a partition starts if the group was set back below what its state contains. Which events were late depends on
+//! the clock at that time: the state returns to the latest saved clock before it, and the records from there to the
+//! group's offset are read again with outputs off.
 
 use connectors::kafka::Assignment;
 use engine::record::{Offset, TopicPartition};
@@ -37,18 +37,18 @@ fn rewound(
     let Some(clock) = store.rewind_to(committed, assignment.log_start)? else {
         tracing::warn!(
             %source, applied, committed,
-            "the group's offset was set back, and of the clock of that time no note is left: until offset {applied} no event \
-             is late, so that some that were late before may come out as unique. duplicates of keys that expired since then \
-             come out as unique too"
+            "the group's offset was set back, and no clock from that time is saved: until offset {applied} no event \
+             is late, so some that were late before may be forwarded as unique. duplicates of keys that have expired \
+             since then are forwarded as unique too"
         );
         return Ok(found);
     };
     let read_from = clock.next_offset;
     tracing::warn!(
         %source, applied, committed, read_from,
-        "the group's offset was set back: its events are decided again, those that were late as late. duplicates whose \
-         original lies before offset {committed} and has expired since come out as unique, and are counted as decided \
-         without memory; duplicates that were counted before are reported without a count"
+        "the group's offset was set back: its events are decided again, and late ones are late again. duplicates \
+         whose original lies before offset {committed} and has expired since are forwarded as unique, and counted as \
+         decided without memory; duplicates that were counted before are reported without a count"
     );
     Ok(Start { read_from, ..found })
 }

@@ -1,5 +1,5 @@
-//! Where a partition starts: the group's committed offset C, the offset A that the state contains, and what the log
-//! still has decide it. A pure function, so that every case is a test. Nothing is asked of the broker here.
+//! Where a partition starts, decided from the group's committed offset C, the offset A that the state contains, and
+//! what the log still has. A pure function, so that every case is a test. Nothing here asks the broker.
 
 use std::fmt;
 
@@ -54,9 +54,9 @@ pub(super) struct LogTimes {
 pub enum StartError {
     /// A is beyond the end of the log.
     #[error(
-        "partition {partition}: the state contains offsets up to {applied}, but the log ends at {log_end}; the topic was \
-         recreated or cut. ways out: delete the partition's directory under --store-path to start with the new log, or \
-         read the right topic"
+        "partition {partition}: the state contains offsets up to {applied}, but the log ends at {log_end}; the topic \
+         was recreated or cut. to fix this: delete the partition's directory under --store-path to start with the \
+         new log, or read the right topic"
     )]
     BeyondLog {
         /// Partition number.
@@ -69,7 +69,8 @@ pub enum StartError {
     /// C is beyond the end of the log.
     #[error(
         "partition {partition}: the group committed offset {committed}, but the log ends at {log_end}; the topic was \
-         recreated or cut. way out: reset the group's offsets, and delete the partition's directory under --store-path"
+         recreated or cut. to fix this: reset the group's offsets, and delete the partition's directory under \
+         --store-path"
     )]
     CommittedBeyondLog {
         /// Partition number.
@@ -81,10 +82,10 @@ pub enum StartError {
     },
     /// Keys that the window needs are in neither the state nor the log.
     #[error(
-        "partition {partition}: {} and the group committed {committed}, but the log starts at {log_start}: the records \
-         between are gone, and with them keys that are still needed ({reach}). ways out: restore a newer copy of the \
-         state, or accept with --on-log-gap skip that duplicates of those records pass as unique: the state is then \
-         rebuilt from what the log still has",
+        "partition {partition}: {} and the group committed {committed}, but the log starts at {log_start}: the \
+         records between are gone, and with them keys that are still needed ({reach}). to fix this: restore a newer \
+         copy of the state, or accept with --on-log-gap skip that duplicates of those records pass as unique: the \
+         state is then rebuilt from what the log still has",
         known(*applied)
     )]
     Unlearned {
@@ -101,9 +102,9 @@ pub enum StartError {
     },
     /// C points before the log: records that were never decided are gone.
     #[error(
-        "partition {partition}: the group committed offset {committed}, but the log starts at {log_start}: {} records \
-         were removed before they were read, by retention or by hand. way out: accept the loss, with --on-log-gap skip \
-         or by setting the group's offset to {log_start}",
+        "partition {partition}: the group committed offset {committed}, but the log starts at {log_start}: {} \
+         records were removed before they were read, by retention or by hand. to fix this: accept the loss, with \
+         --on-log-gap skip or by setting the group's offset to {log_start}",
         log_start - committed
     )]
     Unread {
@@ -116,9 +117,9 @@ pub enum StartError {
     },
     /// There is state, but the group has no offset.
     #[error(
-        "partition {partition}: the state contains offsets up to {applied}, but the group has no committed offset; it was \
-         deleted, has expired, or the topic was recreated. ways out: set the group's offset to {applied} to go on, or \
-         delete the partition's directory under --store-path to start over"
+        "partition {partition}: the state contains offsets up to {applied}, but the group has no committed offset; \
+         it was deleted, has expired, or the topic was recreated. to fix this: set the group's offset to {applied} \
+         to continue, or delete the partition's directory under --store-path to start over"
     )]
     NoCommitted {
         /// Partition number.
@@ -143,7 +144,7 @@ impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.memory {
             None => write!(f, "with --window none every key is needed")?,
-            Some(memory) => write!(f, "window, lateness and disorder together need {}", Span(memory))?,
+            Some(memory) => write!(f, "window, lateness and out-of-orderness together need {}", Span(memory))?,
         }
         match self.log {
             _ if self.memory.is_none() => Ok(()),

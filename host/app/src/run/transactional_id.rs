@@ -1,7 +1,8 @@
-//! The prefix of the transactional ids that nobody has chosen: the group, and a text that is made once and kept beside
-//! the state. It stays the same over restarts, so that a successor fences its predecessor, and no other host has it.
+//! The prefix of the transactional ids if the operator has not chosen one: the group, and a text that is generated once
+//! and stored beside the state. It stays the same across restarts, so that a successor fences its predecessor, and no
+//! other host has it.
 //!
-//! Hosts that share one `--store-path` take a file each: the first that no living process has locked.
+//! Hosts that share one `--store-path` use one file each: the first that no living process has locked.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
-//! Notices that a partition does not get past a place in the log, and has that place looked at beside the run: by a complaint
-//! of the client, which does not say of which partition it is, and by a position that stays while the log has more. Not what
-//! is done about it, and not the look itself.
+//! Notices that a partition is stuck at a position in the log, and has that position examined beside the run. The signs
+//! are a complaint of the client, which does not name the partition, and a position that stands still while the log has
+//! more. Not what is done about it, and not the examination itself.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};

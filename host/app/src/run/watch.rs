@@ -1,5 +1,5 @@
-//! Looks at the topic now and then, on a thread of its own: are there more partitions, is it still the same topic? And
-//! the same look before anything is read. What follows from it is decided in `partitions`.
+//! Looks at the topic from time to time, on a separate thread: are there more partitions, is it still the same topic?
+//! It also does so once before anything is read. `partitions` decides what follows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

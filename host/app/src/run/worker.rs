@@ -1,16 +1,17 @@
 //! A worker owns partitions, their lines and one producer. It processes batches, commits outputs and offsets together,
-//! and only then lets the state have them. It does not poll.
+//! and only then applies them to the state. It does not poll.
 //!
-//! After any failure of the producer the same thing happens: the producer is destroyed, a new one of the same id fences
-//! it, and the group's committed offset says whether the transaction was committed. If so, the state gets it; if not,
-//! the lines are rolled back and the records are read again. The group is believed even where it has less than before.
+//! Every failure of the producer is handled alike: the producer is destroyed, a new one with the same id fences it, and
+//! the group's committed offset says whether the transaction was committed. If so, the state gets it; if not, the lines
+//! are rolled back and the records are read again. The group is believed even if it has less than before.
 //!
 //! A commit carries the membership of a time when every partition of the transaction was owned: it is taken first, and
-//! then no partition may have been lost. If one was, the whole transaction is abandoned, as it cannot be divided. The
-//! broker refuses what comes of an older generation, so a worker that was too slow cannot commit what it no longer owns.
+//! after that no partition may have been lost. If one was, the whole transaction is abandoned, because it cannot be
+//! divided. The broker refuses a commit from an older generation, so a worker that was too slow cannot commit what it
+//! no longer owns.
 //!
-//! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, what comes after it is
-//! read again later. The other partitions go on, and what was decided before is committed as ever.
+//! A partition whose plugin is broken is held: the batch that shows it is kept and tried again, and what comes after it
+//! is read again later. The other partitions continue, and what was decided before is committed as usual.
 
 mod refused;
 
@@ -420,14 +421,14 @@ impl Worker {
         if let KafkaFailure::Records { refused, .. } = failure {
             self.set_aside(refused);
         }
-        tracing::warn!(%failure, "the transaction did not end well; asking the group what was committed");
+        tracing::warn!(%failure, "the transaction failed; asking the group what was committed");
         if let KafkaFailure::Fenced { transactional_id, .. } = failure {
             self.bear_fencing(transactional_id)?;
         }
         self.commit_failures += 1;
         if self.commit_failures > COMMIT_FAILURES_MAX {
             return Err(RunError::Kafka(KafkaFailure::Write {
-                step: "commit, many times over",
+                step: "commit, after several attempts",
                 cause: failure.to_string(),
             }));
         }
@@ -465,7 +466,7 @@ impl Worker {
                     partition,
                     ?from,
                     to,
-                    "somebody else has committed offsets of this group; what they say is done is not sent again"
+                    "another program has committed offsets of this group; what these offsets cover is not sent again"
                 ),
                 Finding::Gone => {
                     return Err(StartError::NoCommitted { partition: *partition, applied: owned.committed }.into());
@@ -497,8 +498,8 @@ impl Worker {
         tracing::warn!(
             chars,
             from_now_on = self.record_chars_max,
-            "offset.metadata.max.bytes of the brokers is low: progress records list fewer records that went out undecided, \
-             others have to be read back from the dead-letter topic when a state is lost"
+            "offset.metadata.max.bytes of the brokers is low: progress records list fewer of the records that went \
+             out undecided, and the rest must be read back from the dead-letter topic when a state is lost"
         );
         Ok(())
     }
@@ -518,7 +519,7 @@ impl Worker {
             tracing::warn!(%failure, "not yet");
             self.drop_where(Flow::is_going)?;
             for owned in self.owned.values().filter(|owned| owned.hold.is_none()) {
-                owned.observer.phase(Phase::Restoring, &format!("after a transaction that failed: {failure}"));
+                owned.observer.phase(Phase::Restoring, &format!("after a failed transaction: {failure}"));
             }
             std::thread::sleep(RECONNECT_PAUSE);
         }
@@ -591,7 +592,7 @@ impl Worker {
 
     /// The open transaction has records of partitions that were lost, and must never be committed: none of it is.
     fn abandon(&mut self) -> Result<(), RunError> {
-        let cause = "partitions were lost to the group while it was open".to_owned();
+        let cause = "partitions were lost while the transaction was open".to_owned();
         self.recover(&KafkaFailure::Write { step: "commit", cause }, Outcome::Aborted)?;
         self.commit_failures = 0;
         Ok(())
@@ -603,11 +604,11 @@ impl Worker {
 pub(super) fn pending(partition: i32, own_ids: &str) -> String {
     let ids = if own_ids.is_empty() { String::new() } else { format!("; this host's own ids: {own_ids}") };
     format!(
-        "the offset of partition {partition} is pending: a transaction that commits it, of another transactional id or of an \
-         earlier run, has not ended. if it is open, it ends by itself within its transaction time-out plus 10 s; if it lasts \
-         longer, look for it with kafka-transactions.sh find-hanging. a broker that was killed may have lost its end \
-         (Apache Kafka 4.3.1 does): then the next commit of the same transactional id for another partition of the group \
-         frees the offset{ids}"
+        "the offset of partition {partition} is pending: a transaction that commits it, of another transactional id \
+         or of an earlier run, has not ended. if it is open, it ends by itself within its transaction timeout plus \
+         10 s; if it lasts longer, look for it with kafka-transactions.sh find-hanging. a broker that was killed may \
+         have lost its end (Apache Kafka 4.3.1 does): then the next commit of the same transactional id for another \
+         partition of the group frees the offset{ids}"
     )
 }
 

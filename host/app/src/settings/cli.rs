@@ -1,5 +1,5 @@
-//! The command line as clap sees it, made from the table of settings. It checks names, not values: a wrong value is
-//! reported with where it came from, and clap knows of the command line only.
+//! The command line as clap sees it, built from the table of settings. It checks names, not values: a wrong value is
+//! reported together with its origin, and clap knows only the command line.
 
 use std::fmt::Write as _;
 
@@ -20,21 +20,21 @@ const ABOUT: &str = "De-duplicates a Kafka topic, or a file, by keys that a WebA
 
 const FILES_EXAMPLE: &str = "\
 Without Kafka:
-  The same line runs over newline-delimited JSON. --input chooses it; state stays in --store-path.
+  The same code processes newline-delimited JSON. --input selects it; the state stays in --store-path.
 
   dedup-host --plugin composite_key.wasm --input events.ndjson --output unique.ndjson \\
              --duplicates duplicates.ndjson --report report.json
   zcat backfill.gz | dedup-host --plugin composite_key.wasm --input - --output - > unique.ndjson
 
 Settings:
-  A flag wins over its variable, the variable over --config FILE.toml, the file over the default.
-  In the file a setting is its flag with _ for -, such as kafka_hosts = \"localhost:9092\".
-  `dedup-host config` prints all of them, with where each comes from.
+  A flag overrides its variable, the variable overrides --config FILE.toml, the file overrides the default.
+  In the file, a setting is its flag with _ instead of -, such as kafka_hosts = \"localhost:9092\".
+  `dedup-host config` prints all of them, and where each comes from.
 ";
 
 /// The whole command line.
 pub(super) fn command() -> Command {
-    let run = Command::new("run").about("De-duplicate (the default: the word may be left out)").args(run_args());
+    let run = Command::new("run").about("De-duplicate (the default: `run` may be omitted)").args(run_args());
     let config = Command::new("config").about("Print the resolved configuration, and where each value comes from");
     let generate = GenerateArgs::augment_args(Command::new("generate").arg(config_arg()))
         .about("Write synthetic events whose duplicates are known");
@@ -61,7 +61,7 @@ fn after_help() -> String {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {:>3}  {}", code.code(), code.meaning());
     }
-    text.push_str("  `plugin conformance` has codes of its own, see its help.\n");
+    text.push_str("  `plugin conformance` has its own codes, see its help.\n");
     text
 }
 

@@ -377,7 +377,7 @@ impl Config {
         }
         let place =
             if matches!(self.mode, Mode::Kafka(_)) { "--dead-letter-topic TOPIC" } else { "--dead-letter FILE" };
-        Err(typed.wrong("on-missing-key", format!("is dead-letter, and there is no place for them: give {place}")))
+        Err(typed.wrong("on-missing-key", format!("is dead-letter, but there is nowhere to put them: give {place}")))
     }
 }
 
@@ -436,7 +436,7 @@ fn dump_values(typed: &Typed) -> Result<bool, SettingsError> {
     let values = typed.need("plugin-dump-values", units::switch)?;
     if values && typed.text("plugin-dump-dir").is_none() {
         return Err(
-            typed.wrong("plugin-dump-values", "is set, and nothing is dumped: give --plugin-dump-dir DIR".into())
+            typed.wrong("plugin-dump-values", "is set, but nothing is dumped: give --plugin-dump-dir DIR".into())
         );
     }
     Ok(values)
@@ -479,7 +479,7 @@ fn digests(typed: &Typed) -> Result<Vec<String>, SettingsError> {
         if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(digest);
         }
-        let reason = format!("`{text}` is no SHA-256: give 64 hexadecimal digits, as `sha256sum FILE` prints them");
+        let reason = format!("`{text}` is not a SHA-256: give 64 hexadecimal digits, as `sha256sum FILE` prints them");
         Err(typed.wrong("plugin-sha256", reason))
     };
     typed.all("plugin-sha256").iter().map(digest).collect()
@@ -507,7 +507,7 @@ fn window(typed: &Typed, in_files: bool) -> Result<WindowConfig, SettingsError> 
     };
     Ok(WindowConfig {
         window: typed.need("window", |text| match units::bound(text)? {
-            Some(Duration::ZERO) => Err("of no length remembers nothing: write none for no bound".to_owned()),
+            Some(Duration::ZERO) => Err("of length zero remembers nothing: write none for no limit".to_owned()),
             window => Ok(window),
         })?,
         allowed_lateness: typed.need("allowed-lateness", units::duration)?,
@@ -560,7 +560,8 @@ fn redaction_key(text: &str) -> Result<Secret, String> {
     match text.chars().count() {
         CHARACTERS_MIN.. => secret(text),
         few => Err(format!(
-            "has {few} characters, and {CHARACTERS_MIN} are the least: take a random one, as `openssl rand -hex 32` makes"
+            "has {few} characters, and at least {CHARACTERS_MIN} are required: use a random one, such as from \
+             `openssl rand -hex 32`"
         )),
     }
 }

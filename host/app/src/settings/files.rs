@@ -63,7 +63,7 @@ pub(super) fn refuse_kafka(typed: &Typed) -> Result<(), SettingsError> {
     let flag = SETTINGS.iter().find(|setting| of_kafka(setting) && typed.on_command_line(setting.flag));
     match flag {
         Some(setting) => {
-            let reason = "has no meaning together with --input: a run reads files or Kafka, so leave one of them out";
+            let reason = "cannot be combined with --input: a run reads files or Kafka, so leave one of them out";
             Err(typed.wrong(setting.flag, reason.into()))
         }
         None => Ok(()),
@@ -80,12 +80,12 @@ pub(super) fn refuse_files(typed: &Typed) -> Result<(), SettingsError> {
     }
     for flag in ["resume", "overwrite", "append"] {
         if typed.need(flag, units::switch)? {
-            return Err(typed.wrong(flag, "needs --input: it is about runs over files".into()));
+            return Err(typed.wrong(flag, "needs --input: it applies to runs over files".into()));
         }
     }
     let given = |flag: &&str| typed.text("report").is_some() && *flag == "report" || typed.on_command_line(flag);
     match ["report", "input-line-bytes-max", "input-expansion-max"].into_iter().find(given) {
-        Some(flag) => Err(typed.wrong(flag, "needs --input: it is about runs over files".into())),
+        Some(flag) => Err(typed.wrong(flag, "needs --input: it applies to runs over files".into())),
         None => Ok(()),
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn refuse_files(typed: &Typed) -> Result<(), SettingsError> {
 pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConfig, SettingsError> {
     let late = typed.text("late").filter(|text| !matches!(*text, "pass" | "drop"));
     if late == Some("topic") {
-        return Err(typed.wrong("late", "is topic, and a run with --input has none: name a file".into()));
+        return Err(typed.wrong("late", "is topic, but a run with --input has none: name a file".into()));
     }
     let config = FilesConfig {
         input: typed.need("input", source)?,
@@ -117,7 +117,7 @@ pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConf
 fn existing(typed: &Typed) -> Result<Existing, SettingsError> {
     let (overwrite, append) = (typed.need("overwrite", units::switch)?, typed.need("append", units::switch)?);
     match (overwrite, append) {
-        (true, true) => Err(typed.wrong("overwrite", "goes against --append: leave one of them out".into())),
+        (true, true) => Err(typed.wrong("overwrite", "conflicts with --append: leave one of them out".into())),
         (true, false) => Ok(Existing::Replaced),
         (false, true) => Ok(Existing::Kept),
         (false, false) => Ok(Existing::Refused),
@@ -126,7 +126,7 @@ fn existing(typed: &Typed) -> Result<Existing, SettingsError> {
 
 fn line_bytes_max(text: &str) -> Result<usize, String> {
     match usize::try_from(units::bytes(text)?) {
-        Ok(0) | Err(_) => Err(format!("`{text}` is no length of a line")),
+        Ok(0) | Err(_) => Err(format!("`{text}` is not a line length")),
         Ok(bytes) => Ok(bytes),
     }
 }

@@ -23,10 +23,10 @@ pub(super) struct GenerateArgs {
     /// Share of the events that repeat an earlier one
     #[arg(long, value_name = "SHARE", default_value_t = Spec::default().duplicates, value_parser = units::share)]
     duplicates: f64,
-    /// Share of the duplicates that keep the uuid of the first
+    /// Share of the duplicates that keep the uuid of their original
     #[arg(long, value_name = "SHARE", default_value_t = Spec::default().same_uuid, value_parser = units::share)]
     same_uuid: f64,
-    /// Share of the duplicates whose properties differ from the first
+    /// Share of the duplicates whose properties differ from their original
     #[arg(long, value_name = "SHARE", default_value_t = Spec::default().altered, value_parser = units::share)]
     altered: f64,
     /// The same seed gives the same bytes
@@ -35,25 +35,25 @@ pub(super) struct GenerateArgs {
     /// Number of partitions that the events are spread over
     #[arg(long, value_name = "N", default_value_t = Spec::default().partitions)]
     partitions: u32,
-    /// Most events between a duplicate and the first
+    /// Maximum number of events between a duplicate and its original
     #[arg(long, value_name = "N", default_value_t = *Spec::default().distance.end())]
     distance_max: u64,
-    /// Events a second of event time; they are written as fast as it goes
+    /// Events per second of event time; they are written as fast as possible
     #[arg(long, value_name = "N", default_value_t = Spec::default().events_per_second)]
     rate: u64,
-    /// How many distinct ids there are at most
+    /// Maximum number of distinct ids
     #[arg(long, value_name = "N", default_value_t = Spec::default().users)]
     users: u64,
     /// Time of the first event: milliseconds since the epoch, or UTC such as 2026-01-01T00:00:00Z
     #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z", value_parser = instant)]
     start: u64,
-    /// Where the truth goes: for each event, which one it repeats
+    /// Where to write the truth: for each event, which one it repeats
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Newline-delimited JSON; `-` is standard output
     #[arg(long, value_name = "FILE|-", required_unless_present = "topic", conflicts_with = "topic", value_parser = sink)]
     output: Option<Stream>,
-    /// Replace files that are there already and not empty
+    /// Replace existing files that are not empty
     #[arg(long)]
     overwrite: bool,
     /// Topic to produce to

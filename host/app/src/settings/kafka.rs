@@ -1,4 +1,4 @@
-//! Settings of Kafka: connection, topics, delivery. Not the client: the properties are made where rdkafka is.
+//! Settings of Kafka: connection, topics, delivery. Not the client: the connector turns them into properties.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -272,7 +272,7 @@ pub(super) fn derive(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), S
                 .map(|flag| format!("{flag} has no effect with --delivery at-least-once, which has no transactions")),
         );
         if !typed.given(LINGER) {
-            typed.derive(LINGER, LINGER_AT_LEAST_ONCE_MS.into(), "nothing waits for a commit at least once".into());
+            typed.derive(LINGER, LINGER_AT_LEAST_ONCE_MS.into(), "at least once, nothing waits for a commit".into());
         }
     }
     if typed.given("poll-timeout-secs") && poll_timeout(typed)? > POLL_WAIT_MAX {
@@ -337,7 +337,7 @@ fn derive_timeouts(typed: &mut Typed, notes: &mut Vec<String>) -> Result<(), Set
 fn explain_prefix(typed: &mut Typed) {
     if typed.text("transactional-id-prefix").is_none() {
         let store = typed.text("store-path").unwrap_or_default();
-        let reason = format!("the group and what {store}/transactional-id says, which the first run makes");
+        let reason = format!("the group and the text in {store}/transactional-id, which the first start generates");
         typed.explain("transactional-id-prefix", reason);
     }
 }
@@ -378,8 +378,8 @@ fn refuse_auto_commit(typed: &Typed) -> Result<(), SettingsError> {
     }
     let reason = match exactly_once(typed)? {
         true => {
-            "is true, and with exactly-once the offsets are part of the transaction that writes the outputs: a commit on \
-             the side would lose or repeat events; leave it false"
+            "is true, and with exactly-once the offsets are part of the transaction that writes the outputs: a \
+             separate commit would lose or repeat events; leave it false"
         }
         false => {
             "is true, and the host commits offsets itself, once the outputs before them are acknowledged: a client that \
@@ -426,10 +426,10 @@ fn topics(typed: &Typed) -> Result<Topics, SettingsError> {
     }
     match (typed.text("late"), &topics.late) {
         (Some("topic"), None) => {
-            Err(typed.wrong("late", "is topic, and there is none: give --late-topic TOPIC".into()))
+            Err(typed.wrong("late", "is topic, but there is none: give --late-topic TOPIC".into()))
         }
         (Some("pass" | "drop"), Some(_)) => {
-            Err(typed.wrong("late-topic", "is set, and --late sends nothing there: leave one of them out".into()))
+            Err(typed.wrong("late-topic", "is set, but --late sends nothing there: leave one of them out".into()))
         }
         _ => Ok(topics),
     }
@@ -449,7 +449,7 @@ pub(super) fn producer(typed: &Typed) -> Result<ProducerConfig, SettingsError> {
     let queue_mib = typed.need("kafka-producer-queue-mib", units::small)?;
     if queue_mib >= 1 << 21 {
         return Err(
-            typed.wrong("kafka-producer-queue-mib", "is more than the 2097151 MiB that librdkafka takes".into())
+            typed.wrong("kafka-producer-queue-mib", "is more than the 2097151 MiB that librdkafka accepts".into())
         );
     }
     Ok(ProducerConfig {
@@ -475,7 +475,7 @@ pub(super) fn refuse_user_of_hosts(typed: &Typed) -> Result<(), SettingsError> {
     if !typed.text("kafka-hosts").is_some_and(|hosts| hosts.contains('@')) {
         return Ok(());
     }
-    let reason = "has an `@`, and an address says nothing of users: give KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD";
+    let reason = "has an `@`, but an address names no user: give KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD";
     Err(typed.wrong("kafka-hosts", reason.into()))
 }
 
@@ -521,12 +521,12 @@ fn protocol(typed: &Typed) -> Result<SecurityProtocol, SettingsError> {
     let name = protocol.as_str();
     for flag in ["kafka-tls", "kafka-tls-insecure"] {
         if typed.need(flag, units::switch)? {
-            return Err(typed.wrong(flag, format!("is set, and --kafka-security-protocol is {name}: no TLS there")));
+            return Err(typed.wrong(flag, format!("is set, but --kafka-security-protocol is {name}, which has no TLS")));
         }
     }
     let of_tls = ["kafka-ssl-ca-location", "kafka-ssl-certificate-location", "kafka-ssl-key-location"];
     match of_tls.into_iter().find(|flag| typed.text(flag).is_some()) {
-        Some(flag) => Err(typed.wrong(flag, format!("is set, and the connection is {name}: add --kafka-tls"))),
+        Some(flag) => Err(typed.wrong(flag, format!("is set, but the connection is {name}: add --kafka-tls"))),
         None => Ok(protocol),
     }
 }
@@ -545,7 +545,7 @@ fn sasl(typed: &Typed, protocol: SecurityProtocol) -> Result<Option<Sasl>, Setti
         };
     };
     if !protocol.has_sasl() {
-        let reason = format!("is set, and --kafka-security-protocol is {}: take sasl_ssl", protocol.as_str());
+        let reason = format!("is set, but --kafka-security-protocol is {}: use sasl_ssl", protocol.as_str());
         return Err(typed.wrong("kafka-sasl-mechanism", reason));
     }
     if mechanism != "OAUTHBEARER" && (username.is_none() || password.is_none()) {

@@ -3,6 +3,8 @@
 
 mod cli;
 pub mod config;
+#[cfg(test)]
+mod document;
 pub mod files;
 pub mod generate;
 pub mod kafka;
@@ -51,7 +53,7 @@ pub enum SettingsError {
     #[error(transparent)]
     CommandLine(#[from] clap::Error),
     /// What was typed is no text.
-    #[error("{what} is not UTF-8 text, which all settings are: write it so, or leave it out")]
+    #[error("{what} is not UTF-8 text, as every setting must be: encode it as UTF-8, or leave it out")]
     NotText {
         /// The variable or the argument, without its value.
         what: String,

@@ -1,5 +1,5 @@
-//! Whether files that are called differently are one: by inode where they are there, links followed, and by the place where
-//! they would be made where they are not. It opens nothing and changes nothing.
+//! Whether two file names mean the same file: by inode if the files exist, with links followed, and by the place where
+//! they would be created if not. It opens nothing and changes nothing.
 
 use std::fs::{self, File, Metadata};
 use std::io;

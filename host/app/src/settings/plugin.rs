@@ -1,4 +1,4 @@
-//! What `dedup-host plugin ...` was asked for: one type a subcommand. Not what they do.
+//! What `dedup-host plugin ...` was asked for: one type per subcommand. Not what they do.
 
 mod args;
 mod commands;

@@ -1,4 +1,4 @@
-//! The resolved configuration as TOML that can be given back as `--config`, secrets hidden. Shown, never parsed here.
+//! The resolved configuration as TOML that can be passed back as `--config`, secrets hidden. Shown, never parsed here.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Where the state lies when nobody says so: a place of this user's own. Not in a directory that all users share, where
-//! anybody could put a state before the host does.
+//! The default location of the state: a directory that belongs to this user. Not one that all users share, where
+//! anybody could place a state before the host does.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
     let Some((place, reason)) = place(state::private::user(), &variable) else {
         return Err(typed.wrong(
             "store-path",
-            "is not set, and neither is HOME nor XDG_STATE_HOME: name a directory for the state".to_owned(),
+            "is not set, and neither HOME nor XDG_STATE_HOME is: name a directory for the state".to_owned(),
         ));
     };
     let Some(text) = place.to_str() else {
@@ -38,8 +38,8 @@ pub(crate) fn left_behind(path: &Path) -> Option<String> {
     let (default, _) = place(state::private::user(), &|name| std::env::var_os(name))?;
     (default == path && Path::new(FORMER).is_dir()).then(|| {
         format!(
-            "the state is in {}. The one in {FORMER}, the default of earlier versions, is not used: go on with it by \
-             --store-path {FORMER}, better after moving it to a directory of your own",
+            "the state is in {}. The one in {FORMER}, the default of earlier versions, is not used: to continue with \
+             it, give --store-path {FORMER}, or better, move it to a private directory first",
             path.display()
         )
     })
@@ -55,13 +55,13 @@ fn place(user: u32, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<(Path
         Some(PathBuf::from(first)).filter(|path| path.is_absolute())
     });
     if let Some(service) = service {
-        return Some((service, "the service's own directory, by STATE_DIRECTORY"));
+        return Some((service, "the service's own directory, from STATE_DIRECTORY"));
     }
     if user == ROOT {
         return Some((PathBuf::from("/var/lib/dedup-host"), "root's own directory"));
     }
     if let Some(state) = absolute("XDG_STATE_HOME") {
-        return Some((state.join("dedup-host"), "this user's own directory, by XDG_STATE_HOME"));
+        return Some((state.join("dedup-host"), "this user's own directory, from XDG_STATE_HOME"));
     }
     absolute("HOME").map(|home| (home.join(".local/state/dedup-host"), "this user's own directory"))
 }

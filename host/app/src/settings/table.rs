@@ -1,5 +1,5 @@
-//! The closed list of settings: name, default, words for help. The flag is the name, the variable and the key of the
-//! configuration file follow from it. Not their meaning: that is decided in `config`.
+//! The closed list of settings: name, default, help text. The flag is the name; the variable and the key of the
+//! configuration file follow from it. Not their meaning: `config` decides that.
 
 /// A heading of `--help` and of `dedup-host config`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,182 +137,193 @@ use Kind::{Many, Secret, Switch};
 
 /// Every setting of a run, in the order of the help text.
 pub const SETTINGS: &[Setting] = &[
-    plain(Plugins, "plugin", "FILE", "A wasm component; repeat the flag to give the key extractor and the scorer apart")
-        .kind(Many(',')),
-    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is handed to the key extractor as it is"),
-    plain(Plugins, "scorer-config", "JSON|@FILE", "Configuration that is handed to the similarity scorer as it is"),
-    plain(Plugins, "plugin-time-limit-ms", "MS", "Longest time of one call of a plugin, for a batch of 1 MiB or less")
+    plain(
+        Plugins,
+        "plugin",
+        "FILE",
+        "A WebAssembly component; repeat the flag to give the key extractor and the scorer separately",
+    )
+    .kind(Many(',')),
+    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is passed to the key extractor unchanged"),
+    plain(Plugins, "scorer-config", "JSON|@FILE", "Configuration that is passed to the similarity scorer unchanged"),
+    plain(Plugins, "plugin-time-limit-ms", "MS", "Maximum time for one call of a plugin, for a batch of up to 1 MiB")
         .or("1000"),
-    plain(Plugins, "plugin-memory-mib", "MIB", "Most memory one plugin instance may use; there is one a partition").or("256"),
+    plain(Plugins, "plugin-memory-mib", "MIB", "Maximum memory of one plugin instance; each partition has one")
+        .or("256"),
     plain(
         Plugins,
         "on-plugin-failure",
         "stop|dead-letter|pass",
-        "What becomes of a record that a plugin fails on\n\ndead-letter without a dead-letter topic or file passes the \
-         record on unchanged and counts it: nothing is lost.",
+        "What to do with a record that a plugin fails on\n\nWithout a dead-letter topic or file, dead-letter passes \
+         the record on unchanged and counts it: nothing is lost.",
     )
     .or("dead-letter"),
     plain(
         Plugins,
         "plugin-breaker",
         "SHARE|off",
-        "Share of a partition's latest events on which a plugin may fail before it is not called any more\n\nA plugin that \
-         fails on more is broken, and its events are no dead letters. On Kafka the partition then waits, holding its \
-         place, until the plugin works again or another takes its place; a run over files ends. `off` never waits.",
+        "Share of a partition's latest events that a plugin may fail on before the host stops calling it\n\nA plugin \
+         that fails on more is broken, and its events do not become dead letters. On Kafka, the partition then keeps \
+         its position and waits until the plugin works again or another one replaces it; a run over files ends. \
+         `off` never waits.",
     )
     .or("0.5"),
     plain(
         Plugins,
         "plugin-wasi",
         "none|stub|inert",
-        "What a component gets that was built with WASI\n\nnone refuses it. stub lets it load; calling WASI is a trap. \
-         inert gives it a WASI without files, network, arguments and variables, whose clocks stand still and whose random \
-         numbers are always the same; what it prints goes to the log.",
+        "What a component that was built with WASI gets\n\nnone refuses it. stub lets it load, and traps when it \
+         calls WASI. inert provides a WASI without files, network, arguments or variables, whose clocks stand still \
+         and whose random numbers are always the same; what the component prints goes to the log.",
     )
     .or("none"),
-    plain(
-        Plugins,
-        "plugin-sha256",
-        "HEX",
-        "Load only components with this SHA-256; repeat the flag for several",
-    )
-    .kind(Many(',')),
+    plain(Plugins, "plugin-sha256", "HEX", "Load only components with this SHA-256; repeat the flag for several")
+        .kind(Many(',')),
     plain(
         Plugins,
         "plugin-cache-dir",
         "DIR|auto|off",
-        "Where compiled components are kept, so that a start does not compile them again\n\nOnly this user may be able to \
-         write there. auto is dedup-host/components in the user's cache directory.",
+        "Where compiled components are cached, so that a start does not compile them again\n\nOnly this user may \
+         have write access. auto means dedup-host/components in the user's cache directory.",
     )
     .or("auto"),
     plain(
         Plugins,
         "plugin-compile-memory-mib",
         "MIB",
-        "Most memory that compiling one component may take\n\nA process of its own compiles it, and is stopped where it \
-         wants more.",
+        "Maximum memory for compiling one component\n\nA separate process compiles it, and is stopped if it needs \
+         more.",
     )
     .or("2048"),
-    plain(
-        Plugins,
-        "plugin-compile-timeout-secs",
-        "SECS",
-        "Longest time that compiling one component may take",
-    )
-    .or("120"),
+    plain(Plugins, "plugin-compile-timeout-secs", "SECS", "Maximum time for compiling one component").or("120"),
     plain(
         Plugins,
         "plugin-watch",
         "on|off",
-        "Whether a new file at a plugin's path takes the old one's place while the host runs\n\nIt is compiled and tried \
-         in the background, and takes over between two batches; where anything fails the old one stays. SIGHUP, and POST \
-         /admin/plugins/reload with --admin-token, do the same at once.",
+        "Whether a new file at a plugin's path replaces the running plugin\n\nThe host compiles and checks it in the \
+         background, and switches between two batches; if anything fails, the old plugin stays. SIGHUP, and POST \
+         /admin/plugins/reload with --admin-token, trigger the same at once.",
     )
     .or("on"),
     plain(
         Plugins,
         "plugin-dump-dir",
         "DIR",
-        "Where a record that a plugin fails on is written down, for `dedup-host plugin replay`; unset: nowhere\n\nWithout \
-         the values of its fields, unless --plugin-dump-values is given. At most 100 files.",
+        "Where to write records that a plugin fails on, for `dedup-host plugin replay`; unset: nowhere\n\nThe values \
+         of their fields are left out unless --plugin-dump-values is set. At most 100 files are written.",
     ),
-    plain(Plugins, "plugin-dump-values", "true|false", "Whether dumps hold the values of events").kind(Switch).or("false"),
+    plain(Plugins, "plugin-dump-values", "true|false", "Whether dumps contain the values of events")
+        .kind(Switch)
+        .or("false"),
     plain(
         Deduplication,
         "window",
         "DURATION|none",
-        "How long a key is remembered after its first event\n\nUnits are ms, s, m, h, d; `none` or `unlimited` remembers \
-         for ever. The variable is not WINDOW, because terminal multiplexers set that one.",
+        "How long a key is remembered after its first event\n\nUnits are ms, s, m, h, d; `none` or `unlimited` \
+         remembers keys for ever. The variable is not WINDOW, because terminal multiplexers set that one.",
     )
     .env(&["DEDUP_WINDOW"])
     .or("24h"),
-    plain(Deduplication, "allowed-lateness", "DURATION", "How far behind the watermark an event may be and still be decided")
-        .or("1h"),
+    plain(
+        Deduplication,
+        "allowed-lateness",
+        "DURATION",
+        "How far behind the watermark an event may be and still be decided",
+    )
+    .or("1h"),
     plain(
         Deduplication,
         "max-out-of-orderness",
         "DURATION",
-        "How far the watermark stays behind the partition's clock\n\nThe clock is the median time of the partition's last 4096 \
-         records, so that wrong clocks of some producers move it nowhere. Before it has seen as many nothing is late.",
+        "How far the watermark stays behind the partition's clock\n\nThe clock is the median time of the partition's \
+         last 4096 records, so that a few producers with wrong clocks cannot move it. Until it has seen that many \
+         records, nothing is late.",
     )
     .or("1m"),
     plain(
         Deduplication,
         "max-time-jump",
         "DURATION",
-        "How far ahead of its record's timestamp the time in a payload may be\n\nOne that is further ahead comes of a wrong \
-         clock: the record's timestamp is used instead, and counted. It has no effect without --event-time, and none on \
-         records without a timestamp, as those of files are.",
+        "How far the time in a payload may be ahead of its record's timestamp\n\nA time further ahead comes from a \
+         wrong clock: the record's timestamp is used instead, and the event is counted. Has no effect without \
+         --event-time, nor on records without a timestamp, such as lines of a file.",
     )
     .or("1h"),
     plain(
         Deduplication,
         "late",
         "pass|drop|topic|FILE",
-        "What becomes of an event later than the allowed lateness\n\nThey are counted whatever happens to them. `topic` \
-         sends them to --late-topic. With --input any other value is the file they are written to (./pass for a file of \
-         that name).",
+        "What to do with an event that is later than the allowed lateness\n\nLate events are counted in any case. \
+         `topic` sends them to --late-topic. With --input, any other value is the file that they are written to \
+         (./pass for a file of that name).",
     )
     .or("pass"),
     plain(
         Deduplication,
         "event-time",
         "POINTER",
-        "Where the event time is in the payload; unset: the record's timestamp\n\nRFC 3339, ISO 8601, RFC 2822, what databases, \
-         loggers and languages print by default, or a number since the epoch in seconds, milliseconds, micro- or \
-         nanoseconds, by its size. UTC where there is no offset. Where it is of no use the record's timestamp stands in, \
-         then the partition's clock; it is counted by reason.",
+        "Where the payload contains the event time; unset: the record's timestamp\n\nAccepts RFC 3339, ISO 8601, RFC \
+         2822, the default formats of databases, loggers and languages, or a number since the epoch, whose size \
+         tells whether it counts seconds, milliseconds, microseconds or nanoseconds. Times without an offset are \
+         UTC. If the time is unusable, the record's timestamp is used, then the partition's clock; this is counted \
+         by reason.",
     ),
-    plain(Deduplication, "uuid-field", "POINTER", "Where an event's uuid is; it becomes the key of the output record\n\nAny string that is not empty, number or \
-         boolean there is one. Spellings of one uuid (capitals, hyphens, braces, urn:uuid:) are compared as the same, and \
-         the key is what is written.")
-        .or("/uuid"),
+    plain(
+        Deduplication,
+        "uuid-field",
+        "POINTER",
+        "Where an event contains its uuid, which becomes the key of the output record\n\nAny number, boolean or \
+         non-empty string is a uuid. Spellings of one uuid (capitals, hyphens, braces, urn:uuid:) are compared as \
+         the same; the key is the text as written.",
+    )
+    .or("/uuid"),
     plain(
         Deduplication,
         "json-in",
         "POINTER",
-        "A member whose string is JSON text, as PostHog's `data` is; repeat the flag for several\n\nPointers to what lies \
-         below it then go on inside the string, as if it were the value it spells: --json-in /data, and the plugin, \
-         --uuid-field, --event-time and the scorer find /data/event. Events are still forwarded as they came. A member that \
-         is no string is used as it is; an event with a string that is not JSON is a dead letter. Strings inside such a \
-         string are named one by one: --json-in /data --json-in /data/properties. Plugins that read the whole payload get \
-         it as it came.",
+        "A member whose string value is JSON text, such as PostHog's `data`; repeat the flag for several\n\nPointers \
+         then continue inside the string as if it were the value it encodes: with --json-in /data, the plugin, \
+         --uuid-field, --event-time and the scorer find /data/event. Events are still forwarded unchanged. A member \
+         that is not a string is used as it is; an event whose string is not JSON becomes a dead letter. Name \
+         strings inside such a string one by one: --json-in /data --json-in /data/properties. A plugin that reads \
+         the whole payload gets it unchanged.",
     )
     .kind(Many(',')),
     plain(
         Deduplication,
         "numbers",
         "as-written|canonical",
-        "Whether 1 and 1.0 are the same to a key\n\nas-written hands a plugin the digits as they stand, canonical the \
-         number they mean.",
+        "Whether 1 and 1.0 give the same key\n\nas-written passes a plugin the digits as they are, canonical the \
+         number that they mean.",
     )
     .or("as-written"),
-    plain(Deduplication, "on-missing-key", "pass|dead-letter|drop", "What becomes of a record that has no key").or("pass"),
+    plain(Deduplication, "on-missing-key", "pass|dead-letter|drop", "What to do with a record that has no key")
+        .or("pass"),
     plain(
         Explanation,
         "keep-originals",
         "on|off",
-        "Whether originals and the counts of their duplicates are kept beside the keys\n\noff is for those who need only \
-         the decision: duplicates are then neither counted by key nor scored, and what was kept is deleted. Originals \
-         are kept only where a plugin scores, only what it asks for, and only in the room that keys leave under \
-         --max-store-capacity.",
+        "Whether to store originals and the counts of their duplicates beside the keys\n\nChoose off if all you need \
+         is the decision: duplicates are then neither counted by key nor scored, and what was stored is deleted. \
+         Originals are stored only if a plugin scores, only the fields that it asks for, and only in the space that \
+         keys leave under --max-store-capacity.",
     )
     .or("on"),
     plain(
         Explanation,
         "forward-below-similarity",
         "0..1",
-        "Forward duplicates that are less alike to every original of their key than this\n\nThey go to the output as \
-         distinct events, are counted apart, and are originals of their key from then on, so that copies of them are held \
-         back. A key has 16 originals at most. Needs a plugin that scores. A duplicate that could not be scored is not \
-         forwarded.",
+        "Forward duplicates that are less similar than this to every original of their key\n\nThey go to the output \
+         as distinct events, are counted separately, and become originals of their key, so that copies of them are \
+         held back. A key has at most 16 originals. Requires a plugin that scores. A duplicate that could not be \
+         scored is not forwarded.",
     ),
     plain(
         Explanation,
         "redact-values",
         "true|false",
-        "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts, uuids and coordinates \
-         stay; events and what changed do not, and keys are shown as digests under --redaction-key.",
+        "Hide the values of events in duplicates records and on the page\n\nPaths, scores, counts, uuids and \
+         coordinates remain; events and changed values do not, and keys are shown as digests under --redaction-key.",
     )
     .kind(Switch)
     .or("false"),
@@ -320,9 +331,10 @@ pub const SETTINGS: &[Setting] = &[
         Explanation,
         "redaction-key",
         "TEXT",
-        "Secret of the digests that --redact-values shows in the place of keys; at least 16 characters\n\nHosts with the \
-         same one show a key as the same digest. Unset: a random one in the file redaction-key in --store-path, made at \
-         the first run. Prefer the variable: other users of the machine can read command lines.",
+        "Secret for the digests that --redact-values shows instead of keys; at least 16 characters\n\nHosts with the \
+         same secret show a key as the same digest. Unset: a random secret, generated at the first start and kept in \
+         the file redaction-key in --store-path. Prefer the variable, because other users of the machine can read \
+         command lines.",
     )
     .kind(Secret),
     plain(KafkaConnection, "kafka-hosts", "HOST:PORT,...", "Bootstrap servers").or("localhost:9092"),
@@ -340,13 +352,13 @@ pub const SETTINGS: &[Setting] = &[
         KafkaConnection,
         "kafka-tls-insecure",
         "true|false",
-        "Accept any certificate: encrypted, but anyone can be the broker",
+        "Accept any certificate: the connection is encrypted, but anyone can pose as the broker",
     )
     .kind(Switch)
     .or("false"),
     plain(KafkaConnection, "kafka-ssl-ca-location", "FILE", "Certificates to trust; unset: those of the system"),
-    plain(KafkaConnection, "kafka-ssl-certificate-location", "FILE", "Our own certificate (PEM)"),
-    plain(KafkaConnection, "kafka-ssl-key-location", "FILE", "The private key of our certificate (PEM)"),
+    plain(KafkaConnection, "kafka-ssl-certificate-location", "FILE", "This client's certificate (PEM)"),
+    plain(KafkaConnection, "kafka-ssl-key-location", "FILE", "The private key of this client's certificate (PEM)"),
     plain(KafkaConnection, "kafka-ssl-key-password", "TEXT", "Password of the private key").kind(Secret),
     plain(KafkaConnection, "kafka-sasl-mechanism", "NAME", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
     plain(KafkaConnection, "kafka-sasl-username", "TEXT", "User name"),
@@ -354,15 +366,16 @@ pub const SETTINGS: &[Setting] = &[
         KafkaConnection,
         "kafka-sasl-password",
         "TEXT",
-        "Password\n\nPrefer the variable: other users of the machine can read command lines.",
+        "Password\n\nPrefer the variable, because other users of the machine can read command lines.",
     )
     .kind(Secret),
     plain(
         KafkaConnection,
         "kafka-property",
         "NAME=VALUE",
-        "Any further librdkafka property; may be repeated\n\nA name that starts with `consumer.` or `producer.` goes to \
-         that client alone. Properties the host must own are refused. In the variable, `;` separates them.",
+        "Any other librdkafka property; repeat the flag for several\n\nA name that starts with `consumer.` or \
+         `producer.` applies to that client alone. Properties that the host controls are refused. In the variable, \
+         `;` separates them.",
     )
     .kind(Many(';')),
     plain(KafkaInput, "kafka-consumer-topic", "TOPIC", "Topic to read")
@@ -370,25 +383,29 @@ pub const SETTINGS: &[Setting] = &[
         .env(&["KAFKA_CONSUMER_TOPIC", "INPUT_TOPIC"])
         .or("events"),
     plain(KafkaInput, "kafka-consumer-group", "GROUP", "Consumer group").or("kafka-deduplicator"),
-    plain(KafkaInput, "kafka-consumer-offset-reset", "earliest|latest", "Where to start when the group has no offset\n\n\
-         latest is where the topic ended when the group first started. Partitions that are added later are read from their \
-         start in any case.")
-        .or("earliest"),
+    plain(
+        KafkaInput,
+        "kafka-consumer-offset-reset",
+        "earliest|latest",
+        "Where to start when the group has no offset\n\nlatest is where the topic ended when the group first \
+         started. Partitions that are added later are always read from their start.",
+    )
+    .or("earliest"),
     plain(
         KafkaInput,
         "on-incomplete-progress",
         "stop|accept",
-        "What to do where a replay would have to guess which records below the committed offset went out undecided\n\nstop \
-         refuses to start where they are known to exist and cannot be found, and holds a partition where the plugin fails on \
-         a record that was decided before. accept decides them by what the plugin says now: a mended copy of such a record \
-         may then be dropped as its duplicate, or a duplicate may pass.",
+        "What to do if a replay would have to guess which records below the committed offset went out \
+         undecided\n\nstop refuses to start if such records are known to exist and cannot be found, and holds a \
+         partition if the plugin fails on a record that was decided before. accept decides them by what the plugin \
+         says now: a corrected copy of such a record may then be dropped as its duplicate, or a duplicate may pass.",
     )
     .or("stop"),
     plain(
         KafkaInput,
         "kafka-consumer-auto-commit",
         "true|false",
-        "Only false is accepted: the host itself commits offsets, together with or after the outputs",
+        "Only false is accepted: the host itself commits offsets, together with the outputs or after them",
     )
     .kind(Switch)
     .or("false"),
@@ -396,43 +413,44 @@ pub const SETTINGS: &[Setting] = &[
         KafkaInput,
         "on-log-gap",
         "stop|skip",
-        "What to do at a start when the log has lost records that are still needed\n\nThat is so when the group's offset \
-         lies before the start of the log, so that records were removed unread; and when the state is lost or behind, and \
-         the log no longer reaches back as far as keys are remembered. skip goes on with what there is, counted: unread \
-         records are lost, and duplicates of records that cannot be learned again pass.",
+        "What to do at a start if the log has lost records that are still needed\n\nThis happens when the group's \
+         offset lies before the start of the log, so that records were removed unread, or when the state is lost or \
+         behind and the log no longer reaches back as far as keys are remembered. skip continues with what is left, \
+         and counts the gap: unread records are lost, and duplicates of records that cannot be learned again pass.",
     )
     .or("stop"),
     plain(
         KafkaInput,
         "on-unreadable",
         "stop|skip",
-        "What becomes of records that the client cannot take in: damaged, not to be decompressed, or larger than its limits\n\n\
-         stop stops their partition there, which is then not ready and says why, while the others go on; it is tried again \
-         now and then. skip passes over them, counted, and says where they are in a dead letter, where there is a topic for \
-         it. The limit is --kafka-property consumer.receive.message.max.bytes, for what a batch comes to when it is \
-         decompressed, too.",
+        "What to do with records that the client cannot read: damaged, not decompressible, or larger than its \
+         limits\n\nstop stops their partition there, which is then not ready and says why; the other partitions \
+         continue, and the host retries from time to time. skip passes over the records, counts them, and writes \
+         their offsets to a dead letter if there is a topic for it. The limit is --kafka-property \
+         consumer.receive.message.max.bytes, which also applies to the decompressed size of a batch.",
     )
     .or("stop"),
     plain(
         KafkaInput,
         "poll-timeout-secs",
         "SECS",
-        "Longest wait of one poll; may have a fraction, such as 0.05\n\nNo poll waits longer than 0.1 s, whatever is said \
-         here: workers and a stop must be heard meanwhile.",
+        "Maximum wait of one poll; may have a fraction, such as 0.05\n\nNo poll waits longer than 0.1 s whatever \
+         this says, because the host must react to workers and to a stop meanwhile.",
     )
     .or("1"),
-    plain(KafkaOutput, "output-topic", "TOPIC", "Topic of the unique events; unset: nothing is forwarded, metrics only"),
-    plain(KafkaOutput, "duplicates-topic", "TOPIC", "Topic of the explained duplicates"),
-    plain(KafkaOutput, "late-topic", "TOPIC", "Topic of late events; setting it means --late topic"),
-    plain(KafkaOutput, "dead-letter-topic", "TOPIC", "Topic of records that cannot be decoded or decided"),
+    plain(KafkaOutput, "output-topic", "TOPIC", "Topic for unique events; unset: nothing is forwarded, metrics only"),
+    plain(KafkaOutput, "duplicates-topic", "TOPIC", "Topic for explained duplicates"),
+    plain(KafkaOutput, "late-topic", "TOPIC", "Topic for late events; setting it implies --late topic"),
+    plain(KafkaOutput, "dead-letter-topic", "TOPIC", "Topic for records that cannot be decoded or decided"),
     plain(
         KafkaOutput,
         "on-unsendable",
         "stop|skip",
-        "What becomes of a record that its topic does not take, where there is no dead-letter topic\n\nA record is not taken \
-         that is larger than the topic or the producer allows (max.message.bytes, message.max.bytes), or that has a time that \
-         the topic does not allow. With --dead-letter-topic it goes there without its payload: where it was, how large its \
-         parts are, why, and a digest. Without, stop ends the run and says so, and skip drops and counts the record.",
+        "What to do with a record that its topic does not accept, if there is no dead-letter topic\n\nA topic does \
+         not accept a record that is larger than the topic or the producer allows (max.message.bytes, \
+         message.max.bytes), or whose timestamp is out of range. With --dead-letter-topic, the record goes there \
+         without its payload: its position, the size of its parts, the reason, and a digest. Without one, stop ends \
+         the run and says so, and skip drops and counts the record.",
     )
     .or("stop"),
     plain(
@@ -446,175 +464,207 @@ pub const SETTINGS: &[Setting] = &[
         KafkaOutput,
         "transactional-id-prefix",
         "TEXT",
-        "Start of the transactional ids; unset: the group and a text kept in --store-path\n\nIt must stay the same over \
-         restarts, so that a new process shuts out the one before it, and differ between hosts that run at the same time. \
-         The text is made at the first run, in the file transactional-id.",
+        "Start of the transactional ids; unset: the group and a text kept in --store-path\n\nIt must stay the same \
+         across restarts, so that a new process fences its predecessor, and must differ between hosts that run at \
+         the same time. The text is generated at the first start, in the file transactional-id.",
     ),
     plain(
         KafkaOutput,
         "kafka-transaction-timeout-ms",
         "MS",
-        "After this the broker aborts a transaction\n\nRaised to KAFKA_MESSAGE_TIMEOUT_MS where only that one is set.",
+        "Time after which the broker aborts a transaction\n\nRaised to KAFKA_MESSAGE_TIMEOUT_MS if only that one is \
+         set.",
     )
     .or("15000"),
-    plain(KafkaOutput, "commit-interval-ms", "MS", "How long outputs are gathered into one transaction\n\nMost of an event's way \
-         through the host with exactly-once. Shorter: earlier, and more work for the broker.")
-        .or("20"),
-    plain(KafkaOutput, "kafka-producer-linger-ms", "MS", "How long the producer waits to fill a request; 2 unless exactly-once\n\n\
-         With exactly-once a commit sends what has been gathered, so that a longer wait costs nothing.")
-        .or("10"),
-    plain(KafkaOutput, "kafka-producer-queue-mib", "MIB", "Most memory of the producer's queue").or("400"),
-    plain(KafkaOutput, "kafka-producer-queue-messages", "N", "Most messages in the producer's queue").or("10000000"),
+    plain(
+        KafkaOutput,
+        "commit-interval-ms",
+        "MS",
+        "How long outputs are collected into one transaction\n\nWith exactly-once, this is most of the time that an \
+         event spends in the host. Shorter intervals lower the latency and mean more work for the broker.",
+    )
+    .or("20"),
+    plain(
+        KafkaOutput,
+        "kafka-producer-linger-ms",
+        "MS",
+        "How long the producer waits to fill a request; 2 unless exactly-once\n\nWith exactly-once, a commit sends \
+         what has been collected, so a longer wait costs nothing.",
+    )
+    .or("10"),
+    plain(KafkaOutput, "kafka-producer-queue-mib", "MIB", "Maximum memory of the producer's queue").or("400"),
+    plain(KafkaOutput, "kafka-producer-queue-messages", "N", "Maximum number of messages in the producer's queue")
+        .or("10000000"),
     plain(
         KafkaOutput,
         "kafka-message-timeout-ms",
         "MS",
-        "How long a message may take to be acknowledged\n\nWith exactly-once it cannot be longer than the transaction \
-         timeout: the default is lowered to that, and said in the log.",
+        "Maximum time until a message is acknowledged\n\nWith exactly-once, it cannot exceed the transaction \
+         timeout: the default is lowered to that, and the log says so.",
     )
     .or("20000"),
-    plain(KafkaOutput, "kafka-compression-codec", "none|gzip|snappy|lz4|zstd", "Compression of what is produced").or("snappy"),
+    plain(KafkaOutput, "kafka-compression-codec", "none|gzip|snappy|lz4|zstd", "Compression of the output")
+        .or("snappy"),
     plain(Files, "input", "FILE|-", "Newline-delimited JSON to read; `-` is standard input").env(&["INPUT_FILE"]),
-    plain(Files, "output", "FILE|-", "Unique events; without it the run only counts").env(&["OUTPUT_FILE"]),
+    plain(Files, "output", "FILE|-", "Unique events; without it, the run only counts").env(&["OUTPUT_FILE"]),
     plain(Files, "duplicates", "FILE|-", "Explained duplicates").env(&["DUPLICATES_FILE"]),
     plain(Files, "dead-letter", "FILE|-", "Records that cannot be decoded or decided").env(&["DEAD_LETTER_FILE"]),
     plain(Files, "report", "FILE|-", "A summary of the run as JSON").env(&["REPORT_FILE"]),
-    plain(Files, "resume", "true|false", "Go on with a run that was interrupted, from what it had committed")
+    plain(Files, "resume", "true|false", "Continue an interrupted run from what it had committed")
         .kind(Switch)
         .or("false"),
     plain(
         Files,
         "overwrite",
         "true|false",
-        "Replace outputs that are there already\n\nWithout it, --append or --resume, an output that is there and is not \
-         empty is refused before anything is touched.",
+        "Replace existing outputs\n\nWithout this, --append or --resume, an output that exists and is not empty is \
+         refused before anything is touched.",
     )
     .env(&["OUTPUT_OVERWRITE"])
     .kind(Switch)
     .or("false"),
-    plain(Files, "append", "true|false", "Write behind what outputs hold already")
-        .env(&["OUTPUT_APPEND"])
-        .kind(Switch)
-        .or("false"),
+    plain(Files, "append", "true|false", "Append to existing outputs").env(&["OUTPUT_APPEND"]).kind(Switch).or("false"),
     plain(
         Files,
         "input-line-bytes-max",
         "BYTES",
-        "Longest line, in bytes or with a unit\n\nA longer one is a dead letter that says where it stands, without its \
-         bytes; without --dead-letter it ends the run.",
+        "Maximum length of a line, in bytes or with a unit\n\nA longer line becomes a dead letter that says where it \
+         is, without its bytes; without --dead-letter, it ends the run.",
     )
     .or("256MiB"),
     plain(
         Files,
         "input-expansion-max",
         "N|off",
-        "Most bytes that compressed input may become for each of its own\n\nBeyond it the run ends: a few kilobytes that \
-         become gigabytes are an attack or a mistake. The first 8 MiB are free. Events are seldom compressed to less than a \
-         fiftieth; the same line over and over again is.",
+        "How many times its size compressed input may expand to\n\nBeyond this, the run ends: a few kilobytes that \
+         become gigabytes are an attack or a mistake. The first 8 MiB are exempt. Events rarely compress to less \
+         than a fiftieth; the same line over and over again does.",
     )
     .or("200"),
     plain(
         State,
         "store-path",
         "DIR",
-        "Directory of the state, made with mode 0700; unset: a place of this user's own\n\nThat is $STATE_DIRECTORY where \
-         the service manager names one, /var/lib/dedup-host for root, else dedup-host in $XDG_STATE_HOME or \
-         ~/.local/state. A directory that others can write, or that belongs to another user, is refused.",
+        "Directory of the state, created with mode 0700; unset: a directory that belongs to this user\n\nThat is \
+         $STATE_DIRECTORY if the service manager sets it, /var/lib/dedup-host for root, otherwise dedup-host in \
+         $XDG_STATE_HOME or ~/.local/state. A directory that others can write to, or that belongs to another user, \
+         is refused.",
     ),
     plain(
         State,
         "trust-store-owner",
         "true|false",
-        "Believe a state whoever owns it or may write it\n\nFor shared volumes that cannot be otherwise, such as those \
-         that Kubernetes makes writable by a group (fsGroup). Whoever can write there decides what counts as seen.",
+        "Trust a state whoever owns it or can write to it\n\nFor shared volumes that cannot be private, such as \
+         those that Kubernetes makes writable by a group (fsGroup). Whoever can write there decides what counts as \
+         seen.",
     )
     .kind(Switch)
     .or("false"),
-    plain(State, "max-store-capacity", "BYTES", "Most disk a partition's state may use, in bytes or with a unit\n\nOver \
-        it the oldest keys are forgotten early, and the window really in force is a metric.")
-        .or("1073741824"),
+    plain(
+        State,
+        "max-store-capacity",
+        "BYTES",
+        "Maximum disk space for the state of a partition, in bytes or with a unit\n\nBeyond it, the oldest keys are \
+         forgotten early; a metric shows the window in force.",
+    )
+    .or("1073741824"),
     plain(Checkpoints, "checkpoint-interval-secs", "SECS", "Time between two checkpoints").or("300"),
     plain(Checkpoints, "local-checkpoint-dir", "DIR", "Directory of the checkpoints").or("./checkpoints"),
-    plain(Checkpoints, "max-local-checkpoints", "N", "How many are kept").or("5"),
+    plain(Checkpoints, "max-local-checkpoints", "N", "Number of checkpoints to keep").or("5"),
     plain(Checkpoints, "s3-bucket", "NAME", "Object store bucket for checkpoints; unset: local only"),
     plain(Checkpoints, "s3-key-prefix", "TEXT", "Start of the object names").or("deduplication-checkpoints"),
     plain(Checkpoints, "full-upload-interval", "N", "Every n-th checkpoint uploads everything again").or("10"),
-    plain(Checkpoints, "s3-timeout-secs", "SECS", "Longest time of one request to the object store").or("300"),
+    plain(Checkpoints, "s3-timeout-secs", "SECS", "Maximum time for one request to the object store").or("300"),
     plain(Checkpoints, "aws-region", "NAME", "Region of the bucket").or("us-east-1"),
-    plain(Checkpoints, "aws-endpoint-url", "URL", "Address of an object store that is not AWS")
-        .env(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]),
+    plain(Checkpoints, "aws-endpoint-url", "URL", "Address of an object store that is not AWS").env(&[
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT",
+    ]),
     plain(Checkpoints, "aws-allow-http", "true|false", "Allow an object store without TLS").kind(Switch).or("false"),
-    plain(Checkpoints, "aws-access-key-id", "TEXT", "Access key; unset: the usual chain of AWS"),
+    plain(Checkpoints, "aws-access-key-id", "TEXT", "Access key; unset: the usual AWS chain"),
     plain(Checkpoints, "aws-secret-access-key", "TEXT", "Secret of the access key").kind(Secret),
     plain(Checkpoints, "aws-session-token", "TEXT", "Session token of the access key").kind(Secret),
     plain(
         Limits,
         "max-in-flight-messages",
         "N",
-        "Most records read and not yet committed, over all partitions\n\nLarge, because a batch is decided and committed \
-         as one: a hundred records in flight would make every transaction a hundred records long. Memory is bounded by \
-         --max-memory-bytes.",
+        "Maximum number of records read and not yet committed, over all partitions\n\nLarge, because a batch is \
+         decided and committed as one: a hundred records in flight would make every transaction a hundred records \
+         long. --max-memory-bytes limits the memory.",
     )
     .or("1000000"),
     plain(
         Limits,
         "max-in-flight-messages-per-partition",
         "N",
-        "Most records of one partition read and not yet committed\n\nLarge for the same reason as \
-         --max-in-flight-messages; a partition at its bound is paused, the others go on.",
+        "Maximum number of records of one partition read and not yet committed\n\nLarge for the same reason as \
+         --max-in-flight-messages; a partition at its limit is paused, and the others continue.",
     )
     .or("200000"),
     plain(
         Limits,
         "max-memory-bytes",
         "BYTES",
-        "Most memory of the records in flight, in bytes or with a unit\n\nLarge enough that it is this bound, and not the \
-         count, that holds big events back. The state's memory is not part of it.",
+        "Maximum memory for the records in flight, in bytes or with a unit\n\nLarge enough that this limit, not the \
+         count, holds back big events. The memory of the state is not included.",
     )
     .or("512MiB"),
-    plain(Limits, "worker-threads", "N", "Threads that decide batches; a partition belongs to one of them\n\nOr as many as \
-         there are processors, where these are fewer: each has transactions of its own.")
-        .or("4"),
+    plain(
+        Limits,
+        "worker-threads",
+        "N",
+        "Threads that decide batches; each partition belongs to one of them\n\nLimited to the number of processors, \
+         because each worker has its own transactions.",
+    )
+    .or("4"),
     plain(
         Operation,
         "bind-host",
         "HOST",
-        "Address of the HTTP server\n\nOn any but a loopback address, whoever reaches the port reads the values of events: \
-         hide them with --redact-values, or bind to 127.0.0.1.",
+        "Address of the HTTP server\n\nOn any but a loopback address, everyone who can reach the port can read the \
+         values of events: hide them with --redact-values, or bind to 127.0.0.1.",
     )
     .or("0.0.0.0"),
     plain(
         Operation,
         "bind-port",
         "PORT",
-        "Port of the HTTP server; 0 takes a free one\n\nWith --input there is no HTTP server unless one of --bind-host \
-         and --bind-port is given on the command line.",
+        "Port of the HTTP server; 0 picks a free one\n\nWith --input, there is no HTTP server unless --bind-host or \
+         --bind-port is given on the command line.",
     )
     .or("8080"),
     plain(
         Operation,
         "http-allowed-hosts",
         "NAME,...",
-        "Names by which the HTTP server may be asked, beside addresses, localhost and a name in --bind-host\n\nRequests \
-         whose Host header has another name are refused, because a foreign page in somebody's browser can make a name of its \
-         own point here. *.example.com is every name below example.com. /_liveness and /_readiness answer to any name, but \
-         with no more than yes or no.",
+        "Host names that the HTTP server answers to, besides addresses, localhost and a name in \
+         --bind-host\n\nRequests with any other Host header are refused, because a foreign page in somebody's \
+         browser can point a name of its choice here. *.example.com means every name below example.com. /_liveness \
+         and /_readiness answer to any name, but only with yes or no.",
     )
     .kind(Many(',')),
     plain(
         Operation,
         "admin-token",
         "TOKEN",
-        "What a caller of the addresses under /admin has to show, as `Authorization: Bearer TOKEN`; unset: there are \
-         none\n\nVisible ASCII characters without spaces; 16 of them or more, at random, cannot be guessed.",
+        "Token for everything under /admin, sent as `Authorization: Bearer TOKEN`; unset: /admin is off\n\nVisible \
+         ASCII characters without spaces; 16 or more random ones cannot be guessed.",
     )
     .kind(Secret),
-    plain(Operation, "shutdown-timeout-secs", "SECS", "How long a stop may drain before it gives up").or("30"),
+    plain(
+        Operation,
+        "shutdown-timeout-secs",
+        "SECS",
+        "How long a stop may drain before it gives up\n\nAlso how long a worker may take to release partitions in a \
+         rebalance; what it has not committed by then is abandoned and read again.",
+    )
+    .or("30"),
     plain(
         Operation,
         "log-format",
         "auto|human|json",
-        "auto and human are lines for people, coloured on a terminal; json is one object a line",
+        "auto and human write lines for people, coloured on a terminal; json writes one object per line",
     )
     .or("auto"),
     plain(

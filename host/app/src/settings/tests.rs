@@ -334,8 +334,8 @@ fn the_transactional_id_nobody_chose_is_kept_beside_the_state() {
     };
     assert_eq!((prefix(""), prefix("--transactional-id-prefix mine").as_deref()), (None, Some("mine")));
     let text = shown("--store-path /var/lib/dedup", &[]);
-    let line = "# transactional_id_prefix is not set: the group and what /var/lib/dedup/transactional-id says, which the \
-                first run makes";
+    let line = "# transactional_id_prefix is not set: the group and the text in /var/lib/dedup/transactional-id, \
+     which the first start generates";
     assert!(text.lines().any(|is| is == line), "{text}");
 }
 
@@ -363,7 +363,7 @@ fn late_events_go_to_a_topic_that_exists() {
     let config = run("--late-topic later");
     assert_eq!(config.window.late, LatePolicy::Divert);
     assert_eq!(kafka(config).topics.late.as_deref(), Some("later"));
-    refused("--late topic", &["--late (command line) is topic, and there is none: give --late-topic"]);
+    refused("--late topic", &["--late (command line) is topic, but there is none: give --late-topic"]);
     refused("--late drop --late-topic later", &["--late-topic", "sends nothing there"]);
     refused("--late later.ndjson", &["`later.ndjson` is not one of pass, drop, topic"]);
     refused("--on-missing-key dead-letter", &["--on-missing-key", "give --dead-letter-topic"]);
@@ -389,7 +389,7 @@ fn a_password_is_sent_encrypted_unless_asked_otherwise() {
 fn security_that_would_be_ignored_is_refused() {
     refused("--kafka-ssl-ca-location ca.pem", &["--kafka-ssl-ca-location", "add --kafka-tls"]);
     refused("--kafka-tls-insecure", &["--kafka-tls-insecure", "plaintext"]);
-    refused("--kafka-tls --kafka-security-protocol plaintext", &["--kafka-tls", "no TLS there"]);
+    refused("--kafka-tls --kafka-security-protocol plaintext", &["--kafka-tls", "has no TLS"]);
     refused("--kafka-tls --kafka-ssl-certificate-location c.pem", &["needs --kafka-ssl-key-location"]);
     refused("--kafka-sasl-username me", &["needs --kafka-sasl-mechanism"]);
     refused("--kafka-sasl-mechanism PLAIN", &["needs --kafka-sasl-username"]);
@@ -639,7 +639,7 @@ fn a_file_that_is_no_toml_is_refused_without_what_it_says() {
         text
     };
     let text = refusal("window = \"1h\"\nkafka_sasl_password = \"hunter2\nadmin_token = \"x\"\n");
-    for part in ["configuration file", "is no TOML: line 2, column ", "at `kafka_sasl_password`"] {
+    for part in ["configuration file", "is not TOML: line 2, column ", "at `kafka_sasl_password`"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert!(refusal("kafka_sasl_password = hunter2").contains("line 1, column 23, at `kafka_sasl_password`"));
@@ -666,7 +666,7 @@ fn what_is_no_text_is_refused_by_its_name() {
         assert_eq!(
             error,
             format!(
-                "environment variable {name} is not UTF-8 text, which all settings are: write it so, or leave it out"
+                "environment variable {name} is not UTF-8 text, as every setting must be: encode it as UTF-8, or leave it out"
             )
         );
     }

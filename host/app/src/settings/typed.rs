@@ -93,7 +93,7 @@ fn no_toml(text: &str, error: &toml::de::Error) -> String {
     let column = column.chars().count() + 1;
     let key = key_of_line(text.lines().nth(line - 1).unwrap_or_default());
     let of_key = key.map_or_else(String::new, |key| format!(", at `{key}`"));
-    format!("is no TOML: line {line}, column {column}{of_key}: {}", error.message())
+    format!("is not TOML: line {line}, column {column}{of_key}: {}", error.message())
 }
 
 /// The setting that a line of a file starts with. Any other word may be part of a value that goes over several lines.
@@ -109,7 +109,7 @@ fn known(key: &str) -> Result<&'static Setting, String> {
     let same = |setting: &&Setting| setting.variables().contains(&key.to_owned()) || setting.flag == key;
     Err(match SETTINGS.iter().find(same) {
         Some(setting) => format!("is not a setting: in a file it is written `{}`", setting.key()),
-        None => "is not a setting; `dedup-host config` prints the names of all".into(),
+        None => "is not a setting; `dedup-host config` prints all names".into(),
     })
 }
 
@@ -127,7 +127,7 @@ fn scalar(value: &toml::Value) -> Result<String, String> {
         toml::Value::Float(number) => Ok(number.to_string()),
         toml::Value::Boolean(switch) => Ok(switch.to_string()),
         toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
-            Err(format!("is of type {}: write a text or a number", value.type_str()))
+            Err(format!("is of type {}: write a string or a number", value.type_str()))
         }
     }
 }

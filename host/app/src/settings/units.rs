@@ -154,12 +154,12 @@ pub fn host_name(text: &str) -> Result<String, String> {
 /// Says what is wrong.
 pub fn token(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("is empty: leave it out, and there is nothing under /admin".into());
+        return Err("is empty: leave it out to switch /admin off".into());
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(
-            "holds a space, a control character or one that is not ASCII, which no caller can show in a header: \
-                    use visible ASCII characters, such as those of `openssl rand -hex 32`, and no line break at its end"
+            "contains a space, a control character or a non-ASCII character, which no client can send in a header: \
+             use visible ASCII characters, such as from `openssl rand -hex 32`, and no line break at the end"
                 .into(),
         );
     }

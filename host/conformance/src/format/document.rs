@@ -37,16 +37,16 @@ fn entry(rule: &Rule, out: &mut String) {
 fn about(group: Group) -> &'static str {
     match group {
         Group::Loading => "The component, its imports, who it says it is, its configuration.",
-        Group::Contract => "Answers that are answers, and that do not depend on batches.",
+        Group::Contract => "Answers are well-formed, and do not depend on batches.",
         Group::Determinism => "The same question, the same answer.",
-        Group::Totality => "Odd events are answered. A trap is slow, and says nothing to the operator.",
+        Group::Totality => "Odd events are answered. A trap is slow, and tells the operator nothing.",
         Group::Keys => {
-            "What keys may and may not depend on. Keys of events that two spellings of the same text get are \
-                        compared through the host's own reading of JSON, from the text to the key."
+            "What keys may and may not depend on. Two spellings of an event are compared through the host's own \
+             reading of JSON, from the text to the key."
         }
         Group::Scores => "What scores may and may not say.",
         Group::Resources => "Memory and work. Work is counted in fuel, which is the same in every run.",
-        Group::Golden => "Answers that were written down before: `--expect FILE`.",
+        Group::Golden => "Answers that were recorded before: `--expect FILE`.",
     }
 }
 

@@ -36,38 +36,40 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "C1",
         &["L5"],
-        "Every ordinary batch gets an answer: as many of everything as there has to be, ends and owners in order, \
-         statuses, verdicts and scores that exist.",
-        "An answer that breaks the contract costs the instance, and the batch is asked again in parts until the event is \
-         found that causes it.",
+        "Every ordinary batch gets a well-formed answer: the right number of everything, ends and owners in order, \
+         and only statuses, verdicts and scores that exist.",
+        "An answer that breaks the contract costs the instance, and the host calls again with parts of the batch \
+         until it finds the event that causes it.",
         answers,
     ),
     rule(
         "C2",
         &["C1"],
         "A batch gets the answers that its events or pairs get one by one.",
-        "Where batches are cut is chance: after a restart the same events come in others, and would be decided otherwise.",
+        "Where batches are cut is chance: after a restart, the same events arrive in other batches, and would be \
+         decided differently.",
         one_by_one,
     ),
     rule(
         "C3",
         &["C2"],
         "Wherever a batch is cut in parts, the parts get the answers of the whole.",
-        "After a failure the host asks again with parts of the batch, and at the end of a topic batches are short.",
+        "After a failure, the host calls again with parts of the batch, and at the end of a topic, batches are \
+         short.",
         in_parts,
     ),
     rule(
         "C4",
         &["C2"],
         "In another order, and repeated, the same events or pairs get the same answers.",
-        "What is said of an event may depend on that event alone: its neighbours are other users' events.",
+        "The answer for an event may depend only on that event: its neighbours are other users' events.",
         in_any_order,
     ),
     rule(
         "C5",
         &["C1", "C2"],
-        "Batches of none, of one, of 1,024 and of 5,000 are answered, and large ones as their parts are.",
-        "An empty batch is allowed by the contract, and the host's batches are as large as its queues are full.",
+        "Batches of 0, 1, 1,024 and 5,000 are answered, and large ones get the answers of their parts.",
+        "The contract allows an empty batch, and the host's batches are as large as its queues are full.",
         of_any_size,
     ),
     Rule {
@@ -77,8 +79,8 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "C6",
             &["C1"],
-            "Notes have at most the 1,024 bytes that the host keeps, also of events with long values.",
-            "The rest is cut; and a note that repeats the event copies it across the boundary once more.",
+            "Notes have at most the 1,024 bytes that the host keeps, even for events with long values.",
+            "The rest is cut, and a note that repeats the event copies it across the boundary once more.",
             notes_are_short,
         )
     },

@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         "D2",
         &["D1"],
         "An instance that has answered 10,000 other calls says what a fresh one says.",
-        "The host may throw an instance away at any moment. Whoever remembers events loses them then.",
+        "The host may discard an instance at any moment. A plugin that remembers events then loses them.",
         after_many_calls,
     ),
     rule(
@@ -61,7 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "D4",
             &["D1"],
-            "Compiled anew and taken from the cache of compiled components it says the same.",
+            "It gives the same answers freshly compiled and from the cache of compiled components.",
             "Two hosts of a group, one of which has just been set up, share the topic.",
             compiled_and_cached,
         )
@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
             "D5",
             &["D1"],
             "The same call in a fresh instance takes the same fuel.",
-            "Work that differs hangs on something that is no input: an address, a seed, a clock.",
+            "Work that differs depends on something other than the input: an address, a seed, a clock.",
             same_fuel,
         )
     },

@@ -23,7 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::Extractor,
         quick: false,
         follows: &["L5"],
-        sentence: "The golden vectors of its key version get their keys, byte for byte.",
+        sentence: "The golden vectors of its key version give the recorded keys, byte for byte.",
         reason: "Keys are stored for the length of the window. Another key for the same event needs another key version.",
         run: keys,
     },
@@ -34,8 +34,10 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::Scorer,
         quick: false,
         follows: &["L5"],
-        sentence: "The golden vectors get their scores, to 1e-9, and their lists of what is the same and what changed.",
-        reason: "Thresholds are set by looking at scores: another score for the same pair moves what passes them.",
+        sentence: "The golden vectors give the recorded scores, to 1e-9, and the recorded lists of what is the same \
+         and what changed.",
+        reason: "Thresholds are chosen by looking at scores: a different score for the same pair changes what \
+         passes.",
         run: scores,
     },
 ];

@@ -43,23 +43,25 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "K1",
             Level::Required,
-            "Of a plugin that reads fields: the order of members, white space and escapes do not change a key.",
-            "Two libraries write one event in two ways, and it is the same event.",
+            "For a plugin that reads fields, the order of members, white space and escapes do not change a key.",
+            "Two libraries may write one event in two ways, and it is the same event.",
             fields_in_any_spelling,
         )
     },
     rule(
         "K2",
         Level::Strict,
-        "Of a plugin that reads the payload and picks members: the same. One whose key is made of all bytes is not asked.",
-        "Two libraries write one event in two ways; who parses JSON gets this from a real parser for nothing.",
+        "The same holds for a plugin that reads the payload and picks members, but not for one whose key is made of \
+         all bytes.",
+        "Two libraries may write one event in two ways; a real JSON parser gives you this for free.",
         payloads_in_any_spelling,
     ),
     rule(
         "K3",
         Level::Strict,
-        "The spellings of a number (1, 1.0, 1e0) all give one key, or all different ones, for every number and place.",
-        "Half a rule is none: a client that starts to write 1.0 would make some duplicates pass and others not.",
+        "The spellings of a number (1, 1.0, 1e0) all give the same key, or all give different keys, for every number \
+         and place.",
+        "Otherwise a client that starts to write 1.0 would make some duplicates pass and others not.",
         numbers,
     ),
     Rule {
@@ -68,8 +70,8 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "K4",
             Level::Required,
-            "Different values of two fields never run into one key: (\"a|b\", \"c\") and (\"a\", \"b|c\").",
-            "The second event would be dropped as a duplicate of one that it has nothing to do with.",
+            "Different values of two fields never give the same key: (\"a|b\", \"c\") and (\"a\", \"b|c\").",
+            "The second event would be dropped as a duplicate of an unrelated one.",
             composites::injective,
         )
     },
@@ -86,15 +88,16 @@ pub(super) const RULES: &[Rule] = &[
             "K6",
             Level::Required,
             "Fields that the plugin did not ask for never change a key.",
-            "The same event with one more header from a proxy is the same event.",
+            "An event to which a proxy adds a header is still the same event.",
             fields_outside,
         )
     },
     rule(
         "K7",
         Level::Strict,
-        "The keys of an event have at most four times the bytes that the plugin was given of it, and 1,024.",
-        "Keys cross the boundary and stand in the records of duplicates; a digest does where values are long.",
+        "The keys of an event have at most 1,024 bytes plus four times the bytes of the event that the plugin was \
+         given.",
+        "Keys cross the boundary and appear in duplicates records; use a digest if values are long.",
         lengths,
     ),
 ];

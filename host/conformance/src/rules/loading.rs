@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "L3",
         Level::Required,
-        "It imports the log and nothing else, but for what --plugin-wasi lets in.",
+        "It imports only the log, and what --plugin-wasi admits.",
         "A clock, a file or a random number would make two hosts decide differently.",
         imports,
     ),
@@ -56,7 +56,8 @@ pub(super) const RULES: &[Rule] = &[
             "L5",
             Level::Required,
             "It accepts its configuration, and asks for input that the host can give.",
-            "It could not be run; nor could most rules be tried. --plugin-config and --scorer-config give the text.",
+            "Otherwise it could not run, and most rules could not be tried. --plugin-config and --scorer-config give \
+             the text.",
             configures,
         )
     },
@@ -66,8 +67,10 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L6",
             Level::Required,
-            "A configuration that makes no sense is refused in words, or accepted, but is no trap and no endless loop.",
-            "The operator who mistypes a configuration reads what is wrong, and not where the plugin's code stopped.",
+            "A configuration that makes no sense is refused with a message, or accepted, but does not cause a trap \
+             or an endless loop.",
+            "An operator who mistypes a configuration should read what is wrong, not where the plugin's code \
+             stopped.",
             bad_configuration,
         )
     },
@@ -99,7 +102,7 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L9",
             Level::Required,
-            "It says the same of itself before and after it is configured, and in every instance.",
+            "It describes itself in the same way before and after it is configured, and in every instance.",
             "The host compares key versions to see whether stored keys still hold.",
             describes_alike,
         )
@@ -110,8 +113,9 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L10",
             Level::Required,
-            "Its name is of ASCII letters, digits, `_`, `-` and `.`, 1 to 64 of them; its version too, where `+` may stand as well.",
-            "They stand in logs, labels of metrics, names of files and the records of duplicates.",
+            "Its name has 1 to 64 ASCII letters, digits, `_`, `-` and `.`; so has its version, which may also \
+             contain `+`.",
+            "They appear in logs, metric labels, file names and duplicates records.",
             is_named,
         )
     },
@@ -130,7 +134,7 @@ pub(super) const RULES: &[Rule] = &[
         "L12",
         Level::Strict,
         "It imports no WASI.",
-        "A stubbed call is a trap, and an inert one an answer that is made up. All four SDKs build without.",
+        "A stubbed call traps, and an inert one returns an invented answer. All four SDKs build without WASI.",
         imports_no_wasi,
     ),
 ];

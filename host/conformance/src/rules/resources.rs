@@ -62,38 +62,38 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "R1",
         Level::Required,
-        "In 100,000 calls memory grows by less than half of what an instance may have.",
-        "Memory of wasm never shrinks. The host replaces an instance that has grown so far; one that does within few \
-         calls is replaced all the time.",
+        "In 100,000 calls, memory grows by less than half of the limit for an instance.",
+        "Wasm memory never shrinks. The host replaces an instance that has grown that far; one that does so within a \
+         few calls is replaced all the time.",
         enough_memory,
     ),
     rule(
         "R2",
         Level::Required,
-        "A batch of 1,000 ordinary events or pairs costs at most half of what its time limit buys.",
-        "The limit is 1 s a call and 1 µs a byte; a plugin that needs it all fails on a busy machine.",
+        "A batch of 1,000 ordinary events or pairs costs at most half of its time limit.",
+        "The limit is 1 s per call and 1 µs per byte; a plugin that needs all of it fails on a busy machine.",
         ordinary_cost,
     ),
     rule(
         "R3",
         Level::Required,
         "Twice as many events or pairs, members, elements or bytes of a string cost at most about 2.5 times as much.",
-        "What is quadratic passes every test with small events, and stops the line at the first large one.",
+        "Quadratic code passes every test with small events, and stops the line at the first large one.",
         doubling,
     ),
     rule(
         "R4",
         Level::Required,
-        "The worst events cost at most half of what their time limit buys: deep, long, many members, long equal \
-         beginnings.",
-        "Whoever may send events may send these.",
+        "The worst events cost at most half of their time limit: deep or long ones, ones with many members, ones \
+         with long equal beginnings.",
+        "Anyone who can send events can send these.",
         worst_cases,
     ),
     rule(
         "R5",
         Level::Strict,
         "A batch of 1,000 ordinary events or pairs writes at most 1 KiB to the log.",
-        "A line an event is a flood, and the host cuts it.",
+        "A log line per event is a flood, and the host cuts it.",
         log_bytes,
     ),
     Rule {
@@ -101,8 +101,8 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "R6",
             Level::Strict,
-            "An answer has at most 8 bytes for each byte it was asked about and 1 KiB for each event.",
-            "Keys are kept as long as the window is; what is long is better digested.",
+            "An answer has at most 8 bytes for each byte of input and 1 KiB for each event.",
+            "Keys are stored for the length of the window; it is better to digest long ones.",
             answer_bytes,
         )
     },
@@ -123,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
             "R8",
             Level::Strict,
             "Memory does not grow between call 50,000 and call 100,000.",
-            "An instance lives for months. One that loses nothing is never replaced.",
+            "An instance may live for months, and is never replaced if it leaks nothing.",
             flat_memory,
         )
     },

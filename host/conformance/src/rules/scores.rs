@@ -35,46 +35,47 @@ const NO_RULE: Rule = Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "S1",
-        sentence: "Scores are numbers from 0 to 1, also of events that have nothing in common, nothing at all, or \
-                   odd values.",
-        reason: "A score that is NaN or beyond 1 is a lie to the host: the pair has no score, and the instance is \
-                 gone.",
+        sentence: "Scores are numbers from 0 to 1, even for events that have nothing in common, are empty, or have \
+         odd values.",
+        reason: "The host rejects a score that is NaN or above 1: the pair has no score, and the instance is \
+         replaced.",
         run: in_range,
         ..NO_RULE
     },
     Rule {
         id: "S2",
         sentence: "An event and itself have both scores 1.",
-        reason: "Most duplicates are the same event sent again; a threshold on likeness would let them pass.",
+        reason: "Most duplicates are the same event sent again; a similarity threshold would let them pass.",
         run: itself,
         ..NO_RULE
     },
     Rule {
         id: "S3",
-        sentence: "Scores and verdicts stay, to the last bit, when the two events change places.",
-        reason: "Which of two events comes first is chance, and how alike they are is not.",
+        sentence: "Scores and verdicts stay the same, to the last bit, when the two events are swapped.",
+        reason: "Which of two events comes first is chance, but how similar they are is not.",
         run: symmetric,
         ..NO_RULE
     },
     Rule {
         id: "S4",
         sentence: "A pair without rows has both scores 1.",
-        reason: "Neither event has anything of what was asked for: there is nothing in which they differ.",
+        reason: "Neither event has anything that was asked for, so they do not differ in anything.",
         run: without_rows,
         ..NO_RULE
     },
     Rule {
         id: "S5",
-        sentence: "A property that both events have with the same value is never said to be changed.",
-        reason: "What changed is shown to people and counted by name: a change that is none sends them searching.",
+        sentence: "A property that has the same value in both events is never reported as changed.",
+        reason: "Changes are shown to people and counted by name: a false one sends them searching.",
         run: same_is_not_changed,
         ..NO_RULE
     },
     Rule {
         id: "S6",
         level: Level::Strict,
-        sentence: "Events that differ in more places are, on average, not more alike.",
-        reason: "A score that rises with differences means nothing, and a threshold on it less.",
+        sentence: "Events that differ in more places are, on average, not more similar.",
+        reason: "A score that rises with the number of differences means nothing, and neither does a threshold on \
+         it.",
         run: more_edits,
         ..NO_RULE
     },

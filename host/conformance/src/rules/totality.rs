@@ -29,8 +29,8 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::EachRole,
         quick: true,
         follows: &["C1"],
-        sentence: "Odd text is answered: empty and cut events, trailing bytes, byte order marks, what is no UTF-8, \
-                   lone surrogates, NUL and control characters.",
+        sentence: "Odd text is answered: empty and cut events, trailing bytes, byte order marks, invalid UTF-8, lone \
+         surrogates, NUL and control characters.",
         reason: "Topics hold what clients send. A trap costs the event and an instance; `invalid` costs nothing.",
         run: odd_text,
     },
@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         quick: true,
         follows: &["C1"],
         sentence: "Odd numbers are answered: beyond 53 and 64 bits, 1e400, 1e-400, -0, 400 digits.",
-        reason: "JSON has no largest number, and parsers that think so trap.",
+        reason: "JSON has no largest number, and parsers that assume one trap.",
         run: odd_numbers,
     },
     Rule {
@@ -53,7 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         quick: true,
         follows: &["C1"],
         sentence: "Values nested 100, 10,000 and 100,000 deep are answered.",
-        reason: "Code that calls itself for each level runs out of stack, and one event of a few kilobytes is enough.",
+        reason: "Code that recurses for each level runs out of stack, and an event of a few kilobytes is enough.",
         run: deep_nesting,
     },
     Rule {
@@ -64,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
         quick: true,
         follows: &["C1"],
         sentence: "Strings and names of 1 MiB, objects of 10,000 members and arrays of 10,000 elements are answered.",
-        reason: "Kafka takes records of a megabyte by default: a buffer of fixed size is too small one day.",
+        reason: "Kafka accepts records of a megabyte by default: one day, a buffer of fixed size is too small.",
         run: large_values,
     },
     Rule {
@@ -74,8 +74,10 @@ pub(super) const RULES: &[Rule] = &[
         concerns: Concerns::Extractor,
         quick: true,
         follows: &["C1"],
-        sentence: "Of repeated members always the same one counts: the first, the last, or the event is refused.",
-        reason: "JSON leaves it open. A key that follows now one and now the other makes one event two, or two one.",
+        sentence: "If a member is repeated, the same one always counts: the first or the last; or the event is \
+         refused.",
+        reason: "JSON leaves this open. A key that sometimes follows the one and sometimes the other turns one event \
+         into two, or two into one.",
         run: repeated_members,
     },
     Rule {
@@ -87,7 +89,7 @@ pub(super) const RULES: &[Rule] = &[
         follows: &["C1"],
         sentence: "Fields that are missing, null or of any other type are answered, and events that are scalars or \
                    arrays.",
-        reason: "No schema holds for ever; an event that lacks something is `no-key` or `invalid`, and never a trap.",
+        reason: "No schema holds for ever; an event that lacks something is `no-key` or `invalid`, never a trap.",
         run: wrong_types,
     },
 ];

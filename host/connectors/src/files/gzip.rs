@@ -1,5 +1,5 @@
-//! Gzip as files have it: one member after the other, and zeros behind, with which tapes and copying tools fill up blocks.
-//! What else stands behind a member is an error of its own. Not the format itself.
+//! Gzip as it occurs in files: one member after another, and trailing zeros, with which tapes and copying tools fill up
+//! blocks. Anything else after a member is a separate error. Not the format itself.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};

@@ -115,9 +115,9 @@ pub enum FileError {
     },
     /// Behind the gzip data stands something else. All that came before it has been read.
     #[error(
-        "{path}: behind the gzip data ({bytes} decompressed), from compressed byte {compressed_bytes} on, stands something \
-         that is neither gzip data nor zeros; all events before it were read: if they are all there should be, leave the \
-         rest off with gzip -dc {path} | dedup-host --input -, else copy or download the file again"
+        "{path}: the gzip data ({bytes} decompressed) is followed, from compressed byte {compressed_bytes} on, by \
+         something that is neither gzip data nor zeros; all events before it were read: if none are missing, drop \
+         the rest with gzip -dc {path} | dedup-host --input -, otherwise copy or download the file again"
     )]
     TrailingGarbage {
         /// The file.
@@ -128,7 +128,7 @@ pub enum FileError {
         bytes: u64,
     },
     /// The input is no text of lines: see [`engine::looks`].
-    #[error("{path}: {}it looks like {looks}, and not like lines of JSON (plain, gzip or zstd); {way_out}", inside(.within))]
+    #[error("{path}: {}it looks like {looks}, not like lines of JSON (plain, gzip or zstd); {way_out}", inside(.within))]
     NotLines {
         /// The file.
         path: String,
@@ -141,9 +141,9 @@ pub enum FileError {
     },
     /// A line passes the limit.
     #[error(
-        "{path}: line {line}, which starts at byte {start}, has more than the {line_bytes_max} bytes that a line may have; \
-         check that records end in a newline; in a run, raise --input-line-bytes-max, or give --dead-letter FILE, where such a \
-         line is noted without its bytes while the run goes on"
+        "{path}: line {line}, which starts at byte {start}, has more than the {line_bytes_max} bytes allowed in a \
+         line; check that records end in a newline; in a run, raise --input-line-bytes-max, or give --dead-letter \
+         FILE, which notes such a line without its bytes while the run continues"
     )]
     LineTooLong {
         /// The file.
@@ -157,9 +157,9 @@ pub enum FileError {
     },
     /// Few compressed bytes have become too many.
     #[error(
-        "{path}: {compressed_bytes} bytes of {format} have become {bytes}, more than {expansion_max} for each; where that \
-         is as it should be, as with one line over and over again, raise --input-expansion-max, or switch it off, and go on \
-         with --resume"
+        "{path}: {compressed_bytes} bytes of {format} expanded to {bytes}, more than {expansion_max} times their \
+         size; if that is expected, as with one line repeated over and over, raise --input-expansion-max or switch \
+         it off, and continue with --resume"
     )]
     Expansion {
         /// The file.
@@ -188,8 +188,8 @@ pub enum FileError {
     },
     /// The position lies in the middle of a line.
     #[error(
-        "{path}: cannot resume at byte {bytes}: no line starts there, so the file was changed since; give the file \
-         as it was before, or start over with empty state"
+        "{path}: cannot resume at byte {bytes}: no line starts there, so the file has been changed; give the \
+         original file, or start over with empty state"
     )]
     NotALineStart {
         /// The file.
@@ -212,8 +212,8 @@ pub enum FileError {
     },
     /// Pipes and standard output cannot be cut back.
     #[error(
-        "{path} cannot be resumed: what was written to a stream cannot be cut back to the last commit; write to a \
-         regular file, or start over with empty state"
+        "{path} cannot be resumed: a stream cannot be cut back to the last commit; write to a regular file, or start \
+         over with empty state"
     )]
     NotResumable {
         /// The output.
@@ -221,9 +221,9 @@ pub enum FileError {
     },
     /// The output holds something already.
     #[error(
-        "{path}: the output is there already and holds {bytes} bytes; nothing was touched. ways out: name another file; \
-         or --overwrite to replace it; or, in a run, --append to write behind what it holds, --resume to go on with a run \
-         that was interrupted"
+        "{path}: the output already exists and holds {bytes} bytes; nothing was touched. to fix this: name another \
+         file; or give --overwrite to replace it; or, in a run, --append to write after what it holds, or --resume \
+         to continue an interrupted run"
     )]
     OutputExists {
         /// The output.
@@ -233,8 +233,8 @@ pub enum FileError {
     },
     /// Nothing can be written behind the end of a line that has none.
     #[error(
-        "{path}: cannot append: the last line in it does not end in a newline, so that the first new one would become part \
-         of it; end it, or name another file"
+        "{path}: cannot append: its last line does not end in a newline, so the first new one would become part of \
+         it; end the line, or name another file"
     )]
     NoNewlineAtEnd {
         /// The output.

@@ -1,5 +1,5 @@
-//! How an output is opened: what becomes of a file that holds something already, and who may read a new one. Not what is
-//! written to it.
+//! How an output is opened: what happens to a file that already holds something, and who may read a new one. Not what
+//! is written to it.
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

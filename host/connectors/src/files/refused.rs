@@ -1,4 +1,4 @@
-//! Inputs of other formats than lines of text, and the commands that make lines of them. It opens nothing.
+//! Input formats other than lines of text, and the commands that convert them. It opens nothing.
 
 use std::path::Path;
 

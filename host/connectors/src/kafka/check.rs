@@ -1,4 +1,5 @@
-//! Questions asked before anything is read: does the broker answer, are the topics there, can the input be replayed?
+//! Questions that are asked before anything is read: does the broker answer, do the topics exist, can the input be
+//! replayed?
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -46,7 +47,7 @@ pub fn check_topics(settings: &KafkaSettings, outputs: &[&str]) -> Result<TopicC
             cause,
             "cannot tell whether the input topic is compacted: a compacted topic cannot be replayed, and lost state \
              would be rebuilt without the keys that are gone. Make sure that its cleanup.policy is delete, and allow \
-             DescribeConfigs on it to have this checked"
+             DescribeConfigs on it so that the host can check this"
         ),
     }
     let topic_id = topic_id(client.inner(), &settings.topic, ANSWER_TIMEOUT);

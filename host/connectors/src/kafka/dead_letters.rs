@@ -1,5 +1,6 @@
-//! Reads back from a dead-letter topic which offsets of a partition it has letters of, by the headers that the host gave
-//! them. Not what the letters say, and not whether they are all: that is for whoever knows how many there must be.
+//! Reads back from a dead-letter topic for which offsets of a partition it has dead letters, by the headers that the
+//! host gave them. Not what the letters say, and not whether they are complete: the caller knows how many there must
+//! be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -125,7 +126,7 @@ fn wait_stable(
         };
         let Some((partition, _)) = ends.iter().find(is_behind) else { return Ok(()) };
         if is_cancelled() || Instant::now() > deadline {
-            tracing::warn!(topic, partition, "a transaction stays open; dead letters behind it are not read");
+            tracing::warn!(topic, partition, "a transaction stays open; dead letters after it are not read");
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(100));

@@ -1,8 +1,8 @@
-//! Questions to the broker about a group's offsets and a topic's bounds. They go through a client of their own, from any
-//! thread, and never wait longer than they are told. They change nothing, and they do not read records.
+//! Questions to the broker about a group's offsets and a topic's bounds. They use a separate client, may be asked from
+//! any thread, and never wait longer than they are told. They change nothing and read no records.
 //!
-//! An offset that an open transaction may still move is answered as [`GroupAnswer::Pending`] at once, where the consumer's
-//! own call would wait for it: that is how a pending transaction is told from a broker that does not answer.
+//! An offset that an open transaction may still move is answered at once as [`GroupAnswer::Pending`], where the
+//! consumer's own call would wait: this is how a pending transaction is told from a broker that does not answer.
 
 #![expect(unsafe_code, reason = "ListConsumerGroupOffsets and ListOffsets are not in the safe interface")]
 
@@ -135,7 +135,7 @@ impl Inquiry {
         // To close a client may take a while, and nobody has to wait for it.
         let closing = std::thread::Builder::new().name("inquiry-end".to_owned());
         if let Err(error) = closing.spawn(move || drop(unanswered)) {
-            tracing::debug!(%error, "no thread to close a client on");
+            tracing::debug!(%error, "cannot start a thread to close a client");
         }
     }
 

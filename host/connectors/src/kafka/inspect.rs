@@ -1,10 +1,11 @@
-//! Looks, beside the run, at a place of the log that the run cannot get past: is there something that the client cannot
-//! take in, why, and where does it end? Nothing that is read here is decided, and what is done about it is decided elsewhere.
+//! Examines, beside the run, a position of the log at which the run is stuck: is there something that the client cannot
+//! read, why, and where does it end? Nothing that is read here is decided, and what to do about it is decided
+//! elsewhere.
 //!
-//! librdkafka (2.12.1) fetches a batch that it cannot decompress again and again, and says so without naming the partition;
-//! one whose checksum is wrong it says so of, and passes over. Both are errors of the poll that has them next. A response
-//! larger than `receive.message.max.bytes` ends the connection. A consumer that reads one partition from one offset has what
-//! is wrong there as the first thing it hears.
+//! librdkafka (2.12.1) fetches a batch that it cannot decompress again and again, and reports this without naming the
+//! partition; a batch whose checksum is wrong it reports and skips. Both are errors of the next poll. A response larger
+//! than `receive.message.max.bytes` ends the connection. A consumer that reads one partition from one offset therefore
+//! sees first what is wrong there.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
-//! What the output topics and the client take of a single record: how large it may be, which times it may have, whether it
-//! needs a key. Asked of the broker before anything is sent, so that no transaction has to fail first. Not what becomes of a
-//! record that is not taken, and not the broker's last word: that is in its answer, see [`Refused`].
+//! What the output topics and the client accept of a single record: how large it may be, which timestamps it may have,
+//! whether it needs a key. The broker is asked before anything is sent, so that no transaction has to fail first. Not
+//! what happens to a record that is not accepted, and not the broker's last word: that is in its answer, see
+//! [`Refused`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,12 +114,12 @@ impl Limits {
         let limits = self.of(lane)?;
         let unsendable = |reason, cause| Some(Unsendable { reason, cause });
         if limits.keyed && record.key.is_none() {
-            let cause = format!("topic {} is compacted, and takes no record without a key", limits.topic);
+            let cause = format!("topic {} is compacted, and accepts no record without a key", limits.topic);
             return unsendable(Refusal::NoKey, cause);
         }
         if let Some(time) = record.timestamp.filter(|time| limits.is_out_of_bounds(*time, now())) {
             let cause = format!(
-                "topic {} takes no record with the timestamp {time} now: message.timestamp.before.max.ms is {}, \
+                "topic {} accepts no record with the timestamp {time} now: message.timestamp.before.max.ms is {}, \
                  message.timestamp.after.max.ms is {}",
                 limits.topic, limits.before, limits.after
             );
@@ -147,7 +148,7 @@ impl Limits {
         let codecs = [Some(self.codec), limits.stored];
         let bytes = codecs.into_iter().flatten().map(|codec| size::compressed(record, codec, plain)).max();
         let bytes = bytes.unwrap_or(plain);
-        (bytes > limits.bytes).then(|| said(bytes, format!("topic {} takes {}", limits.topic, limits.bytes)))
+        (bytes > limits.bytes).then(|| said(bytes, format!("topic {} accepts {}", limits.topic, limits.bytes)))
     }
 }
 
@@ -187,8 +188,8 @@ impl LimitsBook {
             tracing::warn!(
                 topics = ?unknown,
                 cause,
-                "cannot ask how large records of these topics may be: allow DescribeConfigs on them. until then a record that \
-                 one of them refuses costs transactions before it is set aside"
+                "cannot ask how large the records of these topics may be: allow DescribeConfigs on them. until then, \
+                 a record that one of them refuses costs several transactions before it is set aside"
             );
         }
         Ok(book)
@@ -205,7 +206,7 @@ impl LimitsBook {
         let before = self.get();
         match self.answers() {
             Ok(answers) => self.put(&before, &answers),
-            Err(cause) => tracing::debug!(cause, "cannot ask what the output topics take"),
+            Err(cause) => tracing::debug!(cause, "cannot ask what the output topics accept"),
         }
     }
 
@@ -217,7 +218,7 @@ impl LimitsBook {
         let mut limits = (*self.get()).clone();
         if let Some(limits) = limits.lanes.get_mut(record.lane as usize).and_then(Option::as_mut).filter(|l| !l.asked) {
             limits.bytes = limits.bytes.min(record.bytes.saturating_sub(1));
-            tracing::warn!(topic = limits.topic, bytes = limits.bytes, "the topic takes less than was thought");
+            tracing::warn!(topic = limits.topic, bytes = limits.bytes, "the topic accepts less than expected");
         }
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
@@ -260,7 +261,7 @@ impl LimitsBook {
 fn of_producer(settings: &KafkaSettings) -> Result<(usize, Codec), KafkaFailure> {
     let config = settings.producer_config();
     let bytes = config.get("message.max.bytes").unwrap_or_default();
-    let wrong = |_| KafkaFailure::Settings(format!("message.max.bytes={bytes} is no number"));
+    let wrong = |_| KafkaFailure::Settings(format!("message.max.bytes={bytes} is not a number"));
     let codec = config.get("compression.codec").map_or(Codec::None, Codec::of_name);
     Ok((bytes.parse().map_err(wrong)?, codec))
 }

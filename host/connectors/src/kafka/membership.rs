@@ -1,6 +1,6 @@
-//! Who this member of the group is, and of which generation: what the broker checks before it takes a commit of offsets.
-//! The safe interface hands the metadata on but does not say what is in it. Whether a partition is still owned is decided
-//! elsewhere.
+//! Who this member of the group is, and of which generation: what the broker checks before it accepts a commit of
+//! offsets. The safe interface passes the metadata on but does not say what it contains. Whether a partition is still
+//! owned is decided elsewhere.
 
 #![expect(unsafe_code, reason = "the safe interface does not show a member's id and generation")]
 

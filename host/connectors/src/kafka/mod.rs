@@ -1,4 +1,4 @@
-//! Kafka: the only place that says rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
+//! Kafka: the only place that uses rdkafka. It reads, writes and commits; what records mean is decided elsewhere.
 
 mod check;
 mod dead_letters;
@@ -114,8 +114,8 @@ pub enum KafkaFailure {
     },
     /// The broker will not take any record, however often it is sent.
     #[error(
-        "the broker refuses outputs ({cause}); nothing was lost or committed: mend the topic (permissions, the codecs that \
-         it takes) and start again"
+        "the broker refuses outputs ({cause}); nothing was lost or committed: fix the topic (permissions, accepted \
+         codecs) and start again"
     )]
     Refused {
         /// How many, where, and why.
@@ -142,8 +142,8 @@ pub enum KafkaFailure {
     },
     /// The broker takes no text beside an offset that is as long as ours.
     #[error(
-        "the broker takes no metadata of {chars} characters beside a committed offset: raise offset.metadata.max.bytes \
-         on the brokers, whose default is 4096"
+        "the broker accepts no metadata of {chars} characters with a committed offset: raise \
+         offset.metadata.max.bytes on the brokers, whose default is 4096"
     )]
     MetadataTooLarge {
         /// Characters of the longest that was sent.

@@ -1,6 +1,6 @@
-//! The producers: outputs and input offsets in one transaction, or at least once. One producer a worker.
-//! After any failure a producer is thrown away: librdkafka speaks the transaction protocol of before KIP-890, in which
-//! a late end of one transaction could meet the next. What became of the transaction is asked of the group's offset.
+//! The producers: outputs and input offsets in one transaction, or at least once. One producer per worker. After any
+//! failure a producer is discarded: librdkafka speaks the transaction protocol from before KIP-890, in which a late end
+//! of one transaction could meet the next. The group's offset says what became of the transaction.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -352,7 +352,7 @@ impl Transactional {
 
 /// The client itself refuses a record, whose transaction is no worse for it.
 fn refused_here(topic: &str, lane: Lane, record: &Outgoing<'_>, reason: Refusal, error: &KafkaError) -> KafkaFailure {
-    let cause = format!("the client takes no such record for topic {topic}: {error}");
+    let cause = format!("the client does not accept the record for topic {topic}: {error}");
     let (partition, offset, lane) = Tag::unpack(Tag::pack(record.origin, lane));
     let why = Unsendable { reason, cause: cause.clone() };
     let refused = vec![RefusedRecord { partition, offset, lane, why, bytes: size::of_batch(record), is_alone: true }];

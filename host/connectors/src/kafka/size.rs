@@ -1,5 +1,5 @@
-//! How many bytes a record takes on the wire: alone in a batch, as librdkafka writes it, which is how every record goes that
-//! is near the limit of a topic, as batches are kept below that. Not what limits there are.
+//! How many bytes a record takes on the wire, alone in a batch, as librdkafka writes it; every record near the limit of
+//! a topic is sent like that, because batches are kept below the limit. Not what the limits are.
 
 use crate::Outgoing;
 

@@ -1,5 +1,6 @@
-//! The id that the broker gave a topic when it was created: another one under the same name is another log, whose
-//! offsets start over. The safe interface has no call for it. Nothing else of librdkafka's C interface is used here.
+//! The id that the broker gave a topic when it was created: a topic of the same name with another id is another log,
+//! whose offsets start over. The safe interface has no call for this. Nothing else of librdkafka's C interface is used
+//! here.
 
 #![expect(unsafe_code, reason = "DescribeTopics is not in the safe interface")]
 

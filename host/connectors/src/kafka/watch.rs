@@ -1,6 +1,6 @@
 //! Questions about the input topic that are asked again and again while it is read: how many partitions it has, and
-//! whether it is still the same topic. From a client of its own, which is in no group and reads nothing, so that neither
-//! polling nor the group waits for an answer.
+//! whether it is still the same topic. They use a separate client, which is in no group and reads nothing, so that
+//! neither polling nor the group waits for an answer.
 
 use std::time::{Duration, Instant};
 

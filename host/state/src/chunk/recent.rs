@@ -1,4 +1,4 @@
-//! The chunks of a partition that are in memory, and what they take of it. Not when they become tables.
+//! The chunks of a partition that are in memory, and how much memory they use. Not when they become tables.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What goes, and when: buckets by event time, originals and histories by offset, and both early where the disk's share
-//! is used up. Only how it is decided and done; the order of the steps is `persist`'s.
+//! What is dropped, and when: buckets by event time, originals and histories by offset, and both early if the disk's
+//! share is used up. Only the decision and its execution; `persist` orders the steps.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! What is kept beside the keys: chunks in memory, tables being written, tables that RocksDB has. Not how it is asked
-//! for (`originals`, `histories`), nor when it goes (`expiry`).
+//! What is stored beside the keys: chunks in memory, tables being written, tables that RocksDB has. Not how it is read
+//! (`originals`, `histories`), nor when it is dropped (`expiry`).
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What happens when a store is opened: the database, its description, its buckets. Not what is done with it then.
+//! Opening a store: the database, its description, its buckets. Not what is done with it afterwards.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

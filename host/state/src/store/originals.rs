@@ -1,5 +1,5 @@
-//! Originals of a partition as the caller keeps and reads them. Not where they are: that is `kept`; nor when they go:
-//! that is `expiry`.
+//! Originals of a partition as the caller stores and reads them. Not where they are: that is `kept`; nor when they are
+//! dropped: that is `expiry`.
 
 use std::sync::Arc;
 

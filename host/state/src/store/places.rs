@@ -1,5 +1,5 @@
-//! Where entries lie: buckets of event time, and slices of them; what is known of each without reading it. Not when they
-//! go: that is `expiry`.
+//! Where entries are: buckets of event time, and slices of them; what is known of each without reading it. Not when
+//! they are dropped: that is `expiry`.
 
 use engine::entry::UNTIMED;
 use engine::record::{Millis, Offset};

@@ -1,5 +1,5 @@
-//! Notes of the clock, so that reading that is set back can go on with the clock of that time: which events are late is a
-//! function of the log only if the clock is. Not the way back of entries: the rule copes with a state that is ahead.
+//! Saved clocks, so that reading that is set back can continue with the clock of that time: which events are late is a
+//! function of the log only if the clock is. Does not take entries back: the rule copes with a state that is ahead.
 
 use std::path::Path;
 

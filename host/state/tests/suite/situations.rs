@@ -450,7 +450,7 @@ fn a_store_of_another_format_is_refused_with_the_ways_out() {
     let error = PartitionStore::open(dir.path(), &identity(), options()).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, OpenError::Format { stored: 1, .. }), "{text}");
-    for part in ["format 1", "format 2", "--store-path", "read together again from the topic"] {
+    for part in ["format 1", "format 2", "--store-path", "rebuilt from the topic"] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
 }
@@ -465,7 +465,7 @@ fn a_setting_that_gives_entries_another_meaning_is_refused_by_name() {
     };
     drop(PartitionStore::open(dir.path(), &with("--event-time", "/at"), options()).unwrap());
     let error = PartitionStore::open(dir.path(), &with("--event-time", "/time"), options()).unwrap_err().to_string();
-    for part in ["--event-time: stored /at, wanted /time", "ways out", "--store-path"] {
+    for part in ["--event-time: stored /at, wanted /time", "to fix this", "--store-path"] {
         assert!(error.contains(part), "{part} is missing in: {error}");
     }
 }

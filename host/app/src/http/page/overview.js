@@ -26,7 +26,7 @@ const OUTCOMES = [
 const KINDS = [
   ["same_event", "same event", "uuid and content agree: sent or delivered twice"],
   ["same_uuid", "same uuid", "the uuid agrees, the content does not"],
-  ["only_uuid_different", "only uuid different", "content agrees, the uuid does not: sent anew"],
+  ["only_uuid_different", "only uuid different", "content agrees, the uuid does not: sent again"],
   ["content_differs", "content differs", "uuid and content differ: is the key too coarse?"],
   ["unscored", "unscored", "not compared"],
 ];

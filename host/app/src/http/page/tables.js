@@ -77,7 +77,7 @@ function why(row) {
   const times = Object.entries(row.event_times_unusable ?? {}).map(([reason, events]) => `${count(events)} ${reason.replaceAll("_", " ")}`);
   return [
     row.reason,
-    times.length > 0 ? `event times of no use: ${times.join(", ")}` : "",
+    times.length > 0 ? `unusable event times: ${times.join(", ")}` : "",
     row.decided_without_memory > 0 ? `${count(row.decided_without_memory)} decided without memory` : "",
     row.clock_went_back > 0 ? `the clock went back ${several(row.clock_went_back, "time")}` : "",
   ].filter((part) => part).join("; ");

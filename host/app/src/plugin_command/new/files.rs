@@ -1,5 +1,5 @@
-//! The files of a project, a language each: which file of this repository becomes which file of a project, and what is
-//! filled in. The host carries them, because a plugin's author has the host and not the repository.
+//! The files of a project, by language: which file of this repository becomes which file of a project, and what is
+//! filled in. The host contains them, because a plugin's author has the host and not the repository.
 
 use crate::settings::plugin::{Language, NewConfig, NewRole};
 
@@ -128,7 +128,7 @@ fn in_every_language(role: NewRole) -> Vec<File> {
 }
 
 const ABOUT_SOURCE: &str = "the plugin: start here";
-const ABOUT_BUILD: &str = "makes the component";
+const ABOUT_BUILD: &str = "builds the component";
 const ABOUT_README: &str = "all commands, and what they need";
 
 fn rust(role: NewRole) -> Vec<File> {

@@ -1,4 +1,4 @@
-//! Projects as they are written: what is in them, and what is refused. That they build is tried where compilers are.
+//! Projects as written: what they contain, and what is refused. Other tests build them, where compilers are installed.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What the polling thread does about places that a partition does not get past: it has them looked at, stops reading the
-//! partition, says so, and tells its worker, which decides what follows. Not how they are noticed.
+//! What the polling thread does when a partition is stuck: it has the position examined, stops reading the partition,
+//! reports it, and tells its worker, which decides what follows. Does not detect it: see `unreadable`.
 
 use connectors::kafka::{KafkaFailure, ReadComplaint, Sight, Unreadable};
 use engine::record::{Offset, TopicPartition};
@@ -50,7 +50,8 @@ impl Poller {
                 Ok(Sight::Readable) => self.go_on(of.partition)?,
                 Ok(Sight::Unreadable(unreadable)) => self.block(of.partition, unreadable),
                 Err(failure) => {
-                    tracing::debug!(%failure, partition = of.partition, "cannot look at what is not read");
+                    tracing::debug!(%failure, partition = of.partition, "cannot inspect the offset at which reading \
+                     stopped");
                     feed.snag.unanswered();
                 }
             }
@@ -75,7 +76,7 @@ impl Poller {
         if times > ANEW_MAX {
             return self.renew_client(partition, offset);
         }
-        tracing::warn!(partition, offset, "the client does not get on; beginning the partition anew");
+        tracing::warn!(partition, offset, "the client is stuck; restarting the partition");
         feed.snag = Snag::new(offset);
         self.source.begin_anew(partition, offset)?;
         Ok(())
@@ -86,8 +87,8 @@ impl Poller {
     fn renew_client(&mut self, partition: i32, offset: Offset) -> Result<(), RunError> {
         if self.renewed_for.insert(partition, offset) == Some(offset) {
             let cause = format!(
-                "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third can read; \
-                 look at the connections to its broker. a restart goes on with nothing lost"
+                "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third \
+                 can read; check the connections to its broker. nothing is lost: a restart continues from there"
             );
             return Err(KafkaFailure::Read { topic: self.topic.clone(), cause }.into());
         }
@@ -128,11 +129,11 @@ impl Poller {
         match self.on_unreadable {
             OnUnreadable::Stop => tracing::error!(
                 %source, words,
-                "partition stopped: the client cannot take in what is next in its log. ways out: raise the client's limit \
-                 (--kafka-property consumer.receive.message.max.bytes), delete these records from the topic, or go on without \
-                 them with --on-unreadable skip"
+                "partition stopped: the client cannot read what is next in its log. to fix this: raise the client's \
+                 limit (--kafka-property consumer.receive.message.max.bytes), delete these records from the topic, \
+                 or skip them with --on-unreadable skip"
             ),
-            OnUnreadable::Skip => tracing::error!(%source, words, "passing over what the client cannot take in"),
+            OnUnreadable::Skip => tracing::error!(%source, words, "passing over what the client cannot read"),
         }
     }
 

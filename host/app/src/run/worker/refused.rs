@@ -1,9 +1,10 @@
-//! What a worker does about single records that stand in the way: those that the broker refuses although nothing said that it
-//! would, and those that could not be read. Not how a refusal is foreseen.
+//! What a worker does about single records that block it: those that the broker refuses although nothing predicted it,
+//! and those that cannot be read. Does not predict refusals.
 //!
-//! A batch of records is refused as a whole. So after the first refusal the records of the transaction are sent one by one,
-//! by another producer: what is refused then is refused for itself, is set aside, and leaves as a dead letter when it is
-//! decided the next time. When all is committed that was in the way, batches are sent again.
+//! The broker refuses a batch of records as a whole. After the first refusal, the records of the transaction are
+//! therefore sent one by one, by another producer: what is refused then is refused for its own sake, is set aside, and
+//! leaves as a dead letter when it is decided the next time. When the records that were in the way are committed,
+//! batches are sent again.
 
 use connectors::kafka::{KafkaSink, RefusedRecord};
 use connectors::{Origin, SinkError};

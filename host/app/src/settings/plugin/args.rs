@@ -1,5 +1,5 @@
-//! What stands on the command line of each subcommand of `plugin`, and what becomes of it. Not the settings that are
-//! shared with a run, and not the words around them.
+//! The command line of each subcommand of `plugin`, and its conversion. Not the settings that are shared with a run,
+//! and not the help texts around them.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) struct InspectArgs {
     /// The component
     #[arg(value_name = "P.wasm")]
     component: PathBuf,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -28,19 +28,19 @@ pub(super) struct TestArgs {
     /// The component
     #[arg(value_name = "P.wasm")]
     component: PathBuf,
-    /// One event: text, or @FILE (of which a newline at the end is left out)
+    /// One event: text, or @FILE (a newline at its end is left out)
     #[arg(long, value_name = "JSON|@FILE", required_unless_present = "input", conflicts_with = "input", value_parser = event)]
     event: Option<Bytes>,
-    /// Events, one a line, plain, gzip or zstd; `-` is standard input
+    /// Events, one per line, plain, gzip or zstd; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
-    /// Most events read of --input
+    /// Maximum number of events to read from --input
     #[arg(long, value_name = "N", default_value_t = TEST_EVENTS_MAX, value_parser = units::count)]
     limit: usize,
-    /// What a scorer compares each event with: the event that came first
+    /// The event that came first, which a scorer compares each event with
     #[arg(long, value_name = "JSON|@FILE", value_parser = event)]
     original: Option<Bytes>,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -53,41 +53,41 @@ pub(super) struct ConformanceArgs {
     /// The component
     #[arg(value_name = "P.wasm", required_unless_present = "list")]
     component: Option<PathBuf>,
-    /// Rules or groups of rules by their ids; none: all
+    /// Ids of rules or groups to run; none: all
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
-    /// Print the rules, each with its level and a sentence, and run none
+    /// List the rules, each with its level and a sentence, without running any
     #[arg(long)]
     list: bool,
-    /// Which rules are tried where none are named
+    /// Which rules to run if none are named
     #[arg(long, value_enum, default_value_t = RuleLevel::Required)]
     level: RuleLevel,
-    /// How the report is written
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     format: ReportFormat,
-    /// What made-up events are drawn from; the same seed makes the same events
+    /// Seed for generated events; the same seed gives the same events
     #[arg(long, value_name = "N", default_value_t = conformance::Options::default().seed)]
     seed: u64,
-    /// Golden cases, a JSON array: events with the keys, or pairs with the scores, that are right; may be repeated
+    /// Golden cases, a JSON array: events with the expected keys, or pairs with the expected scores; may be repeated
     #[arg(long, value_name = "FILE")]
     expect: Vec<PathBuf>,
-    /// Events of your own, one a line, to be tried beside those made up; at most 1,000 are read; `-` is standard input
+    /// Your own events, one per line, to try in addition to generated ones; at most 1,000 are read; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// The components; the first is what the others are compared with
+    /// The components; the others are compared with the first
     #[arg(value_name = "P.wasm", required = true)]
     components: Vec<PathBuf>,
-    /// Events to measure with, made up unless --input is given
+    /// Number of events to measure with, generated unless --input is given
     #[arg(long, value_name = "N", default_value_t = BENCH_EVENTS, value_parser = units::count)]
     events: usize,
-    /// Events, one a line, plain, gzip or zstd; `-` is standard input
+    /// Events, one per line, plain, gzip or zstd; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -97,39 +97,39 @@ const BENCH_EVENTS: usize = 20_000;
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// A file of --plugin-dump-dir
+    /// A file from --plugin-dump-dir
     #[arg(value_name = "DUMP")]
     dump: PathBuf,
-    /// The component; without it the file that the dump names
+    /// The component; without it, the file that the dump names
     #[arg(long = "plugin", value_name = "P.wasm")]
     component: Option<PathBuf>,
-    /// Answer with one JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ComponentizeArgs {
-    /// The core module, as a compiler makes it for wasm32-unknown-unknown
+    /// The core module, as a compiler produces it for wasm32-unknown-unknown
     #[arg(value_name = "CORE.wasm")]
     module: PathBuf,
-    /// Where the component goes
+    /// Where to write the component
     #[arg(short, long, value_name = "OUT.wasm")]
     output: PathBuf,
-    /// The world that the module keeps to; only for a module that does not say so itself, such as hand-written C
+    /// The world that the module implements; only for modules that do not declare it, such as hand-written C
     #[arg(long, value_enum)]
     world: Option<World>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
-    /// In which language
+    /// Language of the project
     #[arg(short, long, value_enum)]
     language: Language,
-    /// What it is to do
+    /// What the plugin does
     #[arg(long, value_enum, default_value_t = NewRole::Key)]
     role: NewRole,
-    /// The plugin's name, and that of the directory made in the current one: letters, digits and `_`
+    /// Name of the plugin and of the new directory: letters, digits and `_`
     #[arg(value_name = "NAME", value_parser = name)]
     name: String,
 }

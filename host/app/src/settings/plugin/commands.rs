@@ -1,4 +1,4 @@
-//! `plugin` and its subcommands as clap sees them: names, help texts, and the settings of a run that each takes too.
+//! `plugin` and its subcommands as clap sees them: names, help texts, and the settings of a run that each also takes.
 
 use std::fmt::Write as _;
 
@@ -61,49 +61,49 @@ const SANDBOX_AND_EVENTS: &[&str] = &[
 const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
         name: "new",
-        about: "Make a project for a plugin, which builds as it is",
+        about: "Create a plugin project that is ready to build",
         args: NewArgs::augment_args,
         end: || "Example:\n  dedup-host plugin new --language rust order_id\n".to_owned(),
         settings: &[],
     },
     Subcommand {
         name: "componentize",
-        about: "Make a component of a core module, as compilers make them",
+        about: "Turn a core module, as compilers produce it, into a component",
         args: ComponentizeArgs::augment_args,
         end: || COMPONENTIZE_END.to_owned(),
         settings: &[],
     },
     Subcommand {
         name: "inspect",
-        about: "Say what a component is: name, roles, fields it asks for, imports, size, what it needs",
+        about: "Show what a component is: name, roles, fields it asks for, imports, size, what it needs",
         args: InspectArgs::augment_args,
         end: || INSPECT_END.to_owned(),
         settings: SANDBOX,
     },
     Subcommand {
         name: "test",
-        about: "Say what a component does with events: keys, scores, words, cost",
+        about: "Show what a component does with events: keys, scores, log, cost",
         args: TestArgs::augment_args,
         end: || TEST_END.to_owned(),
         settings: SANDBOX_AND_EVENTS,
     },
     Subcommand {
         name: "conformance",
-        about: "Say whether a component keeps the rules for plugins",
+        about: "Check whether a component follows the rules for plugins",
         args: ConformanceArgs::augment_args,
         end: conformance_end,
         settings: SANDBOX_AND_JSON_IN,
     },
     Subcommand {
         name: "bench",
-        about: "Measure components side by side: time an event, time to load, memory",
+        about: "Measure components side by side: time per event, time to load, memory",
         args: BenchArgs::augment_args,
         end: || BENCH_END.to_owned(),
         settings: SANDBOX_AND_EVENTS,
     },
     Subcommand {
         name: "replay",
-        about: "Repeat a call on which a plugin failed in a run, from what the host wrote down",
+        about: "Repeat a call on which a plugin failed in a run, from a dump that the host wrote",
         args: ReplayArgs::augment_args,
         end: || REPLAY_END.to_owned(),
         settings: SANDBOX,
@@ -111,11 +111,11 @@ const SUBCOMMANDS: [Subcommand; 7] = [
 ];
 
 const TEST_END: &str = "\
-Events go to the component one a call, through the same search for fields as in a run. A scorer needs --original, and \
-compares it with each event. --json-in opens strings of events as in a run. Work is counted in fuel, about one a wasm instruction, the same on every machine; counting \
-makes calls a little slower than they are in a run.
+Each call passes one event to the component; fields are found as in a run. A scorer needs --original, and compares it \
+with each event. --json-in opens strings of events as in a run. Work is counted in fuel, about one unit per wasm \
+instruction, the same on every machine; counting makes calls a little slower than in a run.
 
-The exit code is 7 where the plugin failed on an event.
+The exit code is 7 if the plugin failed on an event.
 
 Examples:
   dedup-host plugin test order_id.wasm --event '{\"order\": {\"id\": 7}}'
@@ -124,22 +124,22 @@ Examples:
 ";
 
 const BENCH_END: &str = "\
-Events are laid out beforehand; what is measured is the call, by batches of 1,000, in the sandbox of a run. A scorer gets \
-pairs: of made-up events duplicates with their originals, of --input each event with the one before it.
+Events are laid out beforehand; only the call is measured, in batches of 1,000, in the sandbox of a run. A scorer gets \
+pairs: generated duplicates with their originals or, with --input, each event with the one before it.
 
 Example:
   dedup-host plugin bench mine.wasm composite_key.wasm --events 50000
 ";
 
 const REPLAY_END: &str = "\
-A run writes dumps with --plugin-dump-dir DIR, and the values of events into them with --plugin-dump-values. The limits \
-and the configuration are those of that run, unless others are given here. Fields are repeated as they were found then, \
-those inside strings that --json-in names included.
+A run writes dumps with --plugin-dump-dir DIR; --plugin-dump-values includes the values of events. Limits and \
+configuration are those of that run, unless others are given here. Fields are passed as they were found in that run, \
+including those inside strings that --json-in names.
 
-The exit code is 0 where the plugin does not fail any more, and 7 where it does.
+The exit code is 0 if the plugin no longer fails, and 7 if it does.
 
 Example:
-  dedup-host plugin replay dumps/events-0-4711-key-extractor-7f9a3f0e.json --plugin mended.wasm
+  dedup-host plugin replay dumps/events-0-4711-key-extractor-7f9a3f0e.json --plugin fixed.wasm
 ";
 
 const COMPONENTIZE_END: &str = "\
@@ -150,7 +150,7 @@ Examples:
 ";
 
 const INSPECT_END: &str = "\
-Of a component that cannot be loaded it says what can be said, and the way out; the exit code is then 3.
+If the component cannot be loaded, this shows what can be known about it and how to fix it; the exit code is then 3.
 
 Example:
   dedup-host plugin inspect composite_key.wasm --plugin-config /actor/login,/type
@@ -178,7 +178,7 @@ pub(in crate::settings) fn command() -> Command {
         if subcommand.settings.is_empty() { command } else { command.arg(cli::config_arg()) }
     });
     Command::new("plugin")
-        .about("Write plugins: make a project, inspect, test, measure, prove that it keeps the rules")
+        .about("Write plugins: create a project, inspect, test and measure it, check it against the rules")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(subcommands)
