@@ -44,7 +44,7 @@ pub struct RefusedRecord {
     /// Partition of the record that it comes of.
     pub partition: i32,
     /// The last bits of that record's offset.
-    offset: u64,
+    pub(super) offset: u64,
     /// The lane that it was to leave by.
     pub lane: Lane,
     /// Why.
