@@ -40,7 +40,7 @@ pub(crate) fn limits_that_may_not_be_asked_are_learnt_from_refusals() {
 
         metrics.check([3, 1, 0, 0, 2]);
         assert_eq!(metrics.count("dedup_host_unsendable_total", &["reason=\"too_large\""]), 2, "{log}");
-        let said: Vec<&str> = log.lines().filter(|line| line.contains("cannot ask how large records")).collect();
+        let said: Vec<&str> = log.lines().filter(|line| line.contains("cannot ask how large")).collect();
         let [said] = said.as_slice() else { panic!("it is said once:\n{log}") };
         for words in ["DescribeConfigs", "message.max.bytes of the producer", &scene.lane("output")] {
             assert!(said.contains(words), "{words} is not in: {said}");
