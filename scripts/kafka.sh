@@ -20,6 +20,7 @@ environment:
   KAFKA_HOME       an unpacked Kafka (4.0 or newer) to use instead of the jars from Maven Central
   KAFKA_STATE_DIR  where the broker keeps its data (another directory is another broker)
   KAFKA_HEAP_OPTS  its memory (-Xmx1g)
+  KAFKA_ACLS       1: the broker obeys ACLs; as long as there are none, everybody may do everything
 While it runs, STATE_DIR/sasl.env has what a client of the TLS + SASL listener needs.
 TEXT
 }
@@ -154,6 +155,10 @@ log.retention.ms=-1
 # Tests do not wait for members that will not come, and notice quickly those that died.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+TEXT
+  [ "${KAFKA_ACLS:-}" != 1 ] || cat >>"$state/server.properties" <<TEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 TEXT
 }
 

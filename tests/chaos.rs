@@ -11,6 +11,8 @@ mod explained;
 mod own_broker;
 #[path = "chaos/silent.rs"]
 mod silent;
+#[path = "chaos/unasked.rs"]
+mod unasked;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,10 @@ const BROKER_TESTS: &[Test] = &[
     ("the_broker_is_killed_and_comes_back", the_broker_is_killed_and_comes_back),
     ("a_connection_that_goes_silent_is_given_up", silent::a_connection_that_goes_silent_is_given_up),
     ("two_hundred_partitions_and_a_broker_that_hangs", two_hundred_partitions_and_a_broker_that_hangs),
+    (
+        "limits_that_may_not_be_asked_are_learnt_from_refusals",
+        unasked::limits_that_may_not_be_asked_are_learnt_from_refusals,
+    ),
     ("a_broker_that_may_lose_end_markers_is_outlived", end_markers::a_broker_that_may_lose_end_markers_is_outlived),
 ];
 

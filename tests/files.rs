@@ -35,6 +35,7 @@ mod files {
     pub(crate) mod settings;
     pub(crate) mod stores;
     pub(crate) mod swaps;
+    pub(crate) mod terminal;
     pub(crate) mod windows;
 }
 
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         files::private::TESTS,
         files::examples::TESTS,
         files::hostile_http::TESTS,
+        files::terminal::TESTS,
     ]
     .concat();
     let disks = Need { part: "disks", missing: files::disks::no_small_disks() };

@@ -40,4 +40,4 @@ trap 'rm -rf "$work"' EXIT
 # The stack lies lowest, so that running out of it traps rather than writes over data. Function names stay, for
 # backtraces of traps.
 "${linker[@]}" --no-entry --stack-first -z stack-size=131072 --strip-debug "$work/plugin.o" -o "$work/core.wasm"
-"$host" plugin componentize "$work/core.wasm" --world "$world" -o "$out" >&2
+"$host" plugin componentize "$work/core.wasm" --world "$world" --overwrite -o "$out" >&2

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dedup_host_tests::Test;
-use dedup_host_tests::broker::Seen;
+use dedup_host_tests::broker::{Seen, record};
 use dedup_host_tests::explained::answers::{Sums, check_latest};
 use dedup_host_tests::explained::stream::{Outcome, Stream, plugins};
 use dedup_host_tests::explained::{Explained, RULES, Rules, Scorer, by_duplicate, check_records, explain};
-use dedup_host_tests::scene::Scene;
+use dedup_host_tests::scene::{LANES, Scene};
 use serde_json::Value;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("another_scorer_changes_scores_and_nothing_else", another_scorer_changes_scores_and_nothing_else),
     ("duplicates_unlike_their_original_are_forwarded", duplicates_unlike_their_original_are_forwarded),
     ("redacted_records_and_answers_hold_no_value", redacted_records_and_answers_hold_no_value),
+    ("the_key_of_a_redacted_record_is_the_one_it_tells_of", the_key_of_a_redacted_record_is_the_one_it_tells_of),
     ("without_originals_nothing_is_counted_or_scored", without_originals_nothing_is_counted_or_scored),
     ("without_a_scorer_duplicates_are_counted", without_a_scorer_duplicates_are_counted),
 ];
@@ -202,6 +203,29 @@ fn redacted_records_and_answers_hold_no_value() {
     }
     Sums::of(&stream.explained).check_metrics(&outcome.metrics);
     assert_eq!((&outcome.duplicates["redacted"], &outcome.latest["redacted"]), (&true.into(), &true.into()));
+}
+
+/// Of events without a uuid, whose records have keys of their own that nobody may read.
+fn the_key_of_a_redacted_record_is_the_one_it_tells_of() {
+    let scene = Scene::new("redacted-keys", 1);
+    let event = |id: u8, key: &str| Seen { key: Some(key.into()), ..record(format!(r#"{{"id":{id}}}"#)) };
+    let made = [event(1, "alice"), event(1, "alice"), event(2, "bob"), event(1, "carol"), event(2, "bob")];
+    scene.broker.produce_records(&scene.input, &made);
+    let config = scene.path("redact.toml");
+    std::fs::write(&config, "redact_values = true\n").expect("a file");
+    let (metrics, _) = scene.run(LANES, &["--plugin-config", "/id", "--config", &config.display().to_string()]);
+    metrics.check([2, 3, 0, 0, 0]);
+    let told = scene.read("duplicates").into_iter().map(|seen| {
+        let body: Value = serde_json::from_str(&seen.text()).expect("JSON");
+        let key = String::from_utf8(seen.key.expect("a key")).expect("text");
+        assert_eq!(body["key"], key.as_str(), "{body}");
+        assert!(key.starts_with("hmac-sha256:"), "{key}");
+        key
+    });
+    let told: Vec<String> = told.collect();
+    assert!(told.len() == 3 && told[0] == told[1] && told[0] != told[2], "the same key, the same text: {told:?}");
+    let output: Vec<_> = scene.read("output").into_iter().map(|seen| seen.key).collect();
+    assert_eq!(output, [Some(b"alice".to_vec()), Some(b"bob".to_vec())], "events pass as they came");
 }
 
 fn without_originals_nothing_is_counted_or_scored() {

@@ -13,6 +13,8 @@ pub(crate) struct OwnBroker {
     version: Option<&'static str>,
     /// The port that it tells clients to come to, where that is not its own.
     advertised: Option<u16>,
+    /// Whether it obeys ACLs.
+    obeys_acls: bool,
     state: PathBuf,
     /// How to start it again.
     arguments: Vec<String>,
@@ -22,23 +24,29 @@ pub(crate) struct OwnBroker {
 
 impl OwnBroker {
     pub(crate) fn start() -> Self {
-        Self::start_as(None, None)
+        Self::start_as(None, None, false)
+    }
+
+    /// A broker that obeys ACLs, of which there are none yet.
+    pub(crate) fn start_with_acls() -> Self {
+        Self::start_as(None, None, true)
     }
 
     /// A broker that tells clients to come to another port than its own.
     pub(crate) fn start_behind(port: u16) -> Self {
-        Self::start_as(None, Some(port))
+        Self::start_as(None, Some(port), false)
     }
 
     /// A broker of this version, which is fetched if it is not there yet.
     pub(crate) fn start_version(version: &'static str) -> Self {
-        Self::start_as(Some(version), None)
+        Self::start_as(Some(version), None, false)
     }
 
-    fn start_as(version: Option<&'static str>, advertised: Option<u16>) -> Self {
+    fn start_as(version: Option<&'static str>, advertised: Option<u16>, obeys_acls: bool) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let (state, hosts) = (dir.path().join("broker"), String::new());
-        let mut broker = Self { hosts, version, advertised, state, arguments: Vec::new(), again: None, _dir: dir };
+        let arguments = Vec::new();
+        let mut broker = Self { hosts, version, advertised, obeys_acls, state, arguments, again: None, _dir: dir };
         let text = broker.script(&["up"]);
         let hosts = text.lines().find_map(|line| line.strip_prefix("KAFKA_HOSTS="));
         broker.hosts = hosts.expect("an address").to_owned();
@@ -53,6 +61,9 @@ impl OwnBroker {
         command.env("KAFKA_STATE_DIR", &self.state).env("KAFKA_PORT", PORT).env("KAFKA_HEAP_OPTS", "-Xmx512m");
         if let Some(port) = self.advertised {
             command.env("KAFKA_ADVERTISED_PORT", port.to_string());
+        }
+        if self.obeys_acls {
+            command.env("KAFKA_ACLS", "1");
         }
         if let Some(version) = self.version {
             command.env_remove("KAFKA_HOME").env("KAFKA_VERSION", version);
@@ -76,6 +87,18 @@ impl OwnBroker {
             Some((words.next()?.to_owned(), words.nth(2)?.to_owned()))
         };
         said.lines().skip(1).filter_map(row).collect()
+    }
+
+    /// Lets everybody do everything with this topic but ask what it is configured to be.
+    pub(crate) fn deny_describe_configs(&self, topic: &str) {
+        for acl in [
+            ["--allow-principal", "User:*", "--operation", "All"],
+            ["--deny-principal", "User:*", "--operation", "DescribeConfigs"],
+        ] {
+            let words = [&["tool", "org.apache.kafka.tools.AclCommand", "--add", "--topic", topic][..], &acl].concat();
+            let said = self.script(&words);
+            assert!(said.contains("Adding ACLs"), "{said}");
+        }
     }
 
     fn pid(&self) -> String {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use dedup_host_tests::Test;
 use dedup_host_tests::abuse::Abuse;
-use dedup_host_tests::program::{Running, free_port, get};
+use dedup_host_tests::program::{Running, free_port, get, plugin};
+use serde_json::{Value, json};
 
 use super::desk::{Desk, counts, end};
 
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
         "a_flood_of_every_kind_costs_neither_liveness_nor_the_line",
         a_flood_of_every_kind_costs_neither_liveness_nor_the_line,
     ),
+    ("no_answer_steers_the_terminal_of_who_asks", no_answer_steers_the_terminal_of_who_asks),
     ("open_files_are_as_many_as_the_system_allows", open_files_are_as_many_as_the_system_allows),
     ("values_that_are_open_to_a_network_are_warned_of", values_that_are_open_to_a_network_are_warned_of),
     ("a_foreign_name_reads_nothing_unless_it_is_allowed", a_foreign_name_reads_nothing_unless_it_is_allowed),
@@ -120,6 +122,45 @@ fn a_flood_of_every_kind_costs_neither_liveness_nor_the_line() {
     assert_eq!(desk.report(), counts(20_000, 2_000), "{}", ended.stderr);
     let lines = ended.stderr.lines().count();
     assert!(lines < 100, "the flood fills the log with {lines} lines");
+}
+
+/// What the values and names of an event try on whoever reads answers by `curl`.
+const STEERING: &str = "x\u{1b}[2J\u{7}\r\n\u{9b}1m\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{7f}\u{feff}\u{e0041}";
+
+fn steers(char: char) -> bool {
+    let unseen =
+        matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    char.is_control() && char != '\n' || unseen || ('\u{e0000}'..='\u{e0fff}').contains(&char)
+}
+
+fn no_answer_steers_the_terminal_of_who_asks() {
+    let (desk, port) = (Desk::new(), free_port());
+    let words = format!("--bind-host 127.0.0.1 --plugin {}", plugin("property_similarity").display());
+    let (running, mut writer) = start(&desk, port, &words);
+    let event = |value: u8| json!({ "a": STEERING, "uuid": STEERING, "properties": { STEERING: value } }).to_string();
+    writer.write_all(format!("{}\n{}\n", event(1), event(2)).as_bytes()).expect("it is read");
+    let deadline = Instant::now() + SOON;
+    let keys = loop {
+        let (code, keys) = get(port, "/api/keys").expect("an answer");
+        let parsed: Value = serde_json::from_str(&keys).expect("JSON");
+        assert!(code == 200 && Instant::now() < deadline, "{keys}\n{}", running.stderr());
+        if parsed["keys"][0]["duplicates"] == 1 {
+            break parsed;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(keys["keys"][0]["key"], STEERING, "programs read what it is");
+    for path in
+        ["/api/keys", "/api/latest", "/api/duplicates", "/api/status", "/_readiness", "/_liveness", "/metrics", "/"]
+    {
+        let (_, body) = get(port, path).expect("an answer");
+        let found: String = body.chars().filter(|char| steers(*char)).collect();
+        assert_eq!(found, "", "{path}: {body:?}");
+    }
+    let (_, latest) = get(port, "/api/latest").expect("an answer");
+    assert!(latest.contains("[2J"), "it is shown: {latest}");
+    drop(writer);
+    let _ok = running.wait(SOON).ok();
 }
 
 fn open_files_are_as_many_as_the_system_allows() {

@@ -1,9 +1,10 @@
 //! Plugins that change while files are read, and one that is broken.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dedup_host_tests::Test;
 use dedup_host_tests::program::{Ended, Running};
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_plugin_is_swapped_while_a_pipe_is_read", a_plugin_is_swapped_while_a_pipe_is_read),
     ("a_plugin_that_is_not_pinned_is_refused", a_plugin_that_is_not_pinned_is_refused),
     ("hostile_files_at_the_plugins_path_leave_the_old_one_at_work", hostile_files_leave_the_old_plugin_at_work),
+    ("a_plugin_is_compiled_behind_the_line_and_at_the_start_at_once", a_plugin_is_compiled_behind_the_line),
     (
         "plugins_are_swapped_after_the_program_was_replaced_on_the_disk",
         plugins_are_swapped_after_the_program_was_replaced,
@@ -170,6 +172,46 @@ fn hostile_files_leave_the_old_plugin_at_work() {
     run.write(3_000..5_000);
     let ended = run.end();
     assert_eq!(desk.report(), counts(5_000, 2_000), "{}", ended.stderr);
+}
+
+/// The niceness of the processes that a program starts until it has said these words.
+fn niceness_of_children(host: &mut Running, words: &str) -> BTreeSet<i32> {
+    let (parent, deadline) = (host.pid(), Instant::now() + PATIENCE);
+    let stat =
+        |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok();
+    let niceness = |stat: String| -> Option<i32> {
+        // Behind the name: the state, the parent, and the niceness as the 17th.
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        (*fields.get(1)? == parent.to_string()).then(|| fields.get(16)?.parse().ok()).flatten()
+    };
+    let mut found = BTreeSet::new();
+    while !host.stderr().contains(words) {
+        assert!(host.is_running() && Instant::now() < deadline, "it never said {words:?}:\n{}", host.stderr());
+        let processes = std::fs::read_dir("/proc").expect("a list of processes");
+        found.extend(processes.filter_map(stat).filter_map(niceness));
+    }
+    found
+}
+
+fn a_plugin_is_compiled_behind_the_line() {
+    let desk = Desk::new();
+    put(&desk.path("key.wasm"), &shipped());
+    let words = "--input in --output out --log-level info --plugin-cache-dir off --plugin-watch off";
+    let made = Command::new("mkfifo").arg(desk.path("in")).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    let mut host = Running::start_command(command(&desk, words));
+    let at_start = niceness_of_children(&mut host, "plugin loaded");
+    assert!(!at_start.is_empty() && !at_start.contains(&19), "nobody is waited for at the start: {at_start:?}");
+    let mut pipe = OpenOptions::new().write(true).open(desk.path("in")).expect("the pipe");
+    put(&desk.path("key.wasm"), &another_build(&shipped(), 1));
+    host.signal("HUP");
+    let in_a_swap = niceness_of_children(&mut host, "plugins swapped");
+    // It is seen from its first instruction on, before it has stepped back.
+    assert!(in_a_swap.contains(&19), "{in_a_swap:?}");
+    pipe.write_all(event("a").as_bytes()).expect("it is read");
+    drop(pipe);
+    let _ok = host.wait(PATIENCE).ok();
+    assert_eq!(desk.report(), counts(1, 0));
 }
 
 fn plugins_are_swapped_after_the_program_was_replaced() {

@@ -42,5 +42,5 @@ else
     die "no standard library for $TARGET: run 'rustup target add $TARGET', or on Debian" \
         "'apt-get install rustc-web cargo-web rust-web-src lld-19'"
 fi
-"$host" plugin componentize "target/$TARGET/release/{{name}}.wasm" -o {{name}}.wasm >&2
+"$host" plugin componentize "target/$TARGET/release/{{name}}.wasm" --overwrite -o {{name}}.wasm >&2
 echo "$PWD/{{name}}.wasm"

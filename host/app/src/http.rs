@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::Router;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -34,6 +34,7 @@ use crate::settings::config::HttpConfig;
 use crate::status::{Snapshot, Status};
 
 mod admin;
+mod as_json;
 mod connections;
 mod origin;
 pub mod page;
@@ -275,7 +276,7 @@ async fn meant(State(shared): State<Shared>, request: Request, next: Next) -> Re
 
 async fn only_whether_ready(shared: &Shared) -> Response {
     match shared.views.get(View::Readiness).await {
-        Ok(made) => (made.code, Json(json!({ "ready": made.code == StatusCode::OK }))).into_response(),
+        Ok(made) => as_json::response(made.code, &json!({ "ready": made.code == StatusCode::OK })),
         Err(failed) => failed,
     }
 }
@@ -302,7 +303,7 @@ fn shown(host: &[u8]) -> String {
 }
 
 fn refuse(code: StatusCode, reason: &str) -> Response {
-    (code, Json(json!({ "error": reason }))).into_response()
+    as_json::response(code, &json!({ "error": reason }))
 }
 
 async fn index(State(shared): State<Shared>, headers: HeaderMap) -> Result<views::Made, Response> {
@@ -322,7 +323,7 @@ async fn liveness(State(shared): State<Shared>) -> Response {
     let alive = age <= limit;
     let code = if alive { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let (age, limit) = (millis(age), millis(limit));
-    (code, Json(json!({ "alive": alive, "heartbeat_age_ms": age, "heartbeat_age_max_ms": limit }))).into_response()
+    as_json::response(code, &json!({ "alive": alive, "heartbeat_age_ms": age, "heartbeat_age_max_ms": limit }))
 }
 
 /// Loads the plugins' files anew, for who shows the token. Who does not is told nothing.
@@ -339,9 +340,9 @@ async fn reload(
     }
     seat.keep();
     Ok(match shared.reload.ask().await {
-        Some(swap @ (Swap::Swapped { .. } | Swap::Unchanged { .. })) => Json(swap).into_response(),
-        Some(swap @ Swap::Refused { .. }) => (StatusCode::CONFLICT, Json(swap)).into_response(),
-        Some(swap @ Swap::Pending) => (StatusCode::ACCEPTED, Json(swap)).into_response(),
+        Some(swap @ (Swap::Swapped { .. } | Swap::Unchanged { .. })) => as_json::response(StatusCode::OK, &swap),
+        Some(swap @ Swap::Refused { .. }) => as_json::response(StatusCode::CONFLICT, &swap),
+        Some(swap @ Swap::Pending) => as_json::response(StatusCode::ACCEPTED, &swap),
         None => refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             "no plugins are loaded yet, the host is stopping, or other reload requests are waiting: try again",

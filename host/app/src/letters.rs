@@ -7,6 +7,7 @@ use engine::fields::Kind;
 use engine::projection::{BYTE_ORDER_MARK, one_line, quote};
 use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
 use engine::record::{Millis, Offset, Record, TopicPartition};
+use plain_text::hex;
 use plugin::Plugin;
 use sha2::{Digest, Sha256};
 
@@ -294,10 +295,7 @@ fn push_opaque(out: &mut Vec<u8>, payload: &[u8]) {
         Ok(text) => push_text(out, text),
         Err(_) => {
             out.extend_from_slice(b"{\"hex\":\"");
-            for byte in payload {
-                let hex = |digit: u8| b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
-                out.extend_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
-            }
+            out.extend_from_slice(hex(payload).as_bytes());
             out.extend_from_slice(b"\"}");
         }
     }

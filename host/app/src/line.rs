@@ -621,7 +621,9 @@ impl Line {
             let lane = self.exit(*outcome, told, reason, sink);
             let way = Way { source: &self.source, record, uuid, reason };
             let letter = self.explainer.letter(nth);
-            let left = self.leave(&Leaving { way, index, outcome: *outcome, lane, letter, unsendable }, sink)?;
+            let met =
+                scratch.duplicates.get(nth).and_then(|duplicate| scratch.extraction.keys.get(duplicate.key as usize));
+            let left = self.leave(&Leaving { way, index, outcome: *outcome, lane, letter, met, unsendable }, sink)?;
             let exit = left.by;
             self.tally.count(*outcome, told, exit);
             self.tally.count_unsendable(left.refusal);

@@ -1,9 +1,9 @@
 //! What keys are shown as where values are hidden: a digest that only who has the secret can make, so that nobody guesses
 //! a key by trying. The same key has the same digest as long as the secret stays. Not encryption: no way leads back.
 
-use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
+use plain_text::hex;
 use sha2::{Digest, Sha256};
 use state::private::PrivateDir;
 
@@ -65,11 +65,7 @@ impl Redaction {
     /// What a key is shown as.
     pub(crate) fn of(&self, key: &[u8]) -> String {
         let inner = self.inner.clone().chain_update(key).finalize();
-        let digest = self.outer.clone().chain_update(inner).finalize();
-        digest.iter().fold("hmac-sha256:".to_owned(), |mut text, byte| {
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        })
+        format!("hmac-sha256:{:x}", self.outer.clone().chain_update(inner).finalize())
     }
 }
 
@@ -85,10 +81,7 @@ fn secret(store: &PrivateDir) -> std::io::Result<String> {
     if text.is_empty() {
         let mut random = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-        let made = random.iter().fold(String::new(), |mut text, byte| {
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        });
+        let made = hex(&random);
         file.write_all(format!("{made}\n").as_bytes())?;
         file.sync_all()?;
         return Ok(made);

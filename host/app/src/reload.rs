@@ -91,6 +91,7 @@ impl Reloader {
             return Err(PluginsError::Roles(none.to_owned()));
         }
         let in_force = Arc::new(InForce::new(plugins));
+        let runtime = runtime.stepping_back();
         let reloader = Self { runtime, config: config.clone(), rules, files, watched, in_force, metrics, status };
         reloader.show();
         Ok(reloader)

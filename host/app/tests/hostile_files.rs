@@ -123,9 +123,9 @@ fn inspect_takes_any_bytes() {
 
 #[test]
 fn componentize_takes_any_bytes() {
-    cut_and_damaged(&[module()], &["plugin", "componentize", "damaged.wasm", "-o", "out.wasm"]);
+    cut_and_damaged(&[module()], &["plugin", "componentize", "damaged.wasm", "--overwrite", "-o", "out.wasm"]);
     let plain = wat::parse_str(evil("", "")).unwrap();
-    let words = ["plugin", "componentize", "damaged.wasm", "-o", "out.wasm", "--world", "key-plugin"];
+    let words = ["plugin", "componentize", "damaged.wasm", "--overwrite", "-o", "out.wasm", "--world", "key-plugin"];
     cut_and_damaged(&[plain], &words);
 }
 

@@ -127,6 +127,27 @@ fn a_module_that_says_its_world_needs_none() {
 }
 
 #[test]
+fn a_component_replaces_nothing_unless_told_and_never_its_module() {
+    let desk = Desk::new();
+    let core = wat::parse_str(EXTRACTOR).unwrap();
+    desk.write("e.core", &core);
+    desk.write("mine", "mine");
+    std::fs::hard_link(desk.path("e.core"), desk.path("hard")).unwrap();
+    std::os::unix::fs::symlink("e.core", desk.path("soft")).unwrap();
+    let make = |words: &str| desk.plugin(&format!("componentize e.core --world key-plugin {words}"));
+    make("-o mine").is(6, &["mine: the output is there already and holds 4 bytes", "--overwrite"]);
+    assert_eq!(std::fs::read(desk.path("mine")).unwrap(), b"mine");
+    for name in ["e.core", "./e.core", "hard", "soft"] {
+        make(&format!("-o {name} --overwrite")).is(2, &["--output", "the module itself"]);
+    }
+    assert!(std::fs::read(desk.path("e.core")).unwrap() == core, "it is what it was");
+    make("-o mine --overwrite").is(0, &["mine: a component of"]);
+    desk.write("empty", "");
+    make("-o empty").is(0, &["empty: a component of"]);
+    assert_eq!(std::fs::read(desk.path("mine")).unwrap(), std::fs::read(desk.path("empty")).unwrap());
+}
+
+#[test]
 fn what_no_component_can_be_made_of() {
     let desk = Desk::new();
     desk.write("text", "no wasm");
@@ -137,7 +158,7 @@ fn what_no_component_can_be_made_of() {
     desk.write("wasi", wat::parse_str(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#).unwrap());
     desk.plugin("componentize wasi -o o.wasm --world key-plugin").is(3, &["wasi"]);
     desk.write("e.core", wat::parse_str(EXTRACTOR).unwrap());
-    desk.plugin("componentize e.core -o no/o.wasm --world key-plugin").is(6, &["cannot write no/o.wasm"]);
+    desk.plugin("componentize e.core -o no/o.wasm --world key-plugin").is(6, &["no/o.wasm"]);
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use connectors::{Lane, Outgoing, Refusal, Sink, SinkError, Unsendable};
 use dedup_host::line::{Line, LineError, Rules, Unread};
 use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
+use dedup_host::redaction::Redaction;
+use dedup_host::settings::config::{
+    ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable, Secret,
+};
 use dedup_host::tally::Tally;
 use engine::decide::Window;
 use engine::projection::{JsonIn, Numbers};
@@ -115,6 +118,10 @@ struct World {
 
 impl World {
     fn new(on_unsendable: OnUnsendable) -> Self {
+        Self::by(rules(on_unsendable))
+    }
+
+    fn by(rules: Rules) -> Self {
         let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
         let plugins = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
         let runtime = Runtime::new(Limits::default()).expect("a runtime");
@@ -136,7 +143,7 @@ impl World {
         options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
         let store = PartitionStore::open(dir.path(), &identity, options).expect("a store");
         let source = TopicPartition { topic: "t".to_owned(), partition: 0 };
-        let line = Line::new(source, Arc::new(rules(on_unsendable)), &plugins, store).expect("a line");
+        let line = Line::new(source, Arc::new(rules), &plugins, store).expect("a line");
         Self { line, next: 0, _dir: dir }
     }
 
@@ -236,6 +243,54 @@ fn keys_that_the_host_gives_are_of_bounded_length() {
     let keys: Vec<&[u8]> = sink.sent.iter().map(|sent| sent.key.as_deref().expect("a key")).collect();
     assert!(keys[0].starts_with(b"sha256:") && keys[0].len() == 71);
     assert_eq!((keys[0], keys[2]), (keys[1], &b"u"[..]), "the same uuid, the same key");
+}
+
+fn redacted() -> Rules {
+    let explain = ExplanationConfig { keep_originals: true, forward_below: None, redact: true };
+    let redaction = Some(Redaction::chosen(&Secret::new("0123456789abcdef".to_owned())));
+    Rules { explain, redaction, ..rules(OnUnsendable::Stop) }
+}
+
+#[test]
+fn a_redacted_record_has_the_key_that_it_tells_of() {
+    let (mut world, mut sink) = (World::by(redacted()), Picky::new(ALL, &[]));
+    let [a, b] = ["a", "b"].map(|id| format!(r#"{{"id":"{id}"}}"#));
+    world.process(&[&a, &a, &b, &a, &b, &event("a", 1)], &mut sink).expect("processed");
+    let told: Vec<(String, String)> = sink
+        .of(Lane::Duplicates)
+        .iter()
+        .map(|sent| {
+            let body: Value = serde_json::from_slice(sent.payload.as_deref().expect("told")).expect("JSON");
+            let key = String::from_utf8(sent.key.clone().expect("a key")).expect("text");
+            (key, body["key"].as_str().expect("text").to_owned())
+        })
+        .collect();
+    let [first, second, other, with_uuid] = told.as_slice() else { panic!("{told:?}") };
+    for (key, body) in [first, second, other] {
+        assert!(key == body && key.starts_with("hmac-sha256:"), "{told:?}");
+    }
+    assert_eq!(first, second, "the same key, the same text");
+    assert_ne!(first, other);
+    assert_eq!((with_uuid.0.as_str(), &with_uuid.1), ("u", &first.1), "a uuid stays what it is");
+    let keys = sink.of(Lane::Output).into_iter().map(|sent| sent.key.as_deref());
+    assert!(keys.eq([Some(&b"input"[..]); 2]), "events pass as they came");
+}
+
+#[test]
+fn a_letter_without_a_payload_has_no_key_to_read_where_values_are_hidden() {
+    let limits = &[(Lane::Output, 100), (Lane::Duplicates, 10)];
+    let (mut world, mut sink) = (World::by(redacted()), Picky::new(ALL, limits));
+    let small = r#"{"id":"a"}"#;
+    world.process(&[&event("a", 200), small, small, "no JSON"], &mut sink).expect("processed");
+    let letters = sink.of(Lane::DeadLetter);
+    let key = |nth: usize| String::from_utf8(letters[nth].key.clone().expect("a key")).expect("text");
+    assert_eq!(letters.len(), 3);
+    assert!(key(0).starts_with("hmac-sha256:") && key(0) == key(1), "{letters:?}");
+    assert_eq!(
+        (key(2).as_str(), letters[2].payload.as_deref()),
+        ("input", Some(&b"no JSON"[..])),
+        "a whole one has all"
+    );
 }
 
 #[test]

@@ -1,6 +1,10 @@
-//! One file per lane. Outputs are lines as they came; dead letters are JSON, so that they contain the reason.
+//! One file per lane. Outputs are lines as they came; dead letters are JSON, so that they contain the reason. On a terminal, what
+//! the host says of duplicates and dead letters is escaped: it means the same, and steers nothing.
+
+use std::borrow::Cow;
 
 use engine::projection::one_line;
+use plain_text::hex;
 use serde_json::{Map, Value};
 
 use crate::files::{FileError, FileSink};
@@ -55,10 +59,16 @@ impl Sink for FileLanes {
 
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
         let Some(file) = self.of(lane) else { return Ok(()) };
-        if lane == Lane::DeadLetter {
-            file.write_line(&dead_letter(record))?;
+        let payload = record.payload.unwrap_or_default();
+        let (line, is_own) = match lane {
+            Lane::Output | Lane::Late => (Cow::Borrowed(payload), false),
+            Lane::Duplicates => (Cow::Borrowed(payload), true),
+            Lane::DeadLetter => (Cow::Owned(dead_letter(record)), true),
+        };
+        if is_own && file.is_terminal() {
+            file.write_line(plain_text::json(&String::from_utf8_lossy(&line)).as_bytes())?;
         } else {
-            file.write_line(record.payload.unwrap_or_default())?;
+            file.write_line(&line)?;
         }
         Ok(())
     }
@@ -80,8 +90,4 @@ fn dead_letter(record: &Outgoing<'_>) -> Vec<u8> {
     let mut line = Value::Object(object).to_string().into_bytes();
     one_line(&mut line, 0);
     line
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

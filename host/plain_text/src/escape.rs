@@ -63,14 +63,18 @@ pub fn styled_line(text: &str) -> Cow<'_, str> {
     between_colours(text, line)
 }
 
-/// JSON, which says the same in characters that can be seen. Only strings have others, so that escapes stand for them;
-/// line breaks between the members stay.
+/// JSON, which says the same in characters that can be seen. Escapes stand for those of strings; between the members there
+/// can be no others than white space, of which line breaks stay.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
         |char| char != '\n' && is_unseen(char),
         |char, out| {
+            // No string of JSON has them as they are.
+            if matches!(char, '\t' | '\r') {
+                return out.write_char(' ');
+            }
             for unit in char.encode_utf16(&mut [0; 2]) {
                 write!(out, "\\u{unit:04x}")?;
             }
@@ -91,6 +95,13 @@ pub fn bytes(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// Bytes in hexadecimal, two digits each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What is displayed, on one line.
@@ -204,6 +215,12 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_two_digits_each() {
+        assert_eq!(hex(b"\x00\x0f\xa5\xff"), "000fa5ff");
+        assert_eq!(hex(b""), "");
+    }
+
+    #[test]
     fn nothing_unseen_is_left_whatever_the_text() {
         let all: String = ('\0'..=char::MAX).collect();
         let seen = |text: &str, kept: &[char]| text.chars().all(|char| kept.contains(&char) || !is_unseen(char));
@@ -233,5 +250,6 @@ mod tests {
         let text = "{\n \"a\": \"\u{202e}\u{9b}\u{7f}\u{e0041} é\"\n}";
         let shown = json(text);
         assert_eq!(shown, "{\n \"a\": \"\\u202e\\u009b\\u007f\\udb40\\udc41 é\"\n}");
+        assert_eq!(json("{\t\"a\":\r\n1}"), "{ \"a\": \n1}", "white space stays white space");
     }
 }

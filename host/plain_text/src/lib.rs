@@ -6,4 +6,4 @@
 mod escape;
 pub mod secrets;
 
-pub use escape::{Line, bytes, is_unseen, json, line, lines, styled, styled_line};
+pub use escape::{Line, bytes, hex, is_unseen, json, line, lines, styled, styled_line};

@@ -19,7 +19,6 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compile::load;
-use crate::runtime::hex;
 
 /// All entries together; the one that was not used for the longest time goes first. A component of Python takes 60 MB.
 const BYTES_MAX: u64 = 2 << 30;
@@ -160,7 +159,7 @@ const UNFINISHED: &str = ".unfinished-";
 fn name(engine: &Engine, sha256: &str) -> String {
     let mut settings = Settings(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut settings);
-    let settings = hex(&settings.0.finalize());
+    let settings = format!("{:x}", settings.0.finalize());
     format!("{sha256}-{}{SUFFIX}", settings.get(..32).unwrap_or(&settings))
 }
 

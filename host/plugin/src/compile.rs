@@ -64,9 +64,15 @@ impl Settings {
     }
 }
 
-/// Compiles a component to what [`load`] takes.
-pub(crate) fn compile(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Vec<u8>, Uncompiled> {
-    let bounds = Bounds { memory_bytes_max: limits.compile_memory_bytes_max, time_max: limits.compile_time_max };
+/// Compiles a component to what [`load`] takes; `steps_back`: behind all else on the machine.
+pub(crate) fn compile(
+    bytes: &[u8],
+    settings: Settings,
+    limits: &Limits,
+    steps_back: bool,
+) -> Result<Vec<u8>, Uncompiled> {
+    let (memory_bytes_max, time_max) = (limits.compile_memory_bytes_max, limits.compile_time_max);
+    let bounds = Bounds { memory_bytes_max, time_max, steps_back };
     confined(&WORK, &settings.to_words(), bytes, bounds).map_err(|error| match error {
         NoResult::Refused(Refusal { kind: TOO_COMPLEX, words }) => Uncompiled::TooComplex(words),
         NoResult::Refused(Refusal { kind: NOT_SUPPORTED, words }) => Uncompiled::NotSupported(words),
@@ -131,7 +137,7 @@ mod tests {
     const SETTINGS: Settings = Settings { fuel: false, stack_bytes_max: 512 << 10 };
 
     fn refusal(text: &str) -> Uncompiled {
-        compile(&wat::parse_str(text).unwrap(), SETTINGS, &Limits::default()).unwrap_err()
+        compile(&wat::parse_str(text).unwrap(), SETTINGS, &Limits::default(), false).unwrap_err()
     }
 
     #[test]
@@ -168,7 +174,7 @@ mod tests {
             (func $f (param v128) (result i32 i32) (return_call $f (local.get 0)))
             (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))";
         let bytes = wat::parse_str(format!("(component (core module {module}))")).unwrap();
-        let compiled = compile(&bytes, SETTINGS, &Limits::default()).unwrap();
+        let compiled = compile(&bytes, SETTINGS, &Limits::default(), false).unwrap();
         assert!(load(&SETTINGS.engine().unwrap(), &compiled).is_some());
         let other = Settings { fuel: true, ..SETTINGS };
         assert!(load(&other.engine().unwrap(), &compiled).is_none(), "code of another engine");
@@ -179,7 +185,7 @@ mod tests {
     fn what_is_broken_is_not_called_a_feature() {
         let whole = wat::parse_str("(component (core module (func (result i32) (i32.const 1))))").unwrap();
         for bytes in [&whole[..whole.len() - 3], b"\0asm\x0d\0\x01\0\xff"] {
-            assert!(matches!(compile(bytes, SETTINGS, &Limits::default()), Err(Uncompiled::Invalid(_))));
+            assert!(matches!(compile(bytes, SETTINGS, &Limits::default(), false), Err(Uncompiled::Invalid(_))));
         }
         let wrong = refusal("(component (core module (func (result i32) (i64.const 1))))");
         assert!(matches!(wrong, Uncompiled::Invalid(_)), "{wrong:?}");

@@ -39,6 +39,12 @@ const LAST_WORDS_BYTES_MAX: u64 = 16 << 10;
 /// Bytes of a result. Machine code takes some five times the bytes of a component.
 const RESULT_BYTES_MAX: u64 = 2 << 30;
 
+/// Behind everything else that wants to run.
+const NICENESS_MAX: i32 = 19;
+
+/// A process that steps back waits for others most of the time where there are too few processors for all.
+const TIMES_AS_LONG: u32 = 10;
+
 /// How often it is asked whether it has ended, once it has given its result.
 const LOOK_INTERVAL: Duration = Duration::from_micros(200);
 
@@ -68,8 +74,21 @@ pub struct Refusal {
 pub struct Bounds {
     /// Memory, but for the program itself.
     pub memory_bytes_max: u64,
-    /// Time by the wall clock.
+    /// Time by the wall clock, as long as the process goes first.
     pub time_max: Duration,
+    /// Whether everything else on the machine goes first: a line that must not notice.
+    pub steps_back: bool,
+}
+
+impl Bounds {
+    /// Time by the wall clock; of the processor's a process that steps back has no more than another.
+    fn wall_time_max(&self) -> Duration {
+        if self.steps_back { self.time_max.saturating_mul(TIMES_AS_LONG) } else { self.time_max }
+    }
+
+    fn niceness(&self) -> i32 {
+        if self.steps_back { NICENESS_MAX } else { 0 }
+    }
 }
 
 /// Why there is no result. All words are bounded and clean.
@@ -151,7 +170,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
-    let deadline = Instant::now() + bounds.time_max;
+    let deadline = Instant::now() + bounds.wall_time_max();
     let mut child = start(work, arguments, bounds).map_err(|error| NoResult::NoProcess(error.to_string()))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (send, results) = sync_channel(1);
@@ -167,7 +186,7 @@ fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds)
         }
         let status = child.wait().map_err(|error| NoResult::Died(error.to_string()))?;
         if !in_time {
-            return Err(NoResult::Time(bounds.time_max));
+            return Err(NoResult::Time(bounds.wall_time_max()));
         }
         if !status.success() {
             return Err(death(status, &String::from_utf8_lossy(&words.join().unwrap_or_default()), bounds));
@@ -187,7 +206,8 @@ fn start(work: &Work, arguments: &[String], bounds: Bounds) -> std::io::Result<C
     let seconds = bounds.time_max.as_secs_f64() * threads as f64;
     let mut command = Command::new(program()?);
     command.arg0("dedup-host").args([WORD, work.name]);
-    command.args([bounds.memory_bytes_max.to_string(), format!("{:.0}", seconds.ceil() + 1.0)]).args(arguments);
+    command.args([bounds.memory_bytes_max.to_string(), format!("{:.0}", seconds.ceil() + 1.0)]);
+    command.arg(bounds.niceness().to_string()).args(arguments);
     command.env_clear().env("RAYON_NUM_THREADS", threads.to_string()).current_dir("/");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
@@ -279,11 +299,13 @@ fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
 fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let arguments = arguments.map(OsString::into_string).collect::<Result<Vec<String>, _>>();
     let arguments = arguments.map_err(|_| "an argument is no text".to_owned())?;
-    let [name, memory_bytes_max, seconds_max, arguments @ ..] = arguments.as_slice() else {
+    let [name, memory_bytes_max, seconds_max, niceness, arguments @ ..] = arguments.as_slice() else {
         return Err(format!("{WORD} is no command: the program starts itself with it to have work done"));
     };
     let number = |text: &String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
     confine(number(memory_bytes_max)?, number(seconds_max)?)?;
+    // Before there is a second thread. Where it is not allowed it works as all others do.
+    let _ = niceness.parse().map(rustix::process::nice);
     let work = works.iter().chain([&crate::compile::WORK]).find(|work| work.name == name);
     let work = work.ok_or_else(|| format!("there is no work {name}"))?;
     let mut input = Vec::new();
@@ -347,7 +369,7 @@ fn close_all_but_pipes() {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { memory_bytes_max: 1 << 30, time_max: Duration::from_secs(10) };
+    const BOUNDS: Bounds = Bounds { memory_bytes_max: 1 << 30, time_max: Duration::from_secs(10), steps_back: false };
 
     fn backwards(arguments: &[String], input: &[u8]) -> Result<Vec<u8>, Refusal> {
         match arguments {

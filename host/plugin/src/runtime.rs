@@ -81,6 +81,8 @@ pub struct Runtime {
     /// In an error stands why there is none, unless none was wanted.
     cache: Result<Cache, Option<String>>,
     options: Options,
+    /// Whether what is compiled waits for all else on the machine.
+    steps_back: bool,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -114,7 +116,15 @@ impl Runtime {
         if let Err(Some(problem)) = &cache {
             tracing::warn!("{problem}; plugins are compiled at each start");
         }
-        Ok(Self { engine, linker, ticker: Arc::new(ticker), cache, options })
+        Ok(Self { engine, linker, ticker: Arc::new(ticker), cache, options, steps_back: false })
+    }
+
+    /// The runtime, compiling from here on only when nothing else on the machine wants the processors: for a program whose
+    /// work goes on meanwhile. It takes longer then, by the wall clock up to ten times as long as
+    /// [`Limits::compile_time_max`].
+    #[must_use]
+    pub fn stepping_back(self) -> Self {
+        Self { steps_back: true, ..self }
     }
 
     /// Reads a component, compiles it, and checks what it imports and exports. Nothing of it runs.
@@ -131,7 +141,7 @@ impl Runtime {
     /// It cannot be read, is larger than [`Limits::plugin_bytes_max`], or has a digest that is not in [`Options::sha256`].
     pub fn read(&self, path: &Path) -> Result<Image, LoadError> {
         let bytes = read_file(path, self.options.limits.plugin_bytes_max).map_err(|error| unread(path, error))?;
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = format!("{:x}", Sha256::digest(&bytes));
         if !self.options.sha256.is_empty() && !self.options.sha256.contains(&sha256) {
             return Err(LoadError::NotPinned { path: path.to_owned(), sha256 });
         }
@@ -167,7 +177,7 @@ impl Runtime {
 
     fn compile(&self, Image { path, bytes, sha256 }: &Image) -> Result<Component, LoadError> {
         let path = || path.clone();
-        let compiled = compile::compile(bytes, self.options.settings(), &self.options.limits);
+        let compiled = compile::compile(bytes, self.options.settings(), &self.options.limits, self.steps_back);
         let compiled = compiled.map_err(|uncompiled| match uncompiled {
             Uncompiled::Invalid(cause) => LoadError::Invalid { path: path(), cause },
             Uncompiled::TooComplex(cause) => LoadError::TooComplex { path: path(), cause },
@@ -219,8 +229,4 @@ fn require_component(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         Some(b"\0asm\x01\0\0\0") => Err(LoadError::CoreModule { path }),
         _ => Err(LoadError::NotWasm { path }),
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

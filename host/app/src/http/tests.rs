@@ -151,6 +151,40 @@ fn what_is_known_of_duplicates_is_json() {
 }
 
 #[test]
+fn nothing_that_is_answered_steers_a_terminal() {
+    let attack = "x\u{1b}[2J\u{9b}1m\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{7f}\u{e0041}";
+    let status = Arc::new(Status::new());
+    let partition = TopicPartition { topic: attack.into(), partition: 0 };
+    status.set_partition(partition, PartitionStatus { reason: attack.into(), ..PartitionStatus::new(Phase::Held) });
+    let config = HttpConfig { admin_token: Some(Secret::new("secret".into())), ..config(0) };
+    let (asking, asked) = crate::reload::requests();
+    let insights = Arc::new(Insights::new(false));
+    let server = super::serve(&config, status, Metrics::new().unwrap(), insights, asking).unwrap();
+    let answers = std::thread::spawn(move || asked.answer([Swap::Refused { generation: 2, reason: attack.into() }]));
+    let token = "Authorization: Bearer secret\r\n";
+    for (method, path, headers) in [
+        ("GET", "/api/status", ""),
+        ("GET", "/_readiness", ""),
+        ("GET", "/", "Accept: application/json\r\n"),
+        ("GET", "/", "Accept: text/html\r\n"),
+        ("GET", "/", ""),
+        ("POST", RELOAD, token),
+    ] {
+        let (_, answer) = ask(&server, method, path, headers);
+        assert!(answer.contains("[2J"), "{path} shows nothing of it: {answer}");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        let unseen: String = body.chars().filter(|char| *char != '\n' && plain_text::is_unseen(*char)).collect();
+        assert_eq!(unseen, "", "{path} {headers}");
+        if answer.contains("application/json") {
+            let said: serde_json::Value = serde_json::from_str(body).unwrap();
+            let reason = said.pointer("/partitions/0/reason").unwrap_or(&said["reason"]);
+            assert_eq!(reason, attack, "{path} says what it is");
+        }
+    }
+    answers.join().unwrap();
+}
+
+#[test]
 fn metrics_are_text_and_count_the_requests() {
     let server = start(&Arc::new(Status::new()));
     assert_eq!(ask(&server, "GET", "/secret", "").0, 404);

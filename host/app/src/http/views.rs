@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::room::Room;
-use super::{page, plain, refuse};
+use super::{as_json, page, plain, refuse};
 use crate::insights::Insights;
 use crate::metrics::Metrics;
 use crate::status::{Snapshot, Status};
@@ -73,20 +73,19 @@ impl IntoResponse for Made {
     }
 }
 
-const JSON: &str = "application/json";
-
 /// The code, the kind and the text of an answer.
 type Text = (StatusCode, &'static str, Vec<u8>);
 
 fn json_text(code: StatusCode, answer: &impl Serialize) -> Text {
-    match serde_json::to_vec(answer) {
-        Ok(text) => (code, JSON, text),
+    match as_json::text(answer) {
+        Ok(text) => (code, as_json::CONTENT_TYPE, text),
         Err(error) => failed(&error.to_string()),
     }
 }
 
 fn failed(reason: &str) -> Text {
-    (StatusCode::INTERNAL_SERVER_ERROR, JSON, json!({ "error": reason }).to_string().into_bytes())
+    let text = as_json::text(&json!({ "error": reason })).unwrap_or_default();
+    (StatusCode::INTERNAL_SERVER_ERROR, as_json::CONTENT_TYPE, text)
 }
 
 impl View {

@@ -1,5 +1,7 @@
 //! Bytes of events as bounded text for people and for labels. Not for anything that is compared or decided.
 
+use plain_text::is_unseen;
+
 /// Bytes of a label that names a property.
 pub(super) const LABEL_BYTES_MAX: usize = 128;
 /// Bytes of a path that tell properties apart: one more than a label has, so that a longer path is known to be longer.
@@ -16,15 +18,13 @@ pub(super) fn path_key(path: &[u8]) -> &[u8] {
     path.get(..PATH_BYTES_MAX).unwrap_or(path)
 }
 
-/// The label of a property: UTF-8 without control characters, at most [`LABEL_BYTES_MAX`] bytes, never empty. Different
+/// The label of a property: UTF-8 without characters that nobody sees or a terminal obeys, at most [`LABEL_BYTES_MAX`] bytes, never empty. Different
 /// paths may have the same label.
 pub(super) fn label(path: &[u8]) -> String {
     if path.is_empty() {
         return WHOLE.to_owned();
     }
-    // Some readers of lines take a separator for the end of one.
-    let breaks = |is: char| is.is_control() || matches!(is, '\u{2028}' | '\u{2029}');
-    let visible = |is: char| if breaks(is) { char::REPLACEMENT_CHARACTER } else { is };
+    let visible = |is: char| if is_unseen(is) { char::REPLACEMENT_CHARACTER } else { is };
     let mut label: String = String::from_utf8_lossy(path_key(path)).chars().map(visible).collect();
     if label.len() > LABEL_BYTES_MAX {
         label.truncate(label.floor_char_boundary(LABEL_BYTES_MAX - ELLIPSIS.len_utf8()));
@@ -60,6 +60,7 @@ mod tests {
         assert_eq!(label(b"/a\nb\x07"), "/a\u{fffd}b\u{fffd}");
         assert_eq!(label(b"/\xff"), "/\u{fffd}");
         assert_eq!(label("/a\r\u{85}\u{2028}\u{2029}".as_bytes()), "/a\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
+        assert_eq!(label("/\u{9b}\u{202e}\u{2066}\u{200b}a".as_bytes()), "/\u{fffd}\u{fffd}\u{fffd}\u{fffd}a");
         let full = format!("/{}", "a".repeat(127));
         assert_eq!(label(full.as_bytes()), full);
         for long in ["/é".repeat(60), "/€".repeat(60), "/\u{1}".repeat(120), "x".repeat(5000)] {

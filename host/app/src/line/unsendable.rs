@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{HOST_FIELDS, Line, LineError, Way};
 use crate::explain;
+use crate::redaction::Redaction;
 use crate::settings::config::OnUnsendable;
 
 /// Bytes of a reason in a letter that stands in for a record that was too large.
@@ -31,6 +32,8 @@ pub(super) struct Leaving<'a> {
     pub(super) lane: Option<Lane>,
     /// What is told of it, if it is a duplicate.
     pub(super) letter: Option<&'a [u8]>,
+    /// The key that it shares with its original, if it is a duplicate.
+    pub(super) met: Option<&'a [u8]>,
     /// Why it could not be forwarded.
     pub(super) unsendable: Option<&'a Unsendable>,
 }
@@ -123,7 +126,7 @@ impl Line {
             }
             Lane::Duplicates => {
                 let Some(letter) = leaving.letter else { return Ok(None) };
-                let key = way.key().map(bounded_cow);
+                let key = self.key_of_explained(leaving);
                 send_own(lane, &way.explained(key.as_deref(), letter), way, sink)
             }
             Lane::DeadLetter => {
@@ -141,6 +144,16 @@ impl Line {
         }
     }
 
+    /// The key of a record about a duplicate. Where values are hidden it is what the record itself calls the key, unless the
+    /// event has a uuid: the key that the input's record had is a value as any other.
+    fn key_of_explained<'a>(&self, leaving: &Leaving<'a>) -> Option<Cow<'a, [u8]>> {
+        match (&self.rules.redaction, leaving.way.uuid, leaving.met) {
+            (Some(redaction), None, Some(met)) => Some(Cow::Owned(redaction.of(met).into_bytes())),
+            (Some(_), None, None) => None,
+            (Some(_), Some(_), _) | (None, _, _) => leaving.way.key().map(bounded_cow),
+        }
+    }
+
     fn send_without_payload(
         &self,
         leaving: &Leaving<'_>,
@@ -151,7 +164,7 @@ impl Line {
         let refusal = Some(why.reason);
         let cause = match sink.has(Lane::DeadLetter) {
             false => why.cause,
-            true => match send_stub(leaving, lane, &why, sink)? {
+            true => match send_stub(leaving, lane, &why, self.rules.redaction.as_ref(), sink)? {
                 None => return Ok(Left { by: Some(Lane::DeadLetter), refusal }),
                 Some(last) => format!("{}; nor can it be sent as a dead letter without its payload: {last}", why.cause),
             },
@@ -205,11 +218,13 @@ fn send_own(
     }
 }
 
-/// Sends a letter that stands in for a record: where it was, how large its parts are, why, and a digest to know it by.
+/// Sends a letter that stands in for a record: where it was, how large its parts are, why, and a digest to know it by. Of its
+/// key only a digest is left where values are hidden.
 fn send_stub(
     leaving: &Leaving<'_>,
     lane: Lane,
     why: &Unsendable,
+    redaction: Option<&Redaction>,
     sink: &mut dyn Sink,
 ) -> Result<Option<Unsendable>, SinkError> {
     let way = &leaving.way;
@@ -233,7 +248,10 @@ fn send_stub(
         ("dedup-host-headers-bytes", headers_bytes.as_str()),
         ("dedup-host-payload-sha256", digest.as_str()),
     ];
-    let key = way.record.key().map(bounded);
+    let key = way.record.key().map(|key| match redaction {
+        Some(redaction) => Cow::Owned(redaction.of(key).into_bytes()),
+        None => bounded(key),
+    });
     let letter = Outgoing {
         origin: way.origin(),
         key: key.as_deref(),

@@ -2,7 +2,10 @@
 //! loads it. Not a compiler, and no adapter: a module that imports WASI is refused. The tools that do it may give up on a
 //! module that is none, and so a process of its own does it.
 
+use std::io::Write as _;
+
 use clap::ValueEnum;
+use connectors::files::{OutputOptions, open_output};
 use plain_text::Line;
 use plugin::{NoResult, Refusal, Work, confined, read_file};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
@@ -33,11 +36,18 @@ pub(super) fn run(config: &ComponentizeConfig) -> Result<ExitCode, CommandError>
                 CommandError::new(ExitCode::Plugin, format!("no component can be made of {shown}: {error}"))
             }
         })?;
-    std::fs::write(&config.output, &component).map_err(|error| {
-        CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))
-    })?;
+    write(config, &component)?;
     answer(&format!("{}: a component of {} bytes\n", Line(config.output.display()), component.len()))?;
     Ok(ExitCode::Ok)
+}
+
+fn write(config: &ComponentizeConfig, component: &[u8]) -> Result<(), CommandError> {
+    let options = OutputOptions { existing: config.existing, mode: None };
+    let mut file =
+        open_output(&config.output, options).map_err(|error| CommandError::new(ExitCode::Output, error.to_string()))?;
+    file.write_all(component).map_err(|error| {
+        CommandError::new(ExitCode::Output, format!("cannot write {}: {error}", config.output.display()))
+    })
 }
 
 /// The arguments are the world, empty where none was given, and the name of the file.

@@ -50,7 +50,8 @@ pub(super) fn open_image(runtime: &Runtime, path: &Path, image: &Image) -> Resul
 }
 
 /// What a process may use that reads a module or a component without compiling it.
-pub(super) const READER: Bounds = Bounds { memory_bytes_max: 2 << 30, time_max: Duration::from_secs(60) };
+pub(super) const READER: Bounds =
+    Bounds { memory_bytes_max: 2 << 30, time_max: Duration::from_secs(60), steps_back: false };
 
 /// Bytes of a module or a component that is read.
 pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;

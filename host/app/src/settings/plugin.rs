@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use connectors::files::Existing;
 use engine::projection::JsonIn;
 use plugin::Wasi;
 
@@ -183,6 +184,8 @@ pub struct ComponentizeConfig {
     pub module: PathBuf,
     /// Where the component goes.
     pub output: PathBuf,
+    /// What becomes of a file that is there already.
+    pub existing: Existing,
     /// The world that a module keeps to which does not say so itself.
     pub world: Option<World>,
 }

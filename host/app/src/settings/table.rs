@@ -195,7 +195,14 @@ pub const SETTINGS: &[Setting] = &[
          more.",
     )
     .or("2048"),
-    plain(Plugins, "plugin-compile-timeout-secs", "SECS", "Maximum time for compiling one component").or("120"),
+    plain(
+        Plugins,
+        "plugin-compile-timeout-secs",
+        "SECS",
+        "Maximum time for compiling one component\n\nIn a hot swap the line goes first, and compiling may take up to ten \
+         times as long.",
+    )
+    .or("120"),
     plain(
         Plugins,
         "plugin-watch",

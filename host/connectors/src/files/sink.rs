@@ -1,7 +1,7 @@
 //! A newline-delimited file or standard output, written so that it can be cut back to the last commit. Not a format.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -19,6 +19,7 @@ pub struct FileSink {
     encoder: Encoder,
     lines: Vec<u8>,
     written_bytes: u64,
+    is_terminal: bool,
     failed: bool,
 }
 
@@ -31,13 +32,16 @@ impl FileSink {
     #[expect(clippy::disallowed_methods, reason = "standard output takes records here, whose bytes nobody changes")]
     pub fn create(path: &Path, options: OutputOptions) -> Result<Self, FileError> {
         if is_standard_stream(path) {
-            return Ok(Self::over(path, Output::Stream(Box::new(io::stdout()))));
+            let stdout = io::stdout();
+            let is_terminal = stdout.is_terminal();
+            return Ok(Self { is_terminal, ..Self::over(path, Output::Stream(Box::new(stdout))) });
         }
         let create = |error| FileError::io("create", path, error);
         let mut file = open_output(path, options)?;
         let metadata = file.metadata().map_err(create)?;
         if !metadata.is_file() {
-            return Ok(Self::over(path, Output::Stream(Box::new(file))));
+            let is_terminal = file.is_terminal();
+            return Ok(Self { is_terminal, ..Self::over(path, Output::Stream(Box::new(file))) });
         }
         let written_bytes = metadata.len();
         if Encoder::of(path).is_plain() && !line_ends_at(&mut file, written_bytes).map_err(create)? {
@@ -87,8 +91,15 @@ impl FileSink {
             encoder: Encoder::of(path),
             lines: Vec::with_capacity(BUFFER_BYTES * 2),
             written_bytes: 0,
+            is_terminal: false,
             failed: false,
         }
+    }
+
+    /// Whether it is a terminal, before which a person sits.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     /// Appends `line` and a newline.

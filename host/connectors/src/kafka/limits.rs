@@ -157,6 +157,14 @@ fn now() -> Millis {
     Millis::try_from(since_epoch.as_millis()).unwrap_or(Millis::MAX)
 }
 
+/// What the broker says of topics.
+#[derive(Default)]
+struct Answers {
+    topics: Vec<TopicLimits>,
+    /// Why it does not say it of all of them; it may be of one that nobody lets us ask about.
+    refused: Option<String>,
+}
+
 /// The limits as they were last asked for; shared by all workers.
 pub struct LimitsBook {
     settings: KafkaSettings,
@@ -175,19 +183,23 @@ impl LimitsBook {
         let limits = Limits { client, codec, lanes };
         let book =
             Self { settings: settings.clone(), topics: topics.clone(), current: Mutex::new(Arc::new(limits.clone())) };
-        let cause = match book.answers() {
+        let refused = match book.answers() {
             Ok(answers) => {
-                book.put(&limits, &answers);
-                "the broker does not say".to_owned()
+                book.put(&limits, &answers.topics);
+                answers.refused
             }
-            Err(cause) => cause,
+            Err(cause) => Some(cause),
         };
+        let cause = refused.unwrap_or_else(|| "the broker does not say".to_owned());
         let unknown: Vec<String> =
             book.get().lanes.iter().flatten().filter(|l| !l.asked).map(|l| l.topic.clone()).collect();
         if !unknown.is_empty() {
             tracing::warn!(
                 topics = ?unknown,
                 cause,
+                assumed = format!(
+                    "records of up to {client} bytes (message.max.bytes of the producer), of any timestamp, with or without a key"
+                ),
                 "cannot ask how large the records of these topics may be: allow DescribeConfigs on them. until then, \
                  a record that one of them refuses costs several transactions before it is set aside"
             );
@@ -205,7 +217,7 @@ impl LimitsBook {
     pub fn ask_again(&self) {
         let before = self.get();
         match self.answers() {
-            Ok(answers) => self.put(&before, &answers),
+            Ok(answers) => self.put(&before, &answers.topics),
             Err(cause) => tracing::debug!(cause, "cannot ask what the output topics accept"),
         }
     }
@@ -238,10 +250,10 @@ impl LimitsBook {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
-    fn answers(&self) -> Result<Vec<TopicLimits>, String> {
+    fn answers(&self) -> Result<Answers, String> {
         let names = self.topics.names();
         if names.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Answers::default());
         }
         let client: AdminClient<DefaultClientContext> =
             self.settings.client().create().map_err(|error| error.to_string())?;
@@ -249,11 +261,14 @@ impl LimitsBook {
         let asked: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let answer =
             pollster::block_on(client.describe_configs(&asked, &options)).map_err(|error| error.to_string())?;
-        let (known, refused): (Vec<_>, Vec<_>) = answer.into_iter().partition(Result::is_ok);
-        match refused.into_iter().find_map(Result::err) {
-            Some(code) if known.is_empty() => Err(code.to_string()),
-            Some(_) | None => Ok(known.iter().flatten().filter_map(TopicLimits::read).collect()),
+        let mut answers = Answers::default();
+        for answer in answer {
+            match answer {
+                Ok(resource) => answers.topics.extend(TopicLimits::read(&resource)),
+                Err(code) => answers.refused = Some(code.to_string()),
+            }
         }
+        Ok(answers)
     }
 }
 
@@ -355,6 +370,32 @@ mod tests {
         let too_large_for_the_client = "x".repeat(1_000_000);
         let why = limits(|_| ()).refusal(Lane::Output, &outgoing(too_large_for_the_client.as_bytes(), None)).unwrap();
         assert!(why.cause.contains("message.max.bytes of the producer is 1000000"), "{why}");
+    }
+
+    /// The mock answers no question for configurations, as a broker that does not let us ask.
+    #[test]
+    fn what_may_not_be_asked_is_not_bounded_until_a_refusal_teaches_it() {
+        let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+        let settings = KafkaSettings { hosts: cluster.bootstrap_servers(), ..Default::default() };
+        let topics = Topics { output: Some("out".to_owned()), ..Topics::default() };
+        let book = LimitsBook::ask(&settings, &topics).unwrap();
+        let large = noise(2_000_000);
+        assert_eq!(reason(&book.get(), &outgoing(&large, Some(0))), None);
+        assert_eq!(book.get().batch_bytes(), None);
+        let why = |reason| Unsendable { reason, cause: "no".to_owned() };
+        let refused = |reason, bytes| RefusedRecord {
+            partition: 3,
+            offset: 7,
+            lane: Lane::Output,
+            why: why(reason),
+            bytes,
+            is_alone: true,
+        };
+        book.learn(&refused(Refusal::Timestamp, 10));
+        assert_eq!(reason(&book.get(), &outgoing(&large, None)), None);
+        book.learn(&refused(Refusal::TooLarge, 1_500_000));
+        assert_eq!(reason(&book.get(), &outgoing(&large, None)), Some(Refusal::TooLarge));
+        assert_eq!(reason(&book.get(), &outgoing(b"x", None)), None);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct RefusedRecord {
     /// Partition of the record that it comes of.
     pub partition: i32,
     /// The last bits of that record's offset.
-    offset: u64,
+    pub(super) offset: u64,
     /// The lane that it was to leave by.
     pub lane: Lane,
     /// Why.
@@ -272,6 +272,11 @@ impl KafkaProducer {
         Some(KafkaFailure::Records { refused: std::mem::take(&mut failures.refused), cause: cause.unwrap_or_default() })
     }
 
+    /// Whether the transaction has failed by records that were refused.
+    fn is_refused(&self) -> bool {
+        self.transactional.is_some() && self.failures.lock().is_ok_and(|failures| !failures.refused.is_empty())
+    }
+
     /// Makes all that was sent visible, together with the group's new offsets. `membership` is of a time when all of their
     /// partitions were owned, see [`GroupHandle::membership`]; at least once, the consumer's own is used instead, and what
     /// a former owner may still move back by that is read again.
@@ -308,10 +313,14 @@ impl KafkaProducer {
     /// # Errors
     /// A record was not delivered, or the time is up.
     pub fn flush(&self) -> Result<(), KafkaFailure> {
-        let deadline = Instant::now() + self.timeout;
+        let (deadline, mut refused) = (Instant::now() + self.timeout, None);
         while self.producer.in_flight_count() > 0 {
             native::flush(&self.producer, Duration::from_millis(20));
             self.producer.poll(Duration::ZERO);
+            // A transaction that has failed sends nothing more: what is still queued would be waited for in vain.
+            if self.is_refused() && refused.get_or_insert_with(Instant::now).elapsed() > REPORT_WAIT {
+                break;
+            }
             if Instant::now() > deadline {
                 return Err(KafkaFailure::Write { step: "flush", cause: "time-out".to_owned() });
             }

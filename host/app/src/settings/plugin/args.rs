@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use connectors::files::Existing;
 
 use super::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
 };
 use crate::settings::files::{Stream, source};
+use crate::settings::places::{Named, shared};
 use crate::settings::typed::Typed;
 use crate::settings::{SettingsError, units};
 
@@ -116,6 +118,9 @@ pub(super) struct ComponentizeArgs {
     /// Where to write the component
     #[arg(short, long, value_name = "OUT.wasm")]
     output: PathBuf,
+    /// Replace a file that already exists and is not empty; never the module itself
+    #[arg(long)]
+    overwrite: bool,
     /// The world that the module implements; only for modules that do not declare it, such as hand-written C
     #[arg(long, value_enum)]
     world: Option<World>,
@@ -189,8 +194,15 @@ impl ReplayConfig {
 }
 
 impl ComponentizeConfig {
-    pub(super) fn of(args: ComponentizeArgs) -> Self {
-        Self { module: args.module, output: args.output, world: args.world }
+    pub(super) fn of(args: ComponentizeArgs) -> Result<Self, SettingsError> {
+        let named = |flag, path: &Path, writes| Named { flag, stream: Stream::File(path.to_owned()), writes };
+        if shared(&[named("module", &args.module, false), named("output", &args.output, true)]).is_some() {
+            let same =
+                format!("--output {} is the module itself: give the component another name", args.output.display());
+            return Err(SettingsError::Conflict(same));
+        }
+        let existing = if args.overwrite { Existing::Replaced } else { Existing::Refused };
+        Ok(Self { module: args.module, output: args.output, existing, world: args.world })
     }
 }
 

@@ -21,7 +21,13 @@ struct Subcommand {
     args: fn(Command) -> Command,
     /// What follows the options in the help text.
     end: fn() -> String,
-    settings: &'static [&'static str],
+    settings: &'static [&'static [&'static str]],
+}
+
+impl Subcommand {
+    fn takes(&self, setting: &Setting) -> bool {
+        self.settings.iter().any(|flags| flags.contains(&setting.flag))
+    }
 }
 
 const SANDBOX: &[&str] = &[
@@ -34,29 +40,8 @@ const SANDBOX: &[&str] = &[
     "plugin-compile-memory-mib",
     "plugin-compile-timeout-secs",
 ];
-const SANDBOX_AND_JSON_IN: &[&str] = &[
-    "plugin-config",
-    "scorer-config",
-    "plugin-wasi",
-    "plugin-memory-mib",
-    "plugin-time-limit-ms",
-    "plugin-cache-dir",
-    "plugin-compile-memory-mib",
-    "plugin-compile-timeout-secs",
-    "json-in",
-];
-const SANDBOX_AND_EVENTS: &[&str] = &[
-    "plugin-config",
-    "scorer-config",
-    "plugin-wasi",
-    "plugin-memory-mib",
-    "plugin-time-limit-ms",
-    "plugin-cache-dir",
-    "plugin-compile-memory-mib",
-    "plugin-compile-timeout-secs",
-    "numbers",
-    "json-in",
-];
+const JSON_IN: &[&str] = &["json-in"];
+const EVENTS: &[&str] = &["numbers", "json-in"];
 
 const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
@@ -78,35 +63,35 @@ const SUBCOMMANDS: [Subcommand; 7] = [
         about: "Show what a component is: name, roles, fields it asks for, imports, size, what it needs",
         args: InspectArgs::augment_args,
         end: || INSPECT_END.to_owned(),
-        settings: SANDBOX,
+        settings: &[SANDBOX],
     },
     Subcommand {
         name: "test",
         about: "Show what a component does with events: keys, scores, log, cost",
         args: TestArgs::augment_args,
         end: || TEST_END.to_owned(),
-        settings: SANDBOX_AND_EVENTS,
+        settings: &[SANDBOX, EVENTS],
     },
     Subcommand {
         name: "conformance",
         about: "Check whether a component follows the rules for plugins",
         args: ConformanceArgs::augment_args,
         end: conformance_end,
-        settings: SANDBOX_AND_JSON_IN,
+        settings: &[SANDBOX, JSON_IN],
     },
     Subcommand {
         name: "bench",
         about: "Measure components side by side: time per event, time to load, memory",
         args: BenchArgs::augment_args,
         end: || BENCH_END.to_owned(),
-        settings: SANDBOX_AND_EVENTS,
+        settings: &[SANDBOX, EVENTS],
     },
     Subcommand {
         name: "replay",
         about: "Repeat a call on which a plugin failed in a run, from a dump that the host wrote",
         args: ReplayArgs::augment_args,
         end: || REPLAY_END.to_owned(),
-        settings: SANDBOX,
+        settings: &[SANDBOX],
     },
 ];
 
@@ -172,7 +157,7 @@ fn conformance_end() -> String {
 /// `plugin`, with all its subcommands.
 pub(in crate::settings) fn command() -> Command {
     let subcommands = SUBCOMMANDS.iter().map(|subcommand| {
-        let settings = SETTINGS.iter().filter(|setting| subcommand.settings.contains(&setting.flag));
+        let settings = SETTINGS.iter().filter(|setting| subcommand.takes(setting));
         let command = (subcommand.args)(Command::new(subcommand.name)).about(subcommand.about);
         let command = command.args(settings.map(cli::arg)).after_help((subcommand.end)());
         if subcommand.settings.is_empty() { command } else { command.arg(cli::config_arg()) }
@@ -187,7 +172,7 @@ pub(in crate::settings) fn command() -> Command {
 
 /// Whether a subcommand of `plugin` takes this setting of a run.
 fn takes(subcommand: &str, setting: &Setting) -> bool {
-    SUBCOMMANDS.iter().any(|other| other.name == subcommand && other.settings.contains(&setting.flag))
+    SUBCOMMANDS.iter().any(|other| other.name == subcommand && other.takes(setting))
 }
 
 impl PluginCommand {
@@ -203,7 +188,7 @@ impl PluginCommand {
         let sandbox = || SandboxConfig::of(&typed()?);
         Ok(match name {
             "new" => Self::New(NewConfig::of(NewArgs::from_arg_matches(matches)?)),
-            "componentize" => Self::Componentize(ComponentizeConfig::of(ComponentizeArgs::from_arg_matches(matches)?)),
+            "componentize" => Self::Componentize(ComponentizeConfig::of(ComponentizeArgs::from_arg_matches(matches)?)?),
             "inspect" => Self::Inspect(InspectConfig::of(InspectArgs::from_arg_matches(matches)?, sandbox()?)),
             "test" => Self::Test(Box::new(TestConfig::of(TestArgs::from_arg_matches(matches)?, sandbox()?)?)),
             "conformance" => {

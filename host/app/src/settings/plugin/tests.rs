@@ -165,8 +165,12 @@ fn a_module_and_its_world() {
         panic!("no componentize")
     };
     let (module, output) = (PathBuf::from("c.wasm"), PathBuf::from("o.wasm"));
-    assert_eq!(config, ComponentizeConfig { module, output, world: Some(World::DedupPlugin) });
+    assert_eq!(
+        config,
+        ComponentizeConfig { module, output, existing: Existing::Refused, world: Some(World::DedupPlugin) }
+    );
     refused("componentize c.wasm", &["--output"]);
+    refused("componentize c.wasm -o ./c.wasm --overwrite", &["--output", "the module itself"]);
     refused("componentize c.wasm -o o.wasm --world other", &["key-plugin, similarity-plugin, dedup-plugin"]);
 }
 
