@@ -77,7 +77,7 @@ fn a_batch_that_expands_too_far_stops_its_partition() {
     let scene = Scene::new("bomb", 2);
     let mut host = scene.start(BY_ID);
     send_apart(&scene, "zstd", &[record(event("before")), bomb(120 << 20), record(event("after"))]);
-    wait_unready(&mut host, &["[0] does not get on", "offsets 1 to 1", "compression"]);
+    wait_unready(&mut host, &["[0] is stuck", "offsets 1 to 1", "compression"]);
     assert_eq!(unreadable(&host, "compression"), 1);
     scene.broker.produce_records(&scene.input, &[Seen { partition: 1, ..record(event("beside")) }]);
     scene.drain_to(&[1, 1], &mut [&mut host]);

@@ -313,7 +313,7 @@ fn few_bytes_do_not_become_gigabytes() {
         let desk = Desk::new();
         desk.write(name, &bomb);
         let words = format!("--plugin-config /a --input {name} --output out --report report");
-        desk.run(&words).refused(4, &[name, "more than 200 for each", "--input-expansion-max", "--resume"]);
+        desk.run(&words).refused(4, &[name, "more than 200 times their size", "--input-expansion-max", "--resume"]);
         // It is the compressed bytes that bound what comes of them, and all of it is decided.
         let most = bomb.len() as u64 * 200 + (8 << 20) + (512 << 10);
         assert!((1..=most).contains(&desk.size("out")), "{} of {} bytes", desk.size("out"), bomb.len());

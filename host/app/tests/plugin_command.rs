@@ -423,7 +423,7 @@ fn events_of_ones_own_to_measure_with() {
     let ended = desk.plugin("bench e.wasm --input in --json");
     let measured = ended.is(7, &[]).json()["measured"][0].clone();
     assert_eq!((&measured["events"], &measured["left_out"], &measured["failed"]), (&json!(2), &json!(1), &json!(1)));
-    desk.plugin("bench e.wasm --input in").is(7, &["1 event left out", "failed on 1 event a pass"]);
+    desk.plugin("bench e.wasm --input in").is(7, &["1 event left out", "failed on 1 event per pass"]);
     desk.write("empty", "");
     desk.plugin("bench e.wasm --input empty").is(4, &["no events to measure with"]);
     desk.write("opaque", "no JSON\n");

@@ -235,7 +235,7 @@ fn files_that_are_no_dumps_are_refused() {
         ("\"number\"", "\"numbr\"", "no kind \"numbr\""),
         ("\"bytes\": 11", "\"bytes\": 12", "a value of 12 bytes has 11"),
         ("\"/id\",", "\"/id\", \"/more\",", "2 values for 3 fields"),
-        ("\"text\": \"1\"", "\"base64\": \"1\"", "no base64"),
+        ("\"text\": \"1\"", "\"base64\": \"1\"", "not base64"),
         ("\"text\": \"1\"", "\"unknown\": 1", "no text"),
         ("\"cause\"", "\"reason\"", "missing field `cause`"),
         ("{", "", "not a dump of dedup-host"),

@@ -248,7 +248,7 @@ fn only_who_shows_the_token_reloads_plugins_and_nobody_else_is_told_anything() {
     }
     answers.join().unwrap();
     let (code, answer) = ask(&server, "POST", RELOAD, with);
-    assert!(code == 503 && answer.contains("ask again"), "{answer}");
+    assert!(code == 503 && answer.contains("try again"), "{answer}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn settings(rules: &Rules, scorer: Option<&Plugin>) -> BTreeMap<Strin
     let mut settings = BTreeMap::new();
     let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
     let event_time = rules.event_time.clone();
-    set("--event-time", event_time.unwrap_or_else(|| "unset, meaning the record's timestamp".to_owned()));
+    set("--event-time", event_time.unwrap_or_else(|| "unset, which is the record's timestamp".to_owned()));
     if !rules.json_in.is_empty() {
         set("--json-in", rules.json_in.iter().collect::<Vec<_>>().join(","));
     }

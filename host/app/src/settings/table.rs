@@ -144,8 +144,8 @@ pub const SETTINGS: &[Setting] = &[
         "A WebAssembly component; repeat the flag to give the key extractor and the scorer separately",
     )
     .kind(Many(',')),
-    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that is passed to the key extractor unchanged"),
-    plain(Plugins, "scorer-config", "JSON|@FILE", "Configuration that is passed to the similarity scorer unchanged"),
+    plain(Plugins, "plugin-config", "JSON|@FILE", "Configuration that the key extractor gets unchanged"),
+    plain(Plugins, "scorer-config", "JSON|@FILE", "Configuration that the similarity scorer gets unchanged"),
     plain(Plugins, "plugin-time-limit-ms", "MS", "Maximum time for one call of a plugin, for a batch of up to 1 MiB")
         .or("1000"),
     plain(Plugins, "plugin-memory-mib", "MIB", "Maximum memory of one plugin instance; each partition has one")

@@ -317,7 +317,7 @@ fn a_poll_timeout_may_be_short_and_a_long_one_is_told_from_what_is_done() {
 fn settings_that_would_do_nothing_are_refused_or_said() {
     refused("--plugin-dump-values", &["--plugin-dump-values", "give --plugin-dump-dir"]);
     for flag in ["worker-threads", "max-in-flight-messages", "max-memory-bytes", "shutdown-timeout-secs"] {
-        refused(&format!("--input a --{flag} 5"), &[&format!("--{flag} (command line)"), "together with --input"]);
+        refused(&format!("--input a --{flag} 5"), &[&format!("--{flag} (command line)"), "combined with --input"]);
     }
     let line = "--delivery at-least-once --transactional-id-prefix p --kafka-transaction-timeout-ms 20000";
     let notes = run(line).notes.join("\n");
@@ -421,8 +421,8 @@ fn input_chooses_files_and_leaves_kafka_and_http_alone() {
     let counting = run("--input a.ndjson --bind-port 0");
     assert_eq!(counting.notes, ["no --output: unique events are counted and not written"]);
     assert_eq!(counting.http.unwrap().port, 0);
-    refused("--input a --kafka-hosts h:1", &["--kafka-hosts (command line)", "together with --input"]);
-    refused("--input a --output-topic b", &["--output-topic (command line)", "together with --input"]);
+    refused("--input a --kafka-hosts h:1", &["--kafka-hosts (command line)", "combined with --input"]);
+    refused("--input a --output-topic b", &["--output-topic (command line)", "combined with --input"]);
     refused("--input a --late topic", &["name a file"]);
     refused("--input a --on-missing-key dead-letter", &["give --dead-letter FILE"]);
 }

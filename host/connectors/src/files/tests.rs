@@ -447,7 +447,7 @@ fn few_bytes_that_become_too_many_are_an_error_and_what_came_before_counts() {
         let whole = FilePosition { bytes: bytes as u64 + 3, records: 1, blank_lines: bytes as u64 };
         assert_eq!(read(None).unwrap(), whole);
         assert_eq!(read(Some(1_000_000)).unwrap(), whole);
-        check_error(read(Some(100)), &["bomb: ", format, "more than 100 for each", "--input-expansion-max"]);
+        check_error(read(Some(100)), &["bomb: ", format, "more than 100 times their size", "--input-expansion-max"]);
     }
     let plain = file_of(&directory, "plain", &vec![b'\n'; bytes]);
     let limits = SourceLimits { expansion_max: Some(1), ..ANY };

@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(reason(&limits, &outgoing(&noise(room), None)), None);
         assert_eq!(reason(&limits, &outgoing(&noise(room + 1), None)), Some(Refusal::TooLarge));
         let why = limits.refusal(Lane::Output, &outgoing(&noise(room + 1), None)).unwrap().cause;
-        assert!(why.contains("topic out takes 1000") && why.contains("key 3"), "{why}");
+        assert!(why.contains("topic out accepts 1000") && why.contains("key 3"), "{why}");
         assert_eq!(limits.refusal(Lane::Late, &outgoing(&noise(room + 1), None)), None, "nobody listens");
         let extra = Outgoing { extra_headers: &[("n", "v")], ..outgoing(&[], None) };
         assert_eq!(size::of_batch(&extra), 61 + 1 + 6 + 3 + 4);

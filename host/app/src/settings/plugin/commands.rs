@@ -118,7 +118,7 @@ Example:
 
 const REPLAY_END: &str = "\
 A run writes dumps with --plugin-dump-dir DIR; --plugin-dump-values includes the values of events. Limits and \
-configuration are those of that run, unless others are given here. Fields are passed as they were found in that run, \
+configuration are those of that run, unless others are given here. Fields are given as they were found in that run, \
 including those inside strings that --json-in names.
 
 The exit code is 0 if the plugin no longer fails, and 7 if it does.
