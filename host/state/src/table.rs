@@ -134,7 +134,7 @@ mod tests {
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0x80), Just(0xff), Just(0)], 0..24), start: i64,
         ) {
             if let Some(found) = entry(&bytes, start) {
-                prop_assert_eq!(Value::of(found, start).bytes(), bytes);
+                prop_assert!(Value::of(found, start).bytes() == bytes, "{:?}", found);
             }
         }
 

@@ -48,7 +48,9 @@ proptest! {
         (text, packed) in input(), cut: prop::sample::Index, piped: bool,
     ) {
         let directory = directory();
-        let cut = &packed[..cut.index(packed.len() + 1)];
+        // By four bytes all formats are known; what has fewer may be a line.
+        let known = packed.len().min(4);
+        let cut = &packed[..known + cut.index(packed.len() - known + 1)];
         let path = file_of(&directory, "in", cut);
         let (lines, read) = taken(&path, cut, piped);
         let all = without_blank_lines(&text);
