@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
+.PHONY: help demo test property fuzz build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -18,6 +18,15 @@ demo: build ## Build, then de-duplicate 200,000 events and check the answer
 
 test: build ## Build, start a real Kafka, run every test, stop it (SKIP="kafka browser ..." does without a part)
 	@scripts/test.sh
+
+property: CASES ?= 100000
+property: ## Run the property tests of all that reads what strangers wrote, long (CASES=100000 of each)
+	@scripts/setup.sh build
+	@PROPTEST_CASES=$(CASES) cargo test --release --locked --workspace --lib -- strangers
+	@PROPTEST_CASES=$(CASES) cargo test --release --locked --workspace --test readers
+
+fuzz: ## Fuzz the same readers; needs a nightly compiler and cargo-fuzz, and says so (FUZZ_SECONDS=60 ONLY="clock ...")
+	@scripts/fuzz.sh
 
 build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@scripts/setup.sh build

@@ -299,6 +299,33 @@ set_up_leaves_out_what_is_skipped() {
   on_machine "kafka prometheus" kafka prometheus c
 }
 
+# ---- Fuzzing, with a rustup and a cargo that do as they are told.
+
+fuzz() { # whether there is a compiler, whether cargo-fuzz, targets; prints what is said and the exit code
+  echo "$1" | executable "$work/fuzz/rustup"
+  printf '%s\n' 'case "$*" in *"fuzz run clock"*) exit 77 ;; "fuzz --version") '"$2"' ;; *) exit 0 ;; esac' | executable "$work/fuzz/cargo"
+  PATH="$work/fuzz:$PATH" FUZZ_TARGET_DIR=$work/fuzz/target ONLY=$3 "$root/scripts/fuzz.sh" 2>&1 && echo "exit 0" || echo "exit $?"
+}
+fuzzing_says_what_is_missing() {
+  local said
+  said=$(fuzz "exit 1" "exit 101" "")
+  wants "$said" "rustup toolchain install nightly"
+  wants "$said" "cargo install cargo-fuzz"
+  wants "$said" "make property"
+  wants "$said" "exit 2"
+  said=$(fuzz "exit 0" "exit 101" "")
+  wants_not "$said" "rustup"
+  wants "$said" "exit 2"
+}
+fuzzing_fails_by_the_name_of_the_target() {
+  local said
+  said=$(fuzz "exit 0" "exit 0" "clock history")
+  wants "$said" "FAILED: clock;"
+  wants "$said" "exit 1"
+  wants "$(fuzz "exit 0" "exit 0" "history kept")" "2 targets, 60 s each, nothing found"
+  wants "$(fuzz "exit 0" "exit 0" "clok")" "'clok', which is no target"
+}
+
 echo "running the tests of the scripts"
 check npm_ci_is_taken_where_it_can javascript npm_ci_where_it_can
 check npm_may_add_packages_of_other_platforms_to_the_lock_file javascript additions_are_fine
@@ -328,6 +355,8 @@ check a_release_needs_a_new_database - a_release_needs_a_new_database
 check a_release_fails_on_an_advisory - a_release_fails_on_an_advisory
 check crates_that_were_never_looked_up_are_named - crates_that_were_never_looked_up_are_named
 check a_copy_of_the_database_takes_the_place_of_the_original - a_copy_of_the_database_takes_the_place_of_the_original
+check fuzzing_says_what_is_missing - fuzzing_says_what_is_missing
+check fuzzing_fails_by_the_name_of_the_target - fuzzing_fails_by_the_name_of_the_target
 
 verdict=ok
 [ "$failed" = 0 ] || verdict=FAILED

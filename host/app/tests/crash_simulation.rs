@@ -515,7 +515,7 @@ fn builds() -> Builds {
 
 fn simulate(forward_below: Option<f64>) {
     let builds = builds();
-    let mut runner = TestRunner::new(ProptestConfig { cases: 60, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(cases::cases(60));
     let chars_max = prop_oneof![Just(TEXT_CHARS_MAX), 150_usize..400];
     let simulated = runner.run(&(log(), steps(), chars_max), |(log, steps, chars_max)| {
         check(&builds, forward_below, &log, &steps, chars_max)

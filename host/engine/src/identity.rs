@@ -177,6 +177,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases::cases(256))]
+
         #[test]
         fn every_spelling_of_a_random_uuid_is_that_uuid(
             value: u128, upper: bool, hyphens: bool, braces: bool, urn: bool, flip in 0_u32..128,

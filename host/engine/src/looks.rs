@@ -166,7 +166,9 @@ impl Looks {
 
 /// What is told by more than a fixed beginning.
 fn by_shape(head: &[u8]) -> Option<Looks> {
-    if head.get(TAR_MARK) == Some(b"ustar") {
+    // Text may say so in this very place; the names and numbers of a header end with a zero byte each.
+    let has_mark = head.get(TAR_MARK) == Some(b"ustar");
+    if has_mark && head.iter().take(TAR_MARK.start).any(|byte| *byte == 0) {
         return Some(Looks::Tar);
     }
     match head {

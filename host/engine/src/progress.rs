@@ -66,9 +66,15 @@ pub enum Proof {
     None,
 }
 
-/// What an offset adds to a sum, so that different sets of the same size have different sums (SplitMix64).
+/// What an offset adds to a sum, so that different sets of the same size have different sums. It is the difference between
+/// the marks of its two ends: a run of offsets adds that between its own, and a million of them cost what one does.
 #[must_use]
 pub fn digest(offset: Offset) -> u64 {
+    mark(offset.wrapping_add(1)).wrapping_sub(mark(offset))
+}
+
+/// Bits that stand for the place before an offset (SplitMix64).
+fn mark(offset: Offset) -> u64 {
     let mut bits = offset.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -182,7 +182,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(cases::cases(512))]
 
     #[test]
     fn decisions_are_those_of_the_naive_model(events in events()) {

@@ -214,7 +214,7 @@ fn events(jitter: i64, keys: u8) -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases::cases(400))]
 
     #[test]
     fn decisions_are_those_of_the_naive_model_wherever_batches_are_cut(

@@ -181,6 +181,8 @@ fn days() -> impl Strategy<Value = (i64, i64, i64)> {
 }
 
 proptest! {
+    #![proptest_config(cases::cases(256))]
+
     #[test]
     fn any_bytes_are_an_instant_or_a_reason(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         let _ = parse(&bytes);

@@ -77,6 +77,12 @@ fn behind_quoted(text: &str, quote: char) -> &str {
 }
 
 fn hidden_word(word: &str) -> Cow<'_, str> {
+    // A secret may hold what looks like an address: what follows its name is not looked at.
+    if let Some(at) = end_of_secret_name(word).filter(|at| word.get(..*at).is_some_and(|name| !name.contains("://"))) {
+        let (name, value) = word.split_at(at);
+        let value = if value.is_empty() { "" } else { HIDDEN };
+        return Cow::Owned(format!("{}{value}", hidden_user(name)));
+    }
     let without_user = hidden_user(word);
     match hidden_values(&without_user) {
         Some(hidden) => Cow::Owned(hidden),
@@ -106,10 +112,14 @@ fn hidden_values(word: &str) -> Option<String> {
         });
         return Some(format!("{address}?{}", parameters.collect::<Vec<_>>().join("&")));
     }
-    let named = word.match_indices('=').find(|(at, _)| word.get(..*at).is_some_and(|name| is_secret(last_name(name))));
-    let (at, _) = named?;
-    let (name, value) = word.split_at(at + 1);
+    let (name, value) = word.split_at(end_of_secret_name(word)?);
     (!value.is_empty()).then(|| format!("{name}{HIDDEN}"))
+}
+
+/// The place behind the first `=` that follows the name of a secret.
+fn end_of_secret_name(word: &str) -> Option<usize> {
+    let mut ends = word.match_indices('=').map(|(at, _)| at);
+    ends.find(|at| word.get(..*at).is_some_and(|name| is_secret(last_name(name)))).map(|at| at + 1)
 }
 
 /// The name that a text ends with.
@@ -181,6 +191,9 @@ mod tests {
             ("a=1&token=hunter2", "a=1&token=***"),
             ("password='hunter2 hunter3", "password=***"),
             ("password= ", "password= "),
+            ("password=a://b?c=d", "password=***"),
+            ("password=me:hun@ter2", "password=***"),
+            ("me:hunter2@host,password=hun@ter3", "***@host,password=***"),
             ("fetch.min.bytes=1", "fetch.min.bytes=1"),
         ] {
             assert_eq!(hidden(text), shown);

@@ -1,5 +1,8 @@
 //! Checks what a plugin says against what the contract promises. A plugin that says anything else is not believed.
 
+#[cfg(test)]
+mod strangers;
+
 use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Score, Verdict};
 
@@ -24,6 +27,8 @@ pub(crate) fn absorb_keys(
     let (ends, owners) = checked_owners(answer.keys.ends, answer.owners, &status)?;
     check_amount(&ends, &owners, event_bytes, limits)?;
     check_notes(&answer.notes, events)?;
+    let last_byte = out.keys.data.len() + answer.keys.data.len();
+    u32::try_from(last_byte).map_err(|_| format!("the keys of the batch have {last_byte} bytes, more than 4 GiB"))?;
 
     let first_event = u32::try_from(out.status.len()).unwrap_or(u32::MAX);
     let notes = answer.notes.into_iter();
@@ -35,8 +40,6 @@ pub(crate) fn absorb_keys(
         return Ok(());
     }
     let first_byte = u32::try_from(out.keys.data.len()).unwrap_or(u32::MAX);
-    let last_byte = out.keys.data.len() + answer.keys.data.len();
-    u32::try_from(last_byte).map_err(|_| format!("the keys of the batch have {last_byte} bytes, more than 4 GiB"))?;
     out.keys.data.extend_from_slice(&answer.keys.data);
     out.keys.ends.extend(ends.iter().map(|end| first_byte + end));
     out.owners.extend(owners.iter().map(|owner| first_event + owner));

@@ -119,9 +119,10 @@ impl Cache {
         std::fs::metadata(&self.dir).ok().filter(ours)?;
         std::fs::symlink_metadata(path).ok().filter(Metadata::is_file)?;
         let mut file = File::open(path).ok()?;
-        file.metadata().ok().filter(ours)?;
+        // None that is larger was ever kept.
+        file.metadata().ok().filter(ours).filter(|metadata| metadata.len() <= self.bytes_max)?;
         let mut contents = Vec::new();
-        file.read_to_end(&mut contents).ok()?;
+        Read::by_ref(&mut file).take(self.bytes_max).read_to_end(&mut contents).ok()?;
         // The time of its last use, for whoever looks for room.
         let _ = file.set_modified(SystemTime::now());
         Some(contents)
@@ -232,6 +233,37 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.compiled", "c.compiled", "d.compiled", "notes.txt"]);
         cache.keep("huge.compiled", &vec![0; 3001]).unwrap();
         assert_eq!(names(dir.path()).len(), 4, "what alone is too large is not kept");
+    }
+
+    #[test]
+    fn entry_larger_than_any_that_is_kept_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::of_bytes(dir.path(), 1000).unwrap();
+        let path = dir.path().join("a.compiled");
+        for (bytes, is_read) in [(1000, true), (1001, false), (1 << 40, false)] {
+            let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+            file.set_len(bytes).unwrap();
+            assert_eq!(cache.read(&path).is_some(), is_read, "{bytes}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(cases::cases(500))]
+
+        #[test]
+        fn any_damage_by_strangers_is_seen(
+            code in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            at: proptest::sample::Index, bit in 0..8_u8, more in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..9),
+        ) {
+            let whole = [&digest("a.compiled", &code)[..], &code].concat();
+            proptest::prop_assert_eq!(checked("a.compiled", &whole), Some(&code[..]));
+            let mut flipped = whole.clone();
+            flipped[at.index(whole.len())] ^= 1 << bit;
+            let longer = [&whole[..], &more].concat();
+            for damaged in [&flipped[..], &whole[..at.index(whole.len())], &longer, &more] {
+                proptest::prop_assert_eq!(checked("a.compiled", damaged), None);
+            }
+        }
     }
 
     #[test]

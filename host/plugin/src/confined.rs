@@ -405,6 +405,26 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(cases::cases(500))]
+
+        #[test]
+        fn any_bytes_of_strangers_are_a_whole_result_or_none(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60), is_refused in 0..3_u8,
+        ) {
+            let framed = [&(bytes.len() as u64).to_le_bytes()[..], &[is_refused], &bytes].concat();
+            let (whole, any) = (result_of(&framed), result_of(&bytes));
+            if is_refused == 0 {
+                proptest::prop_assert_eq!(whole.as_ref(), Ok(&bytes));
+            }
+            for result in [whole, any] {
+                if let Err(NoResult::Refused(Refusal { words, .. })) = result {
+                    proptest::prop_assert!(words.len() <= WORDS_BYTES_MAX && !words.contains(char::is_control));
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_end_is_told_by_its_cause() {
         let death = |status: i32, words: &str| death(ExitStatus::from_raw(status), words, BOUNDS);

@@ -91,6 +91,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #![proptest_config(cases::cases(500))]
+
+        #[test]
+        fn any_words_of_strangers_are_bounded_on_one_line_and_clean_already(
+            text in "(\\PC|[\u{0}-\u{1f}\u{7f}-\u{9f}\u{202a}-\u{202e}\u{2028}é世👩]){0,60}", bytes_max in 0..200_usize,
+        ) {
+            let cleaned = clean(&text, bytes_max);
+            proptest::prop_assert!(cleaned.len() <= bytes_max && cleaned.chars().all(|char| place(char) == char));
+            proptest::prop_assert_eq!(clean(&cleaned, bytes_max), cleaned.clone());
+            proptest::prop_assert!(text.len() > bytes_max || cleaned.chars().count() <= text.chars().count());
+        }
+    }
+
     #[test]
     fn names_are_listed_as_far_as_a_line_goes() {
         assert_eq!(list(&[]), "nothing");

@@ -106,7 +106,9 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
         *bytes = rest;
         number |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return Some(number);
+            // A last byte of zero, or bits beyond the 64th, are no number's own encoding.
+            let is_its_own = (*byte != 0 || shift == 0) && (shift < 63 || *byte <= 1);
+            return is_its_own.then_some(number);
         }
     }
     None
@@ -118,15 +120,40 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(cases::cases(256))]
+
         #[test]
         fn any_entry_survives_encoding(offset: i64, time: i64, start: i64) {
             let value = Value::of(Entry { offset, time }, start);
             prop_assert_eq!(entry(value.bytes(), start), Some(Entry { offset, time }));
         }
 
+        /// Each entry has one encoding, so that what is damaged is refused or another entry, whole.
         #[test]
-        fn any_bytes_are_an_entry_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
-            let _ = entry(&bytes, 0);
+        fn any_bytes_of_strangers_are_the_one_encoding_of_an_entry_or_none(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(0x80), Just(0xff), Just(0)], 0..24), start: i64,
+        ) {
+            if let Some(found) = entry(&bytes, start) {
+                prop_assert!(Value::of(found, start).bytes() == bytes, "{:?}", found);
+            }
+        }
+
+        #[test]
+        fn damaged_entries_of_strangers_are_refused_or_whole(
+            offset: i64, time: i64, start: i64, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+        ) {
+            let mut bytes = Value::of(Entry { offset, time }, start).bytes().to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            prop_assert!(entry(&bytes, start).is_none_or(|found| Value::of(found, start).bytes() == bytes));
+            bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(entry(&bytes, start).is_none_or(|found| Value::of(found, start).bytes() == bytes));
+        }
+
+        #[test]
+        fn any_key_of_strangers_is_a_fingerprint_or_an_offset_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
+            prop_assert!(fingerprint(&bytes).map_or(bytes.len() != 16, |found| key(found) == bytes[..]));
+            prop_assert!(offset(&bytes).map_or(bytes.len() != 8, |found| offset_key(found) == bytes[..]));
         }
 
         #[test]

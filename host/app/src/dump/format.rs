@@ -252,11 +252,21 @@ impl Dump {
             FileError::TooLarge { max, .. } => not_a_dump(format!("it has more than {max} bytes")),
             cause @ (FileError::Unreadable(_) | FileError::NotRegular(_)) => unreadable(cause),
         })?;
-        let Version { version } = serde_json::from_slice(&text).map_err(|error| not_a_dump(error.to_string()))?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads `text` as the file at `path`.
+    ///
+    /// # Errors
+    /// It is no dump, or one of another version.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, DumpError> {
+        let not_a_dump =
+            |error: serde_json::Error| DumpError::NotADump { path: path.to_owned(), cause: error.to_string() };
+        let Version { version } = serde_json::from_slice(text).map_err(not_a_dump)?;
         if version != VERSION {
             return Err(DumpError::OtherVersion { path: path.to_owned(), version });
         }
-        serde_json::from_slice(&text).map_err(|error| not_a_dump(error.to_string()))
+        serde_json::from_slice(text).map_err(not_a_dump)
     }
 
     /// The event or the pair, as the plugin got it.
@@ -277,6 +287,9 @@ impl Dump {
 
     fn event(&self) -> Result<FieldBatch, String> {
         let width = self.fields.as_ref().map_or(1, Vec::len);
+        if width == 0 {
+            return Err("it has no fields, and a plugin asks for one at least".to_owned());
+        }
         if self.values.len() != width {
             return Err(format!("it has {} values for {width} fields", self.values.len()));
         }

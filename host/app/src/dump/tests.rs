@@ -250,3 +250,87 @@ fn files_that_are_no_dumps_are_refused() {
     let error = Dump::read(Path::new("nowhere.json")).unwrap_err().to_string();
     assert!(error.contains("nowhere.json") && error.contains("--plugin-dump-dir"), "{error}");
 }
+
+mod strangers {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A dump of an event or of a pair as it is written, its lines.
+    fn written(role: DumpRole, which: usize) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let dumper = dumper(dir.path(), true, role);
+        match role {
+            DumpRole::KeyExtractor => dumper.events(&failed([which as u32 % 3]), &events(), Offset::from),
+            DumpRole::SimilarityScorer => dumper.pairs(&failed([which as u32 % 2]), &pairs(), Offset::from),
+        }
+        let text = std::fs::read_to_string(&files(dir.path())[0]).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn is_whole(batch: &DumpBatch, dump: &Dump) -> bool {
+        let columns_end = |column: &engine::fields::Column| {
+            column.ends.is_sorted() && column.ends.last().map_or(0, |end| *end as usize) == column.data.len()
+        };
+        match batch {
+            DumpBatch::Event(event) => {
+                let width = dump.fields.as_ref().map_or(1, Vec::len);
+                event.events() == 1
+                    && (event.width as usize, event.kinds.len(), event.values.len()) == (width, width, width)
+                    && columns_end(&event.values)
+            }
+            DumpBatch::Pair(pair) => {
+                let rows = dump.rows.len();
+                let counts = [pair.paths.len(), pair.originals.len(), pair.duplicates.len()];
+                pair.ends == [rows as u32]
+                    && counts == [rows; 3]
+                    && [pair.original_kinds.len(), pair.duplicate_kinds.len()] == [rows; 2]
+                    && [&pair.paths, &pair.originals, &pair.duplicates].into_iter().all(columns_end)
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases::cases(1_000))]
+
+        /// Lines left out, repeated and changed, which leaves more of it JSON than damage to bytes does.
+        #[test]
+        fn any_damaged_dump_is_refused_or_whole(
+            is_pair: bool, which in 0..3_usize,
+            damage in prop::collection::vec((any::<prop::sample::Index>(), 0..6_u8, any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        ) {
+            let role = if is_pair { DumpRole::SimilarityScorer } else { DumpRole::KeyExtractor };
+            let mut lines = written(role, which);
+            for (at, kind, other, byte) in damage {
+                let (at, other) = (at.index(lines.len()), other.index(lines.len()));
+                match kind {
+                    0 => drop(lines.remove(at)),
+                    1 => lines[at] = lines[other].clone(),
+                    2 => lines[at] = lines[at].replace(|c: char| c.is_ascii_digit(), &u64::from(byte).pow(8).to_string()),
+                    3 => lines[at] = lines[at].replace("\"text\"", "\"base64\""),
+                    4 => lines[at] = lines[at].replace('"', &char::from(byte).to_string()),
+                    _ => lines.truncate(at.max(1)),
+                }
+            }
+            let Ok(dump) = Dump::parse(Path::new("a.json"), lines.join("\n").as_bytes()) else { return Ok(()) };
+            if let Ok(batch) = dump.batch() {
+                prop_assert!(is_whole(&batch, &dump), "{:?}", batch);
+            }
+            let (limits, default) = (dump.limits.to_limits(&plugin::Limits::default()), plugin::Limits::default());
+            prop_assert!(limits.memory_bytes_max <= 4096 << 20 && limits.result_bytes_max <= default.result_bytes_max);
+            prop_assert!(limits.time_to_start <= default.time_to_start && limits.stack_bytes_max >= 1);
+            let name = dump.file_name();
+            prop_assert!(!name.contains(['/', '\0']) && name.len() < 200 + dump.topic.len(), "{}", name);
+            let again = serde_json::to_vec(&dump).unwrap();
+            prop_assert_eq!(Dump::parse(Path::new("a.json"), &again).unwrap(), dump);
+        }
+    }
+
+    #[test]
+    fn an_event_of_no_fields_is_refused() {
+        let text = written(DumpRole::KeyExtractor, 0).join("\n");
+        let mut dump = Dump::parse(Path::new("a.json"), text.as_bytes()).unwrap();
+        (dump.fields, dump.values) = (Some(Vec::new()), Vec::new());
+        assert!(dump.batch().unwrap_err().to_string().contains("no fields"));
+    }
+}

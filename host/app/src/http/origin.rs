@@ -234,4 +234,72 @@ mod tests {
         assert!(is_same_origin("http://localhost", "localhost:80") && is_same_origin("https://a.b", "a.b"));
         assert!(is_same_origin("http://[::1]:8080", "[::1]:8080"));
     }
+    mod strangers {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// A host that may be ours, with what may stand around it.
+        fn authority() -> impl Strategy<Value = String> {
+            let host = prop_oneof![
+                prop::sample::select(vec![
+                    "localhost",
+                    "LOCALHOST.",
+                    "box",
+                    "dedup.example.com",
+                    "a.svc.local",
+                    "svc.local",
+                    "127.0.0.1",
+                    "[::1]",
+                    "evil.example",
+                    "[",
+                    "]",
+                    "::1",
+                ])
+                .prop_map(str::to_owned),
+                "[a-z0-9.:@\\[\\]%-]{0,12}",
+            ];
+            (
+                host.clone(),
+                prop::sample::select(vec!["", "", ":80", ":", ":x", ".", "@", ":1@", ".evil.example", ".svc.local"]),
+                host,
+                0..4_u8,
+            )
+                .prop_map(
+                    |(host, between, other, both)| if both == 0 { host + between + &other } else { host + between },
+                )
+        }
+
+        proptest! {
+            #![proptest_config(cases::cases(2_000))]
+
+            /// Against the parser of the standard library for addresses, and a plain reading of the rule for names.
+            #[test]
+            fn any_host_that_is_known_is_ours_and_nothing_more(authority in authority()) {
+                let Ok(value) = authority.parse::<axum::http::HeaderValue>() else { return Ok(()) };
+                let mut headers = HeaderMap::new();
+                headers.append("host", value);
+                if names().are_meant(&Uri::from_static("/"), &headers) {
+                    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+                    let end = authority.rfind(']').unwrap_or(0);
+                    let host = match authority.rfind(':').filter(|colon| *colon > end) {
+                        Some(colon) => {
+                            prop_assert!(is_port(&authority[colon + 1..]), "{}", authority);
+                            &authority[..colon]
+                        }
+                        None => &authority,
+                    };
+                    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+                    let six = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+                    let is_address = host.parse::<Ipv4Addr>().is_ok() || six.is_some_and(|six| six.parse::<Ipv6Addr>().is_ok());
+                    let is_named = ["localhost", "box", "dedup.example.com"].contains(&host.as_str());
+                    let is_below = host.len() > ".svc.local".len() && host.ends_with(".svc.local");
+                    prop_assert!(is_address || is_named || is_below, "{}", authority);
+                }
+                // An origin is the same only as itself, and a page elsewhere gives no orders.
+                let origin = format!("http://{authority}");
+                prop_assert!(!is_same_origin(&origin, "other.example:8080") || authority.contains("other"));
+            }
+        }
+    }
 }

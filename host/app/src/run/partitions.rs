@@ -55,6 +55,16 @@ pub(super) struct Found<'a> {
 }
 
 impl Partitions {
+    /// The record that a text is, if it is one of this version that can have been written.
+    fn parse(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok().filter(|read: &Self| read.version == VERSION && read.is_sound())
+    }
+
+    fn is_sound(&self) -> bool {
+        (0..=self.now).contains(&self.first)
+            && self.latest_from.iter().all(|(partition, end)| *partition >= 0 && *end >= 0)
+    }
+
     /// Whether the ends of the partitions are wanted: the group starts here and now, and at the end.
     pub(super) fn wants_ends(known: Option<&Self>, found: &Found<'_>, reset: OffsetReset) -> bool {
         reset == OffsetReset::Latest && Self::is_first_start(known, found)
@@ -173,8 +183,7 @@ pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
             return None;
         }
     };
-    let read: Option<Partitions> =
-        serde_json::from_slice(&text).ok().filter(|read: &Partitions| read.version == VERSION);
+    let read = Partitions::parse(&text);
     if read.is_none() {
         tracing::warn!(path = %path.display(), "not a record of a topic's partitions in this version's format; \
          writing a new one");
@@ -309,9 +318,54 @@ mod tests {
         let partitions = start(None, &found(2, &[]), Latest);
         write(&directory, &partitions).unwrap();
         assert_eq!(read(&directory), Some(partitions));
-        for nonsense in ["", "{}", "{\"version\":2}"] {
+        let of = |first: i32, now: i32, ends: &str| {
+            format!(
+                r#"{{"version":1,"group":"g","topic_id":null,"began":true,"first":{first},"now":{now},"grown_at":null,"latest_from":{ends}}}"#
+            )
+        };
+        directory.replace(FILE, of(1, 2, r#"{"0":7}"#).as_bytes()).unwrap();
+        assert!(read(&directory).is_some());
+        let impossible =
+            [of(-1, 2, "{}"), of(3, 2, "{}"), of(0, i32::MIN, "{}"), of(1, 2, r#"{"-1":7}"#), of(1, 2, r#"{"0":-7}"#)];
+        for nonsense in ["", "{}", "{\"version\":2}"].into_iter().chain(impossible.iter().map(String::as_str)) {
             directory.replace(FILE, nonsense.as_bytes()).unwrap();
-            assert_eq!(read(&directory), None);
+            assert_eq!(read(&directory), None, "{nonsense}");
+        }
+    }
+
+    mod strangers {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #![proptest_config(cases::cases(500))]
+
+            #[test]
+            fn any_record_is_one_that_can_have_been_written_or_none(
+                numbers in prop::array::uniform4(prop_oneof![-2..9_i32, any::<i32>()]), ends in any::<i64>(),
+                at: prop::sample::Index, byte: u8, cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+                partitions in 0..20_i32,
+            ) {
+                let [first, now, of, version] = numbers;
+                let mut text = format!(
+                    r#"{{"version":{},"group":"g","topic_id":"ab","began":false,"first":{first},"now":{now},"grown_at":{ends},"latest_from":{{"{of}":{ends}}}}}"#,
+                    if version % 3 == 0 { version } else { 1 },
+                ).into_bytes();
+                let at = at.index(text.len());
+                if byte % 2 == 0 {
+                    text[at] = byte;
+                }
+                text.truncate(cut.map_or(text.len(), |cut| cut.index(text.len())));
+                if let Some(read) = Partitions::parse(&text) {
+                    prop_assert!(read.first >= 0 && read.first <= read.now && read.version == VERSION);
+                    let again = serde_json::to_vec(&read).unwrap();
+                    prop_assert_eq!(Partitions::parse(&again), Some(read.clone()));
+                    let known = start(Some(read), &found(partitions, &[0]), Latest);
+                    prop_assert!(known.is_sound() && known.now <= partitions.max(1));
+                    let _note = known.note("t", Some(DAY), Millis::MAX);
+                }
+            }
         }
     }
 }

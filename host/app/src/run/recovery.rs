@@ -123,6 +123,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases::cases(256))]
+
         /// Whatever the group answers: no offset that it does not have is skipped, none that it has is sent again.
         #[test]
         fn what_the_group_has_not_is_sent_and_what_it_has_is_not(

@@ -70,6 +70,11 @@ fn text(file: &mut File, made: impl Fn() -> io::Result<String>) -> io::Result<St
     let mut bytes = Vec::new();
     Read::by_ref(file).take(TEXT_BYTES_MAX as u64 + 2).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    let not_an_id = || io::Error::new(io::ErrorKind::InvalidData, "what it holds is not an id");
+    // Longer than any text with its line break: also where all that was read of it is blank.
+    if bytes.len() > TEXT_BYTES_MAX + 1 {
+        return Err(not_an_id());
+    }
     if text.is_empty() {
         let text = made()?;
         file.write_all(format!("{text}\n").as_bytes())?;
@@ -78,7 +83,7 @@ fn text(file: &mut File, made: impl Fn() -> io::Result<String>) -> io::Result<St
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if text.len() > TEXT_BYTES_MAX || !text.chars().all(legal) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "what it holds is not an id"));
+        return Err(not_an_id());
     }
     Ok(text)
 }
@@ -145,7 +150,7 @@ mod tests {
     fn what_is_no_id_is_refused_by_name_and_no_link_is_followed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
-        for nonsense in ["a b", "\u{e9}", &"x".repeat(300)] {
+        for nonsense in ["a b", "\u{e9}", &"x".repeat(300), &" ".repeat(300), &format!("{}id", " ".repeat(202))] {
             fs::write(&path, nonsense).unwrap();
             let error = kept(directory.path()).unwrap_err();
             assert!(error.contains("transactional-id") && error.contains("--transactional-id-prefix"), "{error}");
@@ -156,5 +161,29 @@ mod tests {
         std::os::unix::fs::symlink(&target, &path).unwrap();
         assert!(kept(directory.path()).unwrap_err().contains("symbolic link"));
         assert_eq!(fs::read(&target).unwrap(), b"");
+    }
+    mod strangers {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        proptest! {
+            #![proptest_config(cases::cases(100))]
+
+            #[test]
+            fn any_file_is_an_id_that_stays_or_is_refused(bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..250),
+                prop::collection::vec(prop::sample::select(b"a-._ \n\t\0\xc3".to_vec()), 0..250),
+                "[ \n]{0,250}[a-z0-9.-]{0,250}[ \n]{0,250}".prop_map(String::into_bytes),
+            ]) {
+                let directory = tempfile::tempdir().unwrap();
+                fs::write(directory.path().join(FILE), &bytes).unwrap();
+                if let Ok(prefix) = kept(directory.path()).map(|prefix| prefix.text) {
+                    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+                    prop_assert!(prefix.chars().all(legal) && prefix.len() <= "group-".len() + TEXT_BYTES_MAX);
+                    prop_assert_eq!(kept(directory.path()).unwrap().text, prefix);
+                }
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ mod places;
 pub mod plugin;
 mod show;
 pub(crate) mod store;
+#[cfg(test)]
+mod strangers;
 pub mod table;
 #[cfg(test)]
 mod tests;

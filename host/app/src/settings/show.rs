@@ -44,10 +44,9 @@ fn value(setting: &Setting, values: &[String]) -> String {
             let entries: Vec<String> = values.iter().map(|text| quoted(&without_secrets(setting, text))).collect();
             format!("[{}]", entries.join(", "))
         }
-        Kind::One => match last.parse::<i64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => quoted(&without_secrets(setting, last)),
-        },
+        // A topic may be called 007, and one called 7 is another.
+        Kind::One if last.parse::<i64>().is_ok_and(|number| number.to_string() == last) => last.to_owned(),
+        Kind::One => quoted(&without_secrets(setting, last)),
     }
 }
 

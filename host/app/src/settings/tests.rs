@@ -522,6 +522,14 @@ fn the_shown_configuration_can_be_given_back() {
 }
 
 #[test]
+fn a_name_of_digits_is_shown_as_it_is() {
+    let text = shown("--kafka-consumer-topic 007 --kafka-consumer-group +7 --bind-port 8081", &[]);
+    for line in ["kafka_consumer_topic = \"007\"", "kafka_consumer_group = \"+7\"", "bind_port = 8081"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[test]
 fn synthetic_events_go_to_lines_or_to_a_topic() {
     let generate = |line: &str| match invoke(&format!("generate {line}"), &[("KAFKA_HOSTS", "h:1")]) {
         Ok(Invocation::Generate(config)) => Ok(*config),

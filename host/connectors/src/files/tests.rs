@@ -1,5 +1,7 @@
 //! Files as sources and sinks: every position resumes, every cut is noticed, every error says how to fix it.
 
+mod strangers;
+
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -703,6 +705,8 @@ fn pack(packing: Packing, text: &[u8], member_bytes: usize) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(cases::cases(256))]
+
     #[test]
     fn from_every_position_the_rest_is_the_same(
         text in text(),

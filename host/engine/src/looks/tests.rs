@@ -35,6 +35,9 @@ fn archives_and_frames() {
     tar[..13].copy_from_slice(b"events.ndjson");
     tar[257..262].copy_from_slice(b"ustar");
     check(tar, Looks::Tar);
+    let text = format!("{{\"a\":\"{}ustar\"}}", "x".repeat(251));
+    assert_eq!(&text[257..262], "ustar");
+    assert_eq!(Looks::of(text.as_bytes()), None, "an event that says so in this very place");
     check(b"ORC\x0a\x05", Looks::Orc);
     let skipped = |next: &[u8]| [b"\x5a\x2a\x4d\x18\x02\0\0\0ab", next].concat();
     check(skipped(b"\x28\xb5\x2f\xfd"), Looks::Zstd);

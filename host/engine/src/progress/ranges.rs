@@ -2,7 +2,7 @@
 
 use crate::record::Offset;
 
-use super::digest;
+use super::mark;
 
 /// Consecutive offsets, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +28,15 @@ impl Ranges {
         }
     }
 
-    /// Adds the offsets of `from..to`.
+    /// Adds the offsets of `from..to`, however many: what it joins becomes one run.
     pub fn insert_range(&mut self, from: Offset, to: Offset) {
         let Some(last) = to.checked_sub(1).filter(|last| *last >= from) else { return };
-        self.insert(from);
-        match self.runs.last_mut() {
-            Some(run) if run.last == from => run.last = last,
-            Some(_) | None => (from..to).for_each(|offset| self.insert(offset)),
-        }
+        let touched = self.runs.partition_point(|run| run.last < from.saturating_sub(1))
+            ..self.runs.partition_point(|run| run.first <= to);
+        let of = |at: Option<usize>| at.and_then(|at| self.runs.get(at)).filter(|_| !touched.is_empty());
+        let first = of(Some(touched.start)).map_or(from, |run| run.first.min(from));
+        let last = of(touched.end.checked_sub(1)).map_or(last, |run| run.last.max(last));
+        self.runs.splice(touched, [Run { first, last }]);
     }
 
     fn insert_within(&mut self, offset: Offset) {
@@ -131,11 +132,13 @@ impl Ranges {
         self.runs.iter().copied()
     }
 
-    /// How many lie in `from..to`, and the sum of their digests.
+    /// How many lie in `from..to`, and the sum of their digests. What a run adds to it is told by its ends.
     pub(super) fn sums(&self, from: Offset, to: Offset) -> (u64, u64) {
         let clipped = self.runs.iter().map(|run| (run.first.max(from), run.last.min(to.saturating_sub(1))));
-        let offsets = clipped.flat_map(|(first, last)| first..=last);
-        offsets.fold((0, 0), |(count, sum), offset| (count + 1, sum.wrapping_add(digest(offset))))
+        clipped.filter(|(first, last)| first <= last).fold((0, 0), |(count, sum), (first, last)| {
+            let of_run = mark(last.wrapping_add(1)).wrapping_sub(mark(first));
+            (count + last.abs_diff(first) + 1, sum.wrapping_add(of_run))
+        })
     }
 
     /// How many lie in `from..to`.

@@ -353,6 +353,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases::cases(256))]
+
         #[test]
         fn every_level_indexes_alike(json in proptest::collection::vec(
             prop_oneof![Just(b'"'), Just(b'\\'), Just(b'{'), Just(b' '), Just(b','), Just(b'1'), any::<u8>()], 0..400))

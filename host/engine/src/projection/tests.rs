@@ -727,7 +727,7 @@ fn units() -> impl Strategy<Value = Vec<u16>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases::cases(2_000))]
 
     #[test]
     fn strings_are_equal_just_if_their_units_are(a in units(), b in units(), seed: u64, other: u64) {

@@ -93,7 +93,7 @@ const ROOTS: [&[&str]; 7] =
     [&[""], &["/data"], &["/data/p"], &["/data/a", "/data/p"], &["/x", "/data/p/a", ""], &["/data/p/b", "/x"], &["/x"]];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases::cases(1_000))]
 
     #[test]
     fn the_string_form_has_the_properties_of_the_plain_form(

@@ -486,7 +486,7 @@ fn damage_anywhere_in_cut_properties() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases::cases(1_000))]
 
     #[test]
     fn pairs_agree_with_the_model(trees in proptest::collection::vec((tree(), tree(), any::<u64>()), 1..5), roots in 0..ROOTS.len()) {
@@ -524,7 +524,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(cases::cases(30))]
 
     /// Many members, so that depth is halved, and bytes, so that originals are cut.
     #[test]

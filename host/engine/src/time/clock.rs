@@ -187,7 +187,18 @@ impl Clock {
         }
         clock.sorted = clock.medians;
         clock.sorted.sort_unstable();
-        bytes.is_empty().then_some(clock)
+        (bytes.is_empty() && clock.is_sound()).then_some(clock)
+    }
+
+    /// What holds of every clock that records have made.
+    fn is_sound(&self) -> bool {
+        let is_counted = i64::try_from(self.records).is_ok_and(|records| records <= self.next_offset);
+        let mut times = self.known_medians().chain(self.block.iter().copied());
+        let stands = match self.now() {
+            Some(now) => self.peak >= now && self.went_back <= self.blocks(),
+            None => self.peak == Millis::MIN && self.went_back == 0,
+        };
+        is_counted && stands && times.all(|time| time < NEVER)
     }
 }
 

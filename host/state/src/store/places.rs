@@ -44,7 +44,9 @@ impl Place {
     pub(super) fn of_name(name: &str) -> Option<Self> {
         let rest = name.strip_prefix(BUCKET_PREFIX)?;
         let (index, slice) = rest.split_once(' ').unwrap_or((rest, "0"));
-        Some(Self { index: index.parse().ok()?, slice: slice.parse().ok()? })
+        let place = Self { index: index.parse().ok()?, slice: slice.parse().ok()? };
+        // A number has other spellings, and two names for one place would hide one of them.
+        (place.name() == name).then_some(place)
     }
 
     pub(super) fn sort(self) -> Sort {
@@ -149,5 +151,26 @@ impl PartitionStore {
     pub(super) fn oldest_entry(&self, gone: &std::collections::BTreeSet<Place>) -> Option<Offset> {
         let stays = self.buckets.iter().filter(|(place, _)| !gone.contains(place));
         stays.map(|(_, bucket)| bucket.facts.oldest).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(cases::cases(500))]
+
+        #[test]
+        fn any_place_of_strangers_has_one_name(
+            index in prop_oneof![any::<i64>(), -3..3_i64], slice in prop_oneof![any::<u32>(), 0..3_u32],
+            text in "bucket [-+ 0-9]{0,6}",
+        ) {
+            let place = Place { index, slice };
+            prop_assert_eq!(Place::of_name(&place.name()), Some(place));
+            prop_assert!(Place::of_name(&text).is_none_or(|place| place.name() == text));
+        }
     }
 }

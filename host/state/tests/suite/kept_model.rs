@@ -193,7 +193,7 @@ fn check(steps: Vec<Step>, options: &StoreOptions) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases::cases(48))]
     #[test]
     fn any_sequence_of_steps_keeps_and_counts_what_the_log_says(
         steps in proptest::collection::vec(step(), 1..30), chunk_bytes in 400..20_000_usize, memory in 1..60_000_usize,

@@ -134,7 +134,7 @@ fn check(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases::cases(64))]
     #[test]
     fn any_sequence_of_steps_is_as_the_model_says(steps in proptest::collection::vec(step(), 1..30)) {
         check(steps);

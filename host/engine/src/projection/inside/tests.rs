@@ -327,7 +327,7 @@ fn forms(tree: &Json, path: &str, members: &[&str], seed: u64) -> (Json, Json) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases::cases(2_000))]
 
     #[test]
     fn the_string_form_projects_as_the_plain_form(

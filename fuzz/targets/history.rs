@@ -1,0 +1,5 @@
+//! Fuzzes the check `history` of `host/strangers`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strangers::check("history", bytes));
