@@ -1,12 +1,12 @@
 //! What is exported is a contract with dashboards and alerts of others: what it was, it stays. Additions are free.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::record::TopicPartition;
 
 use super::*;
 use crate::insights::Insights;
+use crate::status::PluginUse;
 
 /// A family as a scraper sees it. Values of labels that are open are those that [`touched`] makes up; the bounds of
 /// histograms are values of `le`.
@@ -62,11 +62,12 @@ fn touched() -> String {
 
 /// Uses what is not there from the start.
 fn touch(metrics: &Metrics) {
-    Stage::ALL.iter().for_each(|stage| metrics.stage(*stage).observe(0.1));
+    metrics.process.stage_seconds.with([]).observe(Stage::Decode, 0.1);
     let plugin = metrics.plugin("composite_key");
-    plugin.called(1, Duration::from_millis(5));
-    plugin.failed("trap", 1);
-    metrics.plugin_info.with_label_values(&["key-extractor", "composite_key", "1.0.0", "ab"]).set(1);
+    plugin.failures.with(["trap"]).inc();
+    let (name, version, digest) = ("composite_key".into(), "1.0.0".into(), "ab".into());
+    let (roles, used) = (vec!["key-extractor"], PluginUse::default());
+    metrics.set_plugins(&[PluginStatus { name, version, digest, roles, since: 0, used }], 1);
     metrics.http_request("/metrics", 200);
     metrics.input_partitions("events", 2, 3);
 }
