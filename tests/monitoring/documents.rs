@@ -6,8 +6,10 @@ use dedup_host_tests::Test;
 use serde_json::Value;
 
 use crate::dashboard::{dashboard, filled_in, items, panels, text, words};
+use crate::expressions::{known, metrics};
 
 pub(crate) const TESTS: &[Test] = &[
+    ("every_metric_of_the_host_has_a_panel", every_metric_of_the_host_has_a_panel),
     ("every_panel_says_what_it_answers", every_panel_says_what_it_answers),
     ("panels_do_not_cover_each_other", panels_do_not_cover_each_other),
     ("the_dashboard_belongs_to_no_machine", the_dashboard_belongs_to_no_machine),
@@ -15,6 +17,16 @@ pub(crate) const TESTS: &[Test] = &[
     ("operations_have_every_alert_and_no_other", operations_have_every_alert_and_no_other),
     ("every_alert_has_a_test", every_alert_has_a_test),
 ];
+
+fn every_metric_of_the_host_has_a_panel() {
+    let known = known();
+    let on_panels = metrics(&text("dashboard.json"), &known);
+    let in_alerts = metrics(&text("alerts.yaml"), &known);
+    let unknown: Vec<_> = on_panels.union(&in_alerts).filter(|name| !known.contains(*name)).collect();
+    assert!(unknown.is_empty(), "the host has no {unknown:#?}");
+    let unseen: Vec<_> = known.difference(&on_panels).collect();
+    assert!(unseen.is_empty(), "no panel of examples/monitoring/dashboard.json shows {unseen:#?}");
+}
 
 fn every_panel_says_what_it_answers() {
     let dashboard = dashboard();

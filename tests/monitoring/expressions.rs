@@ -16,12 +16,17 @@ fn mentions(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The metrics that a text names; `shown` are those that the host shows, in whose series a histogram has three names.
-pub(crate) fn metrics(text: &str, shown: &BTreeSet<String>) -> BTreeSet<String> {
+/// The metrics that the host has, by its own table.
+pub(crate) fn known() -> BTreeSet<String> {
+    observe::metrics::rows().map(|row| row.name.to_owned()).collect()
+}
+
+/// The metrics that a text names; `known` are those that the host has, in whose series a histogram has three names.
+pub(crate) fn metrics(text: &str, known: &BTreeSet<String>) -> BTreeSet<String> {
     let base = |name: &str| {
-        let series_of = |suffix: &&str| name.strip_suffix(*suffix).filter(|base| shown.contains(*base));
+        let series_of = |suffix: &&str| name.strip_suffix(*suffix).filter(|base| known.contains(*base));
         let histogram = ["_bucket", "_sum", "_count"].iter().find_map(series_of);
-        histogram.filter(|_| !shown.contains(name)).unwrap_or(name).to_owned()
+        histogram.filter(|_| !known.contains(name)).unwrap_or(name).to_owned()
     };
     mentions(text).map(|(name, _)| base(name)).collect()
 }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dedup_host::http::page;
-use dedup_host::status::Status;
+use observe::status::Status;
 use serde_json::{Value, json};
 
 /// What it answers now.

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dedup_host::generate::{Generator, Spec};
-use dedup_host::insights::Insights;
 use dedup_host::line::{Line, StageTimes};
 use dedup_host::plugins::Plugins;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use observe::insights::Insights;
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
 use state::{OriginalsOptions, OriginalsWriter};

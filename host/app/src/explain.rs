@@ -20,11 +20,11 @@ use engine::history::History;
 use engine::identity;
 use engine::properties::{Comparisons, Kept, PairBatch, Pairer, Refusal, Verdict};
 use engine::record::{Offset, RecordBatch, TopicPartition};
+use observe::insights::{Explained, Findings, Likeness, uuid_similarity};
 use plugin::{Input, PluginFailure, Role, Scorer};
 use state::{Originals, PartitionStore};
 
 use crate::dump::Dumper;
-use crate::insights::{Explained, Findings, Likeness, uuid_similarity};
 use crate::letters::{Compared, Cut, Letter, Letters};
 use crate::line::{LineError, PluginCost, Rules};
 use crate::plugins::Plugins;

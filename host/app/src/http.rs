@@ -17,6 +17,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use observe::insights::Insights;
+use observe::metrics::Metrics;
+use observe::status::{Snapshot, Status};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -27,11 +30,8 @@ use self::room::{ANSWERING_TIME_MAX, ASKING_TIME_MAX, Room, Seat, Times};
 use self::seldom::Seldom;
 use self::views::{Facts, View, Views};
 use crate::descriptors;
-use crate::insights::Insights;
-use crate::metrics::Metrics;
 use crate::reload::{Asking, Swap};
 use crate::settings::config::HttpConfig;
-use crate::status::{Snapshot, Status};
 
 mod admin;
 mod as_json;
@@ -364,7 +364,7 @@ const COLUMNS: [&str; 7] = ["partition", "phase", "position", "committed", "appl
 
 fn rows(snapshot: &Snapshot) -> Vec<[String; COLUMNS.len()]> {
     let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let row = |owned: &crate::status::OwnedPartition| {
+    let row = |owned: &observe::status::OwnedPartition| {
         let status = &owned.status;
         [
             format!("{}[{}]", owned.topic, owned.partition),
@@ -394,7 +394,7 @@ fn headline(snapshot: &Snapshot) -> String {
 
 fn plain(snapshot: &Snapshot) -> String {
     let mut lines = vec![headline(snapshot)];
-    let plugin = |plugin: &crate::status::PluginStatus| {
+    let plugin = |plugin: &observe::status::PluginStatus| {
         format!("plugin {} {} sha256:{}", plugin.name, plugin.version, plugin.digest)
     };
     lines.extend(snapshot.notes.iter().map(|note| format!("note: {note}")));

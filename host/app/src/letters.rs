@@ -7,11 +7,11 @@ use engine::fields::Kind;
 use engine::projection::{BYTE_ORDER_MARK, one_line, quote};
 use engine::properties::{Form, Kept, PairBatch, Score, Verdict, fields_text};
 use engine::record::{Millis, Offset, Record, TopicPartition};
+use observe::insights::{Likeness, Rows};
 use plain_text::hex;
 use plugin::Plugin;
 use sha2::{Digest, Sha256};
 
-use crate::insights::{Likeness, Rows};
 use crate::redaction::Redaction;
 
 /// What is left out of a record so that a topic takes it, each step with all that the steps before it leave out.

@@ -24,7 +24,6 @@ use state::{Applied, PartitionStore, StateError};
 use crate::breaker::{Breaker, Verdict};
 use crate::dump::{Dumper, Dumps};
 use crate::explain::{self, Batch as Explainable, Duplicate, Explainer, Told, Wanted};
-use crate::insights::Findings;
 use crate::past::Past;
 use crate::plugins::Plugins;
 use crate::redaction::Redaction;
@@ -32,6 +31,7 @@ use crate::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPlu
 use crate::tally::Tally;
 use crate::times::Warnings;
 
+use observe::insights::Findings;
 use unsendable::Leaving;
 pub use unsendable::Unread;
 

@@ -15,6 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conformance::Verdict;
+use observe::metrics::{Metrics, SwapResult};
+use observe::status::{PluginStatus, PluginUse, Status, SwapStatus};
 use plugin::{Candidate, LoadError, Plugin, Runtime};
 
 pub(crate) use self::asked::HangUps;
@@ -22,11 +24,9 @@ pub use self::asked::{Asked, Asking, Swap, requests};
 use self::same_keys::{Reading, same_keys};
 use self::watch::{Look, Stamp, Watched};
 use crate::line::{Line, Rules};
-use crate::metrics::{Metrics, SwapResult};
 use crate::plugins::{self, InForce, Plugins, PluginsError};
 use crate::run::Stop;
 use crate::settings::config::PluginConfig;
-use crate::status::{PluginStatus, PluginUse, Status, SwapStatus};
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);
@@ -154,7 +154,7 @@ impl Reloader {
             Ok(false) => (Swap::Unchanged { generation }, SwapResult::Unchanged),
             Err(reason) => (Swap::Refused { generation, reason }, SwapResult::Refused),
         };
-        self.metrics.plugins_swapped(result);
+        self.metrics.process.plugin_swaps.inc(result);
         if result == SwapResult::Swapped {
             self.show();
         }
@@ -198,11 +198,9 @@ impl Reloader {
     fn show(&self) {
         let (generation, plugins) = self.in_force.get();
         let mut statuses: Vec<PluginStatus> = plugins.iter().map(status_of).collect();
-        let mut shown: Vec<&Plugin> = plugins.iter().collect();
         // One component may play both roles.
         statuses.dedup_by(|one, other| one.digest == other.digest);
-        shown.dedup_by(|one, other| one.sha256() == other.sha256());
-        self.metrics.set_plugins(shown, generation);
+        self.metrics.set_plugins(&statuses, generation);
         self.status.set_plugins(statuses, generation);
     }
 

@@ -22,7 +22,7 @@ pub struct Tally {
     /// Of the dissimilar those that their key has no room to remember: copies of them pass too.
     #[serde(default)]
     pub not_remembered: u64,
-    /// The duplicates and the dissimilar by what was found, in the order of [`crate::insights::Likeness`].
+    /// The duplicates and the dissimilar by what was found, in the order of [`observe::insights::Likeness`].
     #[serde(default)]
     pub likeness: [u64; 5],
     /// Too late to be decided.

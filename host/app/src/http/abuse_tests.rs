@@ -5,10 +5,11 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use observe::status::Phase;
+
 use super::tests::{TIMES, ask, config, own, parts};
 use super::*;
 use crate::settings::config::Secret;
-use crate::status::Phase;
 
 /// Half a second is late for a probe on this machine.
 const SOON: Duration = Duration::from_millis(500);

@@ -14,13 +14,13 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use observe::metrics::{HttpCutOff, Metrics};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
 use super::HttpError;
 use super::room::{Place, Room};
 use super::seldom::Seldom;
-use crate::metrics::{HttpCutOff, Metrics};
 use crate::settings::config::HttpConfig;
 
 /// Connections that the system holds until they are accepted; it may have a smaller bound of its own.
@@ -103,7 +103,7 @@ async fn accept(listener: &TcpListener, serving: &Serving, room: &Arc<Room>) {
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                serving.metrics.http_cut_off(HttpCutOff::Refused);
+                serving.metrics.process.http_cut_off.inc(HttpCutOff::Refused);
                 let _made = room.make_room();
                 if let Some(times) = without.happened() {
                     tracing::warn!(%error, times, "http: the system accepts no more connections");
@@ -144,7 +144,7 @@ async fn converse(stream: TcpStream, serving: Serving, place: Place) {
         _ = &mut connection => return,
         reason = place.seat.must_leave() => reason,
     };
-    serving.metrics.http_cut_off(cut_off);
+    serving.metrics.process.http_cut_off.inc(cut_off);
     // So that the system does not go on trying to send what nobody takes.
     let _reset = connection.into_parts().io.into_inner().set_zero_linger();
 }

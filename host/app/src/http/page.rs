@@ -1,8 +1,9 @@
 //! The live page: its files, and what a browser without scripts sees instead. Not the figures: the page asks for them
 //! itself.
 
+use observe::status::{PluginStatus, Snapshot};
+
 use super::{COLUMNS, headline, last_swap, rows};
-use crate::status::{PluginStatus, Snapshot};
 
 /// Only our own style sheet, scripts and answers; no image, frame or form, nothing from elsewhere, and no way to make
 /// nodes of the page out of text.

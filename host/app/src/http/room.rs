@@ -10,11 +10,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use observe::metrics::HttpCutOff;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::seldom::Seldom;
-use crate::metrics::HttpCutOff;
 
 /// Places at most; each costs some 20 KiB, and up to 300 KiB in the system where its client reads slowly.
 const PLACES_MAX: usize = 512;

@@ -4,11 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use engine::record::TopicPartition;
+use observe::status::{PartitionStatus, Phase, PluginStatus, PluginUse};
 
 use super::connections::STOP_WAIT_MAX;
 use super::*;
 use crate::settings::config::Secret;
-use crate::status::{PartitionStatus, Phase, PluginStatus, PluginUse};
 
 pub(super) fn config(port: u16) -> HttpConfig {
     HttpConfig { host: "127.0.0.1".into(), port, allowed_hosts: Vec::new(), admin_token: None }

@@ -10,6 +10,9 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use observe::insights::Insights;
+use observe::metrics::Metrics;
+use observe::status::{Snapshot, Status};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -17,9 +20,6 @@ use tokio::time::Instant;
 
 use super::room::Room;
 use super::{as_json, page, plain, refuse};
-use crate::insights::Insights;
-use crate::metrics::Metrics;
-use crate::status::{Snapshot, Status};
 
 /// After each answer nothing is made for so many times as long as it took.
 const REST: u32 = 9;

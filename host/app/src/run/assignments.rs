@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use connectors::kafka::Assignments;
+use observe::metrics::Rebalance;
 
 use super::dispatch::{Flow, Work};
 use super::ground::KafkaGround;
-use super::observe::Observed;
+use super::observer::Observed;
 use super::opening::Openings;
 use super::{RunError, Stop};
-use crate::metrics::Rebalance;
 
 /// Time between two looks at whether workers have let go.
 const RELEASE_LOOK: Duration = Duration::from_millis(2);
@@ -140,7 +140,7 @@ impl Assigner {
 impl Assignments for Assigner {
     fn assigned(&self, partitions: &[i32]) {
         tracing::info!(?partitions, "partitions assigned");
-        self.observed.metrics.rebalanced(Rebalance::Assigned, partitions.len() as u64);
+        self.observed.metrics.process.rebalances.inc_by(Rebalance::Assigned, partitions.len() as u64);
         let mut coming = Vec::new();
         if let Ok(mut flows) = self.flows.lock() {
             for partition in partitions {
@@ -159,7 +159,7 @@ impl Assignments for Assigner {
     fn revoked(&self, partitions: &[i32], lost: bool) {
         tracing::info!(?partitions, lost, "partitions revoked");
         let kind = if lost { Rebalance::Lost } else { Rebalance::Revoked };
-        self.observed.metrics.rebalanced(kind, partitions.len() as u64);
+        self.observed.metrics.process.rebalances.inc_by(kind, partitions.len() as u64);
         let flows = self.take_flows(partitions);
         let leaving: Vec<_> = if lost {
             flows.iter().for_each(|(_, flow)| flow.lose());

@@ -10,16 +10,16 @@ use connectors::FileLanes;
 use connectors::files::{Existing, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use engine::record::{Offset, TopicPartition};
 use indicatif::{ProgressBar, ProgressStyle};
+use observe::status::{Phase, Status};
 use serde::{Deserialize, Serialize};
 
-use super::observe::{Observed, PartitionObserver};
+use super::observer::{Observed, PartitionObserver};
 use super::read_ahead::{Read, ReadAhead, Step};
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop, report};
 use crate::exit::ExitCode;
 use crate::line::{Line, LineError};
 use crate::plugins::InForce;
 use crate::settings::files::{FilesConfig, Stream};
-use crate::status::{Phase, Status};
 use crate::tally::Tally;
 use crate::terminal;
 

@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
 use engine::record::{Offset, TopicPartition};
+use observe::metrics::{LogGap, OpeningReason};
+use observe::status::OpeningStatus;
 use state::{Applied, OpenError, PartitionStore};
 
 use super::assignments::Assigner;
 use super::dispatch::{Flow, Opened, Work};
 use super::log_times::log_times;
-use super::observe::Observed;
+use super::observer::Observed;
 use super::opening::{Ground, WaitingFor};
 use super::recall::Opening;
 use super::rewind::start_with;
 use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
 use super::{Parts, RunError, Stop};
-use crate::metrics::{LogGap, OpeningReason};
 use crate::past::Past;
 use crate::settings::kafka::{OnIncompleteProgress, OnLogGap};
-use crate::status::OpeningStatus;
 
 /// A broker that does not answer a question within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -109,7 +109,7 @@ impl Ground for KafkaGround {
         let start = start_with(&source, &mut store, &assignment, &rules, times)?;
         log_start(&source, &assignment, applied, start);
         for (kind, offsets) in [(LogGap::Unread, start.gap.unread), (LogGap::Unlearned, start.gap.unlearned)] {
-            self.observed.metrics.log_gap(kind, offsets.unsigned_abs());
+            self.observed.metrics.process.log_gap_offsets.inc_by(kind, offsets.unsigned_abs());
         }
         let past = self.recall(&source, &assignment, start, store.applied())?;
         let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
@@ -122,12 +122,13 @@ impl Ground for KafkaGround {
             (self.source(waits.partition), opening)
         });
         self.observed.status.set_opening(status.collect());
-        let counted = |reason: &OpeningReason| waiting.iter().filter(|waits| waits.reason == *reason).count();
+        let metrics = &self.observed.metrics.process;
         for reason in OpeningReason::ALL {
-            self.observed.metrics.opening(*reason, counted(reason));
+            let counted = waiting.iter().filter(|waits| waits.reason == *reason).count();
+            metrics.opening_partitions.set(*reason, i64::try_from(counted).unwrap_or(i64::MAX));
         }
         let longest = waiting.iter().map(|waits| waits.since.elapsed()).max().unwrap_or_default();
-        self.observed.metrics.opening_seconds.set(longest.as_secs_f64());
+        metrics.opening_seconds.set(longest.as_secs_f64());
     }
 
     fn failed(&self, error: RunError) {

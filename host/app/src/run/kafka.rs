@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 use connectors::kafka::{self, Inquiry, KafkaProducer, KafkaSource, LimitsBook, Polled};
 use engine::record::{Offset, RecordBatch, TopicPartition};
+use observe::metrics::PartitionMetrics;
 
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, InFlight, Reading, Rewind, Work};
 use super::ends::Ends;
 use super::ground::KafkaGround;
 use super::kafka_settings::{delivery, kafka_settings, prefix, topics};
-use super::observe::Observed;
+use super::observer::Observed;
 use super::opening::Openings;
 use super::unreadable::{Inspector, Snag};
 use super::watch::{self, Topic};
 use super::worker::{Worker, WorkerSetup};
 use super::{Parts, RunError, Stop};
 use crate::exit::ExitCode;
-use crate::metrics::PartitionMetrics;
 use crate::settings::config::{Config, LimitsConfig};
 use crate::settings::kafka::{KafkaConfig, OnUnreadable, POLL_WAIT_MAX};
 

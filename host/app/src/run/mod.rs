@@ -10,11 +10,12 @@ mod identity;
 mod kafka;
 mod kafka_settings;
 mod log_times;
-mod observe;
+mod observer;
 mod opening;
 mod owned;
 mod partitions;
 mod read_ahead;
+mod reasons;
 mod recall;
 mod recovery;
 mod report;
@@ -38,24 +39,24 @@ use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
+use observe::insights::Insights;
+use observe::metrics::Metrics;
+use observe::status::Status;
 use plugin::{Limits, Options, Runtime};
 use state::private::{PrivateDir, PrivateError, Trust, keep_new_files_private};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
 
-use self::observe::Observed;
+use self::observer::Observed;
 use crate::descriptors;
 use crate::dump::Dumps;
 use crate::exit::ExitCode;
 use crate::http;
-use crate::insights::Insights;
 use crate::line::{LineError, Rules};
-use crate::metrics::Metrics;
 use crate::plugins::{InForce, PluginsError};
 use crate::redaction::Redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
 use crate::settings::store;
-use crate::status::Status;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]

@@ -11,12 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use connectors::kafka::{Assignment, Bounds, GroupAnswer, NoAnswer};
+use observe::metrics::OpeningReason;
 use state::OpenError;
 
 use super::RunError;
 use super::dispatch::Flow;
 use super::worker::pending;
-use crate::metrics::OpeningReason;
 
 /// Time between two rounds of questions while something waits.
 const ROUND_PAUSE: Duration = Duration::from_millis(250);

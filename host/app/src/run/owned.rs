@@ -6,15 +6,15 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use engine::record::Offset;
+use observe::metrics::Stage;
+use observe::status::Phase;
 
 use super::RunError;
 use super::dispatch::{Delivered, Flow, Reading, Rewind};
-use super::observe::PartitionObserver;
+use super::observer::PartitionObserver;
 use super::recovery::Remembered;
 use crate::line::Line;
-use crate::metrics::Stage;
 use crate::past::Past;
-use crate::status::Phase;
 
 /// State in memory is written at least this often, so that a crash replays little.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(30);

@@ -1,9 +1,9 @@
 //! The report of a run over files when it ends: a JSON object for scripts, a few lines for people.
 
 use engine::time::Unusable;
+use observe::insights::Likeness;
 use serde_json::json;
 
-use crate::insights::Likeness;
 use crate::tally::Tally;
 
 /// `events_per_second` counts the seconds of all parts of an interrupted run.

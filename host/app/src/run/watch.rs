@@ -10,7 +10,7 @@ use state::OpenError;
 use state::private::PrivateDir;
 
 use super::assignments::Assigner;
-use super::observe::Observed;
+use super::observer::Observed;
 use super::partitions::{self, Found, Partitions};
 use super::{RunError, Stop};
 use crate::settings::kafka::OffsetReset;

@@ -29,19 +29,19 @@ use connectors::kafka::{
 };
 use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::{Offset, TopicPartition};
+use observe::metrics::{Stage, TransactionResult};
+use observe::status::Phase;
 
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Opened, Reading, Rewind, Work};
 use super::fencing::{FENCED_PERIOD, Fencings};
-use super::observe::{Observed, PartitionObserver};
+use super::observer::{Observed, PartitionObserver};
 use super::owned::{Owned, RETRY_PAUSE_MIN, Release, SIZES_INTERVAL};
 use super::recovery::{self, Finding, Remembered};
 use super::start::StartError;
 use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::line::{Line, LineError};
-use crate::metrics::{Stage, TransactionResult};
 use crate::settings::kafka::OnUnreadable;
-use crate::status::Phase;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -362,8 +362,11 @@ impl Worker {
                 return self.recover(&failure, Outcome::Unknown);
             }
             self.commit_failures = 0;
-            self.setup.observed.metrics.stage(Stage::Commit).observe(start.elapsed().as_secs_f64());
-            self.setup.observed.metrics.transaction(TransactionResult::Committed);
+            // One transaction of all partitions, whose observers write to the same histogram.
+            if let Some(owned) = self.owned.values().next() {
+                owned.observer.stage(Stage::Commit, start.elapsed());
+            }
+            self.setup.observed.metrics.process.transactions.inc(TransactionResult::Committed);
         }
         self.apply()
     }
@@ -435,8 +438,8 @@ impl Worker {
         let answers = self.reconnect()?;
         let findings = self.compare(&answers)?;
         let settled = outcome == Outcome::Unknown && recovery::is_settled(&findings);
-        let metrics = &self.setup.observed.metrics;
-        metrics.transaction(match (outcome, settled) {
+        let transactions = &self.setup.observed.metrics.process.transactions;
+        transactions.inc(match (outcome, settled) {
             (Outcome::Aborted, _) => TransactionResult::Aborted,
             (Outcome::Unknown, true) => TransactionResult::UnknownCommitted,
             (Outcome::Unknown, false) => TransactionResult::UnknownAborted,
@@ -479,7 +482,7 @@ impl Worker {
 
     /// Once is a takeover; again and again is another host with the same id, and neither gets anything done.
     fn bear_fencing(&mut self, transactional_id: &str) -> Result<(), RunError> {
-        self.setup.observed.metrics.fenced.inc();
+        self.setup.observed.metrics.process.fenced.inc();
         let Some(times) = self.fencings.note(Instant::now()) else { return Ok(()) };
         let way_out = match &self.setup.id_file {
             Some(file) => format!("its --store-path was copied: delete {} in one of them", file.display()),

@@ -7,6 +7,7 @@ use engine::record::{Offset, TopicPartition};
 use super::{Feed, Poller};
 use crate::run::RunError;
 use crate::run::dispatch::{Reading, Rewind, Work};
+use crate::run::reasons::unreadable_reason;
 use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
 use crate::settings::kafka::OnUnreadable;
 
@@ -97,7 +98,7 @@ impl Poller {
             offset,
             "the client has stopped fetching; joining the group again with a new one. nothing is lost"
         );
-        self.observed.metrics.clients_renewed.inc();
+        self.observed.metrics.process.clients_renewed.inc();
         self.source.renew(self.release_timeout)?;
         self.take_revoked()
     }
@@ -111,7 +112,7 @@ impl Poller {
         if !std::mem::replace(&mut feed.paused, true) {
             self.source.pause(partition);
         }
-        feed.metrics.unreadable(Some(unreadable.reason));
+        feed.metrics.unreadable.set_only(Some(unreadable_reason(unreadable.reason)));
         let Unreadable { from, next, reason, cause } = &unreadable;
         let words = format!("offsets {from} to {} cannot be read ({}): {cause}", next - 1, reason.as_str());
         let (worker, epoch, position) = (feed.flow.worker, feed.epoch, feed.next_offset);
@@ -143,7 +144,7 @@ impl Poller {
         let Some(feed) = self.feeds.get_mut(&partition) else { return };
         feed.jumped = false;
         if feed.snag.is_blocked() {
-            feed.metrics.unreadable(None);
+            feed.metrics.unreadable.set_only(None);
             self.observed.status.update_partition(&source, |status| status.unreadable = None);
         }
         feed.snag = Snag::new(feed.next_offset);

@@ -8,13 +8,13 @@
 
 use connectors::kafka::{KafkaSink, RefusedRecord};
 use connectors::{Origin, SinkError};
+use observe::status::Phase;
 
 use super::{Outcome, RunError, Worker};
 use crate::line::{LineError, Unread};
 use crate::run::dispatch::{Reading, Rewind};
 use crate::run::unreadable::Obstacle;
 use crate::settings::kafka::OnUnreadable;
-use crate::status::Phase;
 
 impl Worker {
     /// Remembers what was refused for itself; where that is not known, sees to it that the next time it will be.

@@ -10,15 +10,15 @@ pub(super) const GAP_SECONDS: [f64; 13] =
     [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 259_200.0, 604_800.0];
 
 /// Bounds of what is counted for a key.
-pub(super) const PER_KEY: [u64; 13] = [1, 2, 3, 5, 10, 20, 50, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+pub(crate) const PER_KEY: [u64; 13] = [1, 2, 3, 5, 10, 20, 50, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Values by bucket. A value belongs to the first bucket whose bound it does not exceed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Histogram<const N: usize> {
-    pub(super) bounds: &'static [f64; N],
+pub(crate) struct Histogram<const N: usize> {
+    pub(crate) bounds: &'static [f64; N],
     counts: [u64; N],
     above: u64,
-    pub(super) sum: f64,
+    pub(crate) sum: f64,
 }
 
 impl<const N: usize> Histogram<N> {
@@ -44,7 +44,7 @@ impl<const N: usize> Histogram<N> {
     }
 
     /// Values of each bucket, those above all bounds last.
-    pub(super) fn counts(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         self.counts.iter().copied().chain([self.above])
     }
 }
@@ -56,7 +56,7 @@ impl<const N: usize> Histogram<N> {
 /// from now on; whoever passes a high bound has passed the low ones, and that is how the gap is filled. So the numbers
 /// are exact for keys that were watched from the start, and never too high or below zero for the others.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     keys: u64,
     passed: [u64; PER_KEY.len()],
     /// All that was counted, over all keys.
@@ -93,7 +93,7 @@ impl Spread {
     }
 
     /// Of a settled spread: keys that are not past each bound, and all keys last.
-    pub(super) fn at_most(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn at_most(&self) -> impl Iterator<Item = u64> {
         self.passed.iter().map(|passed| self.keys.saturating_sub(*passed)).chain([self.keys])
     }
 

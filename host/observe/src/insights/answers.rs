@@ -4,7 +4,7 @@ use engine::record::{Millis, Offset};
 use serde::Serialize;
 
 use super::properties::PropertyCounts;
-use super::sums::Totals;
+use super::totals::Totals;
 
 /// `/api/duplicates`: what duplicates are like, since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
-//! Insights from the outside: random duplicates against a recount by hand, undone work, and both ways out.
+//! Insights from the outside: random duplicates against a recount by hand, undone work, and the answers. What metrics
+//! show of them is tested there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use engine::fields::Kind;
 use engine::properties::{PairBatch, Score, Verdict};
@@ -10,29 +10,28 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use super::*;
-use crate::metrics::Metrics;
 
-fn source(partition: i32) -> TopicPartition {
+pub(crate) fn source(partition: i32) -> TopicPartition {
     TopicPartition { topic: "events".into(), partition }
 }
 
 /// A duplicate that owns what [`Explained`] borrows.
 #[derive(Clone, Debug)]
-struct Told {
+pub(crate) struct Told {
     key: String,
     offset: i64,
-    original_offset: i64,
+    pub(crate) original_offset: i64,
     count: u64,
     distinct: u64,
     previous_distinct: u64,
     likeness: Likeness,
-    score: Option<Score>,
+    pub(crate) score: Option<Score>,
     gap_ms: i64,
-    rows: Vec<(String, u8, u8, Verdict)>,
+    pub(crate) rows: Vec<(String, u8, u8, Verdict)>,
 }
 
 /// Random duplicates of one partition, with a few heavy keys and many light ones, and their counts as they would be.
-fn duplicates(seed: u64, number: usize) -> Vec<Told> {
+pub(crate) fn duplicates(seed: u64, number: usize) -> Vec<Told> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();
     let mut told = Vec::new();
@@ -102,7 +101,7 @@ fn record(findings: &mut Findings, told: &[Told]) {
 }
 
 /// Hands duplicates over in commits of different sizes.
-fn feed(insights: &Insights, partition: i32, told: &[Told]) {
+pub(crate) fn feed(insights: &Insights, partition: i32, told: &[Told]) {
     let mut findings = Findings::new(source(partition), Some("scorer 1".into()), false);
     let mut rest = told;
     for size in (1..).map(|commit| commit * 37 % 400 + 1) {
@@ -307,72 +306,6 @@ fn values_are_shown_so_that_what_differs_looks_different() {
     assert_eq!(row.duplicate, Some("ä".repeat(256)));
     let hidden = one_row((Kind::String, "a"), (Kind::Absent, ""), true);
     assert_eq!((hidden.original, hidden.duplicate, hidden.change), (None, None, Some("removed")));
-}
-
-/// Checks the text format as a scraper would: no series twice, families together, buckets that never fall.
-fn valid(text: &str) -> HashSet<&str> {
-    let mut series = HashSet::new();
-    let mut families = HashSet::new();
-    let (mut family, mut bucket) = ("", (String::new(), 0.0));
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            family = rest.split(' ').next().unwrap();
-            assert!(families.insert(family), "{family} twice");
-        } else if !line.starts_with('#') {
-            let (name, value) = line.rsplit_once(' ').unwrap();
-            assert!(name.starts_with(family) && series.insert(name), "{line}");
-            let value: f64 = value.parse().unwrap();
-            if let Some((of, _)) = name.split_once("le=\"") {
-                assert!(of != bucket.0 || value >= bucket.1 || !of.contains("_bucket"), "{line}");
-                bucket = (of.to_owned(), value);
-            }
-        }
-    }
-    series
-}
-
-#[test]
-fn metrics_exist_from_the_start_and_stay_few_whatever_properties_are_called() {
-    let (metrics, insights) = (Metrics::new().unwrap(), Arc::new(Insights::new(false)));
-    metrics.show(&insights).unwrap();
-    let text = metrics.render().unwrap();
-    valid(&text);
-    for line in [
-        "dedup_host_duplicates_total{outcome=\"same_event\"} 0",
-        "dedup_host_duplicates_forwarded_total 0",
-        "dedup_host_duplicate_similarity_bucket{le=\"0.999999\"} 0",
-        "dedup_host_duplicate_gap_seconds_count 0",
-        "dedup_host_keys_by_duplicates{le=\"+Inf\"} 0",
-        "dedup_host_keys_by_distinct_uuids{le=\"10000000\"} 0",
-        "dedup_host_property_comparisons_total{path=\"other\",result=\"same\"} 0",
-    ] {
-        assert!(text.lines().any(|is| is == line), "{line} is not in\n{text}");
-    }
-    let mut told = duplicates(3, 200);
-    for (number, told) in told.iter_mut().enumerate() {
-        let long = "/long".repeat(30);
-        let names =
-            [format!("{long}{number}"), "other".into(), String::new(), "/a\n\"\\\u{7}".into(), format!("/{number}")];
-        told.rows = names.into_iter().map(|name| (name, 4, 4, Verdict::Changed)).collect();
-        told.score = Some(Score { similarity: 1.0, property_similarity: 1.0 });
-    }
-    feed(&insights, 0, &told);
-    let text = metrics.render().unwrap();
-    let series = valid(&text);
-    let properties = series.iter().filter(|name| name.starts_with("dedup_host_property_comparisons_total")).count();
-    assert_eq!(properties, 101 * 4);
-    let changed = text.lines().filter(|line| line.contains("result=\"changed\""));
-    let sum: f64 = changed.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
-    assert!((sum - 1000.0).abs() < 0.5, "{sum}");
-    let label = format!("path=\"{}…\"", &"/long".repeat(30)[..125]);
-    assert!(text.contains(&label) && text.contains("(the whole event)"), "{label}\n{text}");
-    assert!(text.contains("dedup_host_duplicate_similarity_bucket{le=\"0.999999\"} 0"));
-    assert!(text.contains("dedup_host_duplicate_similarity_bucket{le=\"1\"} 200"));
-    let keys: HashSet<_> = told.iter().map(|told| told.original_offset).collect();
-    assert!(text.contains(&format!("dedup_host_keys_by_duplicates{{le=\"+Inf\"}} {}\n", keys.len())));
-    insights.forget(&source(0));
-    assert!(metrics.render().unwrap().contains("dedup_host_keys_by_duplicates{le=\"+Inf\"} 0\n"));
-    assert!(metrics.show(&insights).is_err());
 }
 
 #[test]

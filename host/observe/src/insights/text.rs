@@ -7,7 +7,7 @@ pub(super) const LABEL_BYTES_MAX: usize = 128;
 /// Bytes of a path that tell properties apart: one more than a label has, so that a longer path is known to be longer.
 pub(super) const PATH_BYTES_MAX: usize = LABEL_BYTES_MAX + 1;
 /// The label of properties that have none of their own.
-pub(super) const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 /// The label of the empty pointer. An empty label is none to Prometheus.
 const WHOLE: &str = "(the whole event)";
 /// Says that something was cut.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::record::{Millis, Offset, TopicPartition};
 
-use super::findings::Explained;
+use super::explained::Explained;
 use super::text::head;
 
 /// Originals that are shown.

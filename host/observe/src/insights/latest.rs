@@ -8,7 +8,7 @@ use engine::properties::{Score, Verdict};
 use engine::record::{Millis, Offset, TopicPartition};
 
 use super::answers::{LatestDuplicate, LatestRow};
-use super::findings::Explained;
+use super::explained::Explained;
 use super::keys::KEY_BYTES_MAX;
 use super::likeness::Likeness;
 use super::properties::{Change, Rows};

@@ -4,18 +4,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connectors::Lane;
+use connectors::{Lane, Refusal};
 use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
+use engine::time::Unusable;
+use observe::insights::{Findings, Insights, Totals};
+use observe::metrics::{
+    By, Destination, Histogram, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult,
+};
+use observe::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
 use plugin::Plugin;
-use prometheus::Histogram;
 use state::FilterCounts;
 
+use super::reasons::unsendable_reason;
 use super::start::Start;
-use crate::insights::{Findings, Insights, Totals};
 use crate::line::{Line, LineError, PluginCost};
-use crate::metrics::{Destination, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult};
 use crate::plugins::Plugins;
-use crate::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
 use crate::tally::Tally;
 
 /// Metrics and status of the process.
@@ -33,8 +36,7 @@ pub(super) struct PartitionObserver {
     partition: PartitionMetrics,
     /// Of the extractor and the scorer, with their digests.
     plugins: Vec<(PluginMetrics, String)>,
-    /// By [`Stage`], in the order of [`Stage::ALL`].
-    stages: Vec<Histogram>,
+    stages: By<Stage, Histogram>,
     /// Whether somebody listens, in the order of [`Lane::ALL`].
     listened: [bool; 4],
     filters: FilterCounts,
@@ -54,7 +56,7 @@ impl PartitionObserver {
         listened: [bool; 4],
     ) -> Self {
         let partition = observed.metrics.partition(&source);
-        let stages = Stage::ALL.iter().map(|stage| observed.metrics.stage(*stage)).collect();
+        let stages = observed.metrics.process.stage_seconds.with([]);
         observed.status.set_partition(source.clone(), PartitionStatus::new(Phase::Restoring));
         let filters = FilterCounts { useful: 0, full_positive: 0, full_true_positive: 0, data_blocks: 0 };
         let applied_at = Instant::now();
@@ -85,14 +87,14 @@ impl PartitionObserver {
 
     /// The line goes on with the plugins that it has, because it cannot take up others.
     pub(super) fn kept_plugins(&self, generation: u64, why: &LineError) {
-        self.observed.metrics.plugins_swapped(SwapResult::Kept);
+        self.observed.metrics.process.plugin_swaps.inc(SwapResult::Kept);
         tracing::error!(source = %self.source, generation, %why, "plugins not swapped here; the old ones stay in \
          force");
     }
 
     /// The group has less than it had: a commit was lost, or somebody has set the offset back.
     pub(super) fn group_went_back(&self, from: Offset, to: Offset) {
-        self.observed.metrics.group_offset_went_back.inc();
+        self.observed.metrics.process.group_offset_went_back.inc();
         tracing::error!(
             source = %self.source, from, to,
             "the group's offset went back: the broker lost a commit, or somebody reset it. records from {to} on are \
@@ -137,9 +139,10 @@ impl PartitionObserver {
         self.uncommitted += batch.len() as u64;
         self.uncommitted_bytes += batch.bytes() as u64;
         self.partition.consumed(batch.len() as u64, batch.bytes() as u64);
-        self.observed.metrics.headers_renamed.inc_by(batch.headers_renamed());
-        self.observed.metrics.batch_records.observe(batch.len() as f64);
-        self.observed.metrics.batch_bytes.observe(batch.bytes() as f64);
+        let metrics = &self.observed.metrics.process;
+        metrics.headers_renamed.inc_by(batch.headers_renamed());
+        metrics.batch_records.observe(batch.len() as f64);
+        metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
         self.costs(line);
     }
@@ -158,19 +161,17 @@ impl PartitionObserver {
             self.stage(stage, time);
         }
         for ((plugin, digest), cost) in self.plugins.iter().zip(costs) {
-            plugin.called(cost.calls, cost.time);
-            plugin.failed("call", cost.failures);
             let PluginCost { calls, failures, time, events } = cost;
-            self.observed
-                .status
-                .plugin_used(digest, PluginUse { calls, failures, seconds: time.as_secs_f64(), events });
+            let seconds = time.as_secs_f64();
+            plugin.calls.inc_by(calls);
+            plugin.seconds.inc_by(seconds);
+            plugin.failures.with(["call"]).inc_by(failures);
+            self.observed.status.plugin_used(digest, PluginUse { calls, failures, seconds, events });
         }
     }
 
     pub(super) fn stage(&self, stage: Stage, time: Duration) {
-        if let Some(histogram) = self.stages.get(stage as usize) {
-            histogram.observe(time.as_secs_f64());
-        }
+        self.stages.observe(stage, time.as_secs_f64());
     }
 
     /// What was processed since the last commit is read again.
@@ -193,12 +194,12 @@ impl PartitionObserver {
         for (outcome, records) in outcomes {
             self.partition.decided(outcome, records);
         }
-        self.observed.metrics.duplicates_not_remembered.inc_by(tally.not_remembered);
-        self.observed.metrics.unsendable(&tally.unsendable);
+        self.observed.metrics.process.duplicates_not_remembered.inc_by(tally.not_remembered);
         self.partition.unreadable_skipped.inc_by(tally.unread);
         self.partition.replayed.inc_by(tally.replayed);
         self.partition.given_back(tally.replayed);
         self.forwarded(tally);
+        self.unsendable(tally);
         self.times(tally);
         self.observed.insights.merge(findings, now());
         self.observed.insights.add_totals(&Totals {
@@ -214,7 +215,7 @@ impl PartitionObserver {
         self.partition.committed_offset.set(next_offset);
         let now = now();
         for oldest in self.oldest.drain(..) {
-            self.observed.metrics.end_to_end_seconds.observe((now - oldest).max(0) as f64 / 1e3);
+            self.observed.metrics.process.end_to_end_seconds.observe((now - oldest).max(0) as f64 / 1e3);
         }
         self.observed.status.update_partition(&self.source, |status| {
             status.position = Some(next_offset);
@@ -223,13 +224,24 @@ impl PartitionObserver {
     }
 
     fn times(&self, tally: &Tally) {
-        self.partition.times_unusable(&tally.times_unusable);
+        for (reason, events) in Unusable::ALL.into_iter().zip(tally.times_unusable) {
+            self.partition.event_times_unusable.inc_by(reason, events);
+        }
         self.partition.decided_without_memory.inc_by(tally.decided_without_memory);
         self.partition.clock_went_back.inc_by(tally.clock_went_back);
-        self.observed.status.update_partition(&self.source, |status| status.times.add(tally));
+        self.observed.status.update_partition(&self.source, |status| {
+            status.times.add(&tally.times_unusable, tally.decided_without_memory, tally.clock_went_back);
+        });
+    }
+
+    fn unsendable(&self, tally: &Tally) {
+        for (refusal, records) in Refusal::ALL.into_iter().zip(tally.unsendable) {
+            self.observed.metrics.process.unsendable.inc_by(unsendable_reason(refusal), records);
+        }
     }
 
     fn forwarded(&self, tally: &Tally) {
+        let forwarded = &self.observed.metrics.process.forwarded;
         for ((lane, records), listened) in Lane::ALL.into_iter().zip(tally.left_by).zip(self.listened) {
             let destination = match lane {
                 _ if !listened => Destination::MetricsOnly,
@@ -238,9 +250,9 @@ impl PartitionObserver {
                 Lane::Late => Destination::Late,
                 Lane::DeadLetter => Destination::DeadLetter,
             };
-            self.observed.metrics.forwarded(destination, records);
+            forwarded.inc_by(destination, records);
         }
-        self.observed.metrics.forwarded(Destination::Dropped, tally.dropped);
+        forwarded.inc_by(Destination::Dropped, tally.dropped);
     }
 
     /// The state was written to disk, up to `applied`.
@@ -275,7 +287,7 @@ impl PartitionObserver {
             });
         });
         let checked = |counts: &FilterCounts| counts.useful + counts.full_positive;
-        let metrics = &self.observed.metrics;
+        let metrics = &self.observed.metrics.process;
         metrics.store_filter_checked.inc_by(checked(&filters).saturating_sub(checked(&self.filters)));
         metrics.store_filter_useful.inc_by(filters.useful.saturating_sub(self.filters.useful));
         self.filters = filters;

@@ -3,58 +3,25 @@
 
 use std::sync::Arc;
 
-use engine::properties::Score;
-use engine::record::{Millis, Offset, TopicPartition};
+use engine::record::TopicPartition;
 
+use super::explained::Explained;
 use super::histogram::{GAP_SECONDS, Histogram, SIMILARITY, Spread};
 use super::keys::LineKeys;
 use super::latest::LineLatest;
 use super::likeness::Likeness;
-use super::properties::{Properties, Rows};
-
-/// A duplicate and all that is known of it.
-#[derive(Debug, Clone)]
-pub struct Explained<'a> {
-    /// The key that it shares with its original, as it may be shown.
-    pub key: &'a [u8],
-    /// Where it is.
-    pub offset: Offset,
-    /// Where the original is.
-    pub original_offset: Offset,
-    /// Its time; `None` where it has none.
-    pub time_ms: Option<Millis>,
-    /// The original's time; `None` where it has none.
-    pub original_time_ms: Option<Millis>,
-    /// Duplicates of the original so far, this one included; `None` where they are not counted.
-    pub count: Option<u64>,
-    /// Distinct uuids of original and duplicates so far, and whether that is exact.
-    pub distinct_uuids: Option<(u64, bool)>,
-    /// The same number before this duplicate.
-    pub previous_distinct_uuids: Option<u64>,
-    /// [`super::uuid_similarity`] of the two uuids, where both have one.
-    pub uuid_similarity: Option<f64>,
-    /// What kind of duplicate it is.
-    pub likeness: Likeness,
-    /// Whether it is less alike than the operator wants to hold back, and was forwarded.
-    pub forwarded: bool,
-    /// What the scorer says of the pair.
-    pub score: Option<Score>,
-    /// What it says of each property.
-    pub rows: Option<Rows<'a>>,
-    /// Duplicates of the same batch that come after this one. Only the last few of a batch are kept to be looked at.
-    pub remaining: usize,
-}
+use super::properties::Properties;
 
 /// Sums over all duplicates that do not depend on a name or a key.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// By [`Likeness`].
-    pub(super) outcomes: [u64; Likeness::ALL.len()],
-    pub(super) forwarded: u64,
-    pub(super) similarity: Histogram<{ SIMILARITY.len() }>,
-    pub(super) property_similarity: Histogram<{ SIMILARITY.len() }>,
-    pub(super) uuid_similarity: Histogram<{ SIMILARITY.len() }>,
-    pub(super) gap_seconds: Histogram<{ GAP_SECONDS.len() }>,
+    pub(crate) outcomes: [u64; Likeness::ALL.len()],
+    pub(crate) forwarded: u64,
+    pub(crate) similarity: Histogram<{ SIMILARITY.len() }>,
+    pub(crate) property_similarity: Histogram<{ SIMILARITY.len() }>,
+    pub(crate) uuid_similarity: Histogram<{ SIMILARITY.len() }>,
+    pub(crate) gap_seconds: Histogram<{ GAP_SECONDS.len() }>,
 }
 
 impl Default for Shape {
@@ -102,9 +69,9 @@ impl Shape {
 
 /// Keys by what is counted of each.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct KeySpreads {
-    pub(super) duplicates: Spread,
-    pub(super) distinct_uuids: Spread,
+pub(crate) struct KeySpreads {
+    pub(crate) duplicates: Spread,
+    pub(crate) distinct_uuids: Spread,
 }
 
 impl KeySpreads {

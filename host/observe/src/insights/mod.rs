@@ -5,7 +5,7 @@
 //! the process once their transaction is committed: nothing that was undone is ever counted.
 
 mod answers;
-mod collector;
+mod explained;
 mod findings;
 mod histogram;
 mod keys;
@@ -15,17 +15,24 @@ mod names;
 mod properties;
 mod sums;
 mod text;
+mod totals;
 mod uuid;
 
 pub use answers::{
     Bars, DuplicatesAnswer, KeyAnswer, KeysAnswer, LatestAnswer, LatestDuplicate, LatestRow, Outcomes, PropertyAnswer,
 };
-pub use collector::InsightsCollector;
-pub use findings::{Explained, Findings};
+pub use explained::Explained;
+pub use findings::Findings;
 pub use likeness::Likeness;
 pub use properties::{PropertyCounts, Rows};
-pub use sums::{Insights, Totals};
+pub use sums::Insights;
+pub use totals::Totals;
 pub use uuid::uuid_similarity;
 
+// For metrics, which read the sums at a scrape.
+pub(crate) use histogram::{Histogram, PER_KEY, Spread};
+pub(crate) use sums::Scrape;
+pub(crate) use text::OTHER;
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,164 +1,17 @@
 //! What the host is doing now, shared between the line that writes it and the HTTP server that reads it.
 //! Not history, and not counters: those are metrics.
 
+mod partition;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use engine::record::{Millis, Offset, TopicPartition};
-use engine::time::Unusable;
+use engine::record::{Millis, TopicPartition};
 use serde::Serialize;
 
-use crate::tally::Tally;
-
-/// Where a partition is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// Its state is being opened or fetched.
-    Restoring,
-    /// The part of the log that the state lacks is re-read.
-    Replaying,
-    /// It is decided and forwarded.
-    Live,
-    /// It waits for a plugin that works: the one it has fails on too many events.
-    Held,
-    /// It is being given up.
-    Draining,
-}
-
-impl Phase {
-    /// One word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Restoring => "restoring",
-            Self::Replaying => "replaying",
-            Self::Live => "live",
-            Self::Held => "held",
-            Self::Draining => "draining",
-        }
-    }
-}
-
-/// One owned partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartitionStatus {
-    /// Where it is.
-    pub phase: Phase,
-    /// Why it is there, in words; empty where the phase says it all.
-    pub reason: String,
-    /// What stands in its log that the client cannot take in, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unreadable: Option<String>,
-    /// The next offset to read.
-    pub position: Option<Offset>,
-    /// The group's offset.
-    pub committed: Option<Offset>,
-    /// The offset up to which the state is on disk.
-    pub applied: Option<Offset>,
-    /// Records between the position and the end of the log.
-    pub lag: Option<i64>,
-    /// Offset after the last record, whatever transactions are open.
-    pub log_end: Option<Offset>,
-    /// Offset up to which committed records can be read: an open transaction upstream holds it back.
-    pub stable_end: Option<Offset>,
-    /// The number of the plugins that it is decided with; 0 before it has any.
-    pub plugin_generation: u64,
-    /// What was wrong with the times of events, since the partition was assigned.
-    #[serde(flatten)]
-    pub times: TimeStatus,
-    /// How large the state is; left out of answers where it is not known.
-    #[serde(flatten)]
-    pub size: Option<StateSize>,
-}
-
-/// A partition that is assigned and cannot be read yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpeningStatus {
-    /// What it waits for, in words.
-    pub reason: String,
-    /// Since when it is assigned.
-    pub since: Instant,
-}
-
-impl OpeningStatus {
-    fn to_partition(&self) -> PartitionStatus {
-        let seconds = self.since.elapsed().as_secs();
-        PartitionStatus {
-            reason: format!("{} ({seconds} s so far)", self.reason),
-            ..PartitionStatus::new(Phase::Restoring)
-        }
-    }
-}
-
-/// What was wrong with the times of a partition's events. What never happened is left out of answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct TimeStatus {
-    /// Events whose own time was of no use, by reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub event_times_unusable: BTreeMap<&'static str, u64>,
-    /// Events called unique although their window reaches into what is forgotten.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub decided_without_memory: u64,
-    /// Times that the clock of event time went back.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub clock_went_back: u64,
-}
-
-impl TimeStatus {
-    /// Adds what was committed.
-    pub(crate) fn add(&mut self, tally: &Tally) {
-        for (reason, events) in Unusable::ALL.iter().zip(tally.times_unusable).filter(|(_, events)| *events > 0) {
-            *self.event_times_unusable.entry(reason.as_str()).or_default() += events;
-        }
-        self.decided_without_memory += tally.decided_without_memory;
-        self.clock_went_back += tally.clock_went_back;
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-/// What a partition's state takes, and how far back it reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct StateSize {
-    /// Keys remembered.
-    pub keys: u64,
-    /// Bytes on disk.
-    pub state_bytes: u64,
-    /// Bytes on disk of the originals that are kept for comparison.
-    pub originals_bytes: u64,
-    /// The window that is really in force; `None` has no bound.
-    pub window_seconds: Option<u64>,
-    /// The latest so many offsets are remembered whatever their time; left out where nothing went early.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window_offsets: Option<u64>,
-}
-
-impl PartitionStatus {
-    /// In this phase, nothing else known.
-    #[must_use]
-    pub fn new(phase: Phase) -> Self {
-        Self {
-            phase,
-            reason: String::new(),
-            unreadable: None,
-            position: None,
-            committed: None,
-            applied: None,
-            lag: None,
-            log_end: None,
-            stable_end: None,
-            plugin_generation: 0,
-            times: TimeStatus::default(),
-            size: None,
-        }
-    }
-}
+pub use self::partition::{OpeningStatus, PartitionStatus, Phase, StateSize, TimeStatus};
 
 /// One loaded component, and what it cost since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]

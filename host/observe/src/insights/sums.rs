@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::record::{Millis, TopicPartition};
-use serde::Serialize;
 
 use super::answers::{Bars, DuplicatesAnswer, KeyAnswer, KeysAnswer, LatestAnswer, Outcomes, PropertyAnswer};
 use super::findings::{Findings, KeySpreads, Shape};
@@ -14,40 +13,7 @@ use super::keys::{Heaviest, SeenKey};
 use super::latest::{LATEST_MAX, SeenDuplicate};
 use super::names::Names;
 use super::properties::PropertyCounts;
-
-/// Records by what was decided of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
-    /// Records decided, replays not counted.
-    pub consumed: u64,
-    /// First of their key.
-    pub unique: u64,
-    /// Seen before.
-    pub duplicate: u64,
-    /// Seen before, and forwarded as too unlike the original.
-    pub dissimilar: u64,
-    /// Too late to be decided.
-    pub late: u64,
-    /// Without a key.
-    pub keyless: u64,
-    /// Not decodable, or not to the plugin's liking.
-    pub dead_letter: u64,
-    /// Bytes of keys, payloads and headers.
-    pub bytes: u64,
-}
-
-impl Totals {
-    fn add(&mut self, other: &Self) {
-        self.consumed += other.consumed;
-        self.unique += other.unique;
-        self.duplicate += other.duplicate;
-        self.dissimilar += other.dissimilar;
-        self.late += other.late;
-        self.keyless += other.keyless;
-        self.dead_letter += other.dead_letter;
-        self.bytes += other.bytes;
-    }
-}
+use super::totals::Totals;
 
 #[derive(Default)]
 struct Sums {
@@ -62,11 +28,11 @@ struct Sums {
 }
 
 /// What metrics show of the sums.
-pub(super) struct Scrape {
-    pub(super) shape: Shape,
-    pub(super) spreads: KeySpreads,
-    pub(super) properties: Vec<(String, PropertyCounts)>,
-    pub(super) other: PropertyCounts,
+pub(crate) struct Scrape {
+    pub(crate) shape: Shape,
+    pub(crate) spreads: KeySpreads,
+    pub(crate) properties: Vec<(String, PropertyCounts)>,
+    pub(crate) other: PropertyCounts,
 }
 
 /// What the process knows of its duplicates; shared by reference.
@@ -179,7 +145,7 @@ impl Insights {
         LatestAnswer { duplicates, redacted: self.redacted }
     }
 
-    pub(super) fn scrape(&self) -> Scrape {
+    pub(crate) fn scrape(&self) -> Scrape {
         self.lock().scrape()
     }
 

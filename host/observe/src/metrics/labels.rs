@@ -1,0 +1,237 @@
+//! Closed sets of values that labels have. Not the open ones: names of topics, plugins and routes are passed as text.
+
+use engine::time::Unusable;
+
+/// A label with a closed set of values.
+pub trait Label: Copy + 'static {
+    /// All of them, in the order of their numbers.
+    const VALUES: &'static [Self];
+
+    /// The value as it is shown.
+    fn text(self) -> &'static str;
+
+    /// Its place in [`Label::VALUES`].
+    fn number(self) -> usize;
+}
+
+/// A closed set of label values.
+macro_rules! labels {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The label's value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl Label for $name {
+            const VALUES: &'static [Self] = Self::ALL;
+
+            fn text(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn number(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// What was decided of a record.
+    Outcome {
+        /// Seen first.
+        Unique = "unique",
+        /// Seen before.
+        Duplicate = "duplicate",
+        /// Seen before, and forwarded as too unlike the first.
+        Dissimilar = "dissimilar",
+        /// Later than the allowed lateness.
+        Late = "late",
+        /// Without a key.
+        Keyless = "keyless",
+        /// Not decodable, or failed on.
+        DeadLetter = "dead_letter",
+    }
+}
+
+labels! {
+    /// Where a record went.
+    Destination {
+        /// The output.
+        Output = "output",
+        /// The duplicates.
+        Duplicates = "duplicates",
+        /// The late events.
+        Late = "late",
+        /// The dead letters.
+        DeadLetter = "dead_letter",
+        /// Nowhere, as a policy says.
+        Dropped = "dropped",
+        /// Nowhere, because there is no topic or file for them.
+        MetricsOnly = "metrics_only",
+    }
+}
+
+labels! {
+    /// A stage of the line.
+    Stage {
+        /// Payloads to fields.
+        Decode = "decode",
+        /// Fields to keys.
+        Extract = "extract",
+        /// Keys to entries.
+        Lookup = "lookup",
+        /// Entries to decisions.
+        Decide = "decide",
+        /// Duplicates to what is known of them.
+        Explain = "explain",
+        /// Outputs to the producer.
+        Produce = "produce",
+        /// Transaction.
+        Commit = "commit",
+        /// Committed entries to the state in memory.
+        Apply = "apply",
+        /// State to disk.
+        Persist = "persist",
+    }
+}
+
+labels! {
+    /// How a transaction ended.
+    TransactionResult {
+        /// Committed.
+        Committed = "committed",
+        /// Aborted.
+        Aborted = "aborted",
+        /// The broker did not say; the group's offset showed that it was committed.
+        UnknownCommitted = "unknown_committed",
+        /// The broker did not say; the group's offset showed that it was not.
+        UnknownAborted = "unknown_aborted",
+    }
+}
+
+labels! {
+    /// What the group did to a partition.
+    Rebalance {
+        /// Given.
+        Assigned = "assigned",
+        /// Taken in order.
+        Revoked = "revoked",
+        /// Taken without being asked.
+        Lost = "lost",
+    }
+}
+
+labels! {
+    /// What a partition waits for before it can be read.
+    OpeningReason {
+        /// The group is asked for its offset.
+        Offsets = "group_offset",
+        /// A transaction of another id may still move the group's offset.
+        PendingTransaction = "pending_transaction",
+        /// The broker does not answer.
+        NoAnswer = "no_answer",
+        /// Its state is being opened.
+        State = "state",
+        /// Its state is open elsewhere.
+        StateInUse = "state_in_use",
+        /// Its worker is busy.
+        Worker = "worker",
+    }
+}
+
+labels! {
+    /// What the log no longer had.
+    LogGap {
+        /// Records that were never read: they are lost.
+        Unread = "unread",
+        /// Records whose keys could not be learned again: their duplicates pass.
+        Unlearned = "unlearned",
+    }
+}
+
+labels! {
+    /// What became of an attempt to swap plugins.
+    SwapResult {
+        /// Others are in force.
+        Swapped = "swapped",
+        /// The files are those that are in force.
+        Unchanged = "unchanged",
+        /// They cannot be used, and the old ones stay.
+        Refused = "refused",
+        /// A partition could not take up those in force, and goes on with the ones it has.
+        Kept = "kept",
+    }
+}
+
+labels! {
+    /// Why an HTTP connection was cut off before it was answered.
+    HttpCutOff {
+        /// All places were taken, and another connection came.
+        Room = "room",
+        /// The request did not come, or the answer was not taken, in time.
+        Slow = "slow",
+        /// The system could not give the process one more connection.
+        Refused = "refused",
+    }
+}
+
+labels! {
+    /// Why a lane did not take a record.
+    UnsendableReason {
+        /// It is larger than is taken.
+        TooLarge = "too_large",
+        /// Its timestamp is further from now than is taken.
+        Timestamp = "timestamp",
+        /// It has no key where one is wanted.
+        NoKey = "no_key",
+        /// For a reason that was not foreseen.
+        Broker = "broker",
+    }
+}
+
+labels! {
+    /// Why a partition does not get past something in its log.
+    UnreadableReason {
+        /// It cannot be decompressed.
+        Compression = "compression",
+        /// Its checksum or its form is wrong.
+        Damaged = "damaged",
+        /// It is larger than is taken.
+        TooLarge = "too_large",
+        /// Its form is none that is known.
+        Unsupported = "unsupported",
+    }
+}
+
+impl Label for Unusable {
+    const VALUES: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn number(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_no_use_has_the_number_of_its_place() {
+        assert!(Unusable::VALUES.iter().enumerate().all(|(place, reason)| reason.number() == place));
+    }
+}
