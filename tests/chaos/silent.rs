@@ -115,7 +115,8 @@ fn requests(mut from: TcpStream, mut to: TcpStream, line: &Line) {
 fn answers(mut from: TcpStream, mut to: TcpStream, line: &Line) {
     let mut piece = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut piece) {
-        if !line.silent.load(Ordering::Relaxed) && to.write_all(&piece[..read]).is_err() {
+        let answer = piece.get(..read).expect("read no more than there is room");
+        if !line.silent.load(Ordering::Relaxed) && to.write_all(answer).is_err() {
             break;
         }
     }

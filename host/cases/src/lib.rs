@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn prop_assert_is_even(number: u64) -> Result<(), proptest::test_runner::TestCaseError> {
-        prop_assert!(number % 2 == 0);
+        prop_assert!(number.is_multiple_of(2));
         Ok(())
     }
 
