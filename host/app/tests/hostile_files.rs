@@ -239,7 +239,7 @@ fn the_process_that_compiles_has_nothing_of_the_one_that_asks() {
 fn the_word_of_the_process_that_compiles_is_no_command() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), &["confined-work"]).is(1, &["confined-work is no command"]);
-    run(dir.path(), &["confined-work", "nothing", "100000000", "10"]).is(1, &["there is no work nothing"]);
+    run(dir.path(), &["confined-work", "nothing", "100000000", "10", "0"]).is(1, &["there is no work nothing"]);
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn a_component_replaces_nothing_unless_told_and_never_its_module() {
     std::fs::hard_link(desk.path("e.core"), desk.path("hard")).unwrap();
     std::os::unix::fs::symlink("e.core", desk.path("soft")).unwrap();
     let make = |words: &str| desk.plugin(&format!("componentize e.core --world key-plugin {words}"));
-    make("-o mine").is(6, &["mine: the output is there already and holds 4 bytes", "--overwrite"]);
+    make("-o mine").is(6, &["mine: the output already exists and holds 4 bytes", "--overwrite"]);
     assert_eq!(std::fs::read(desk.path("mine")).unwrap(), b"mine");
     for name in ["e.core", "./e.core", "hard", "soft"] {
         make(&format!("-o {name} --overwrite")).is(2, &["--output", "the module itself"]);
