@@ -23,7 +23,7 @@ use super::opening::Openings;
 use super::unreadable::{Inspector, Snag};
 use super::watch::{self, Topic};
 use super::worker::{Worker, WorkerSetup};
-use super::{Parts, RunError, Stop};
+use super::{Parts, RunError, Stop, no_thread};
 use crate::exit::ExitCode;
 use crate::settings::config::{Config, LimitsConfig};
 use crate::settings::kafka::{KafkaConfig, OnUnreadable, POLL_WAIT_MAX};
@@ -153,11 +153,6 @@ fn own_ids(prefix: Option<&str>, workers: usize) -> String {
         (Some(prefix), ..=1) => format!("{prefix}-0"),
         (Some(prefix), 2..) => format!("{prefix}-0 to {prefix}-{}", workers - 1),
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn no_thread(error: std::io::Error) -> RunError {
-    RunError::Other(format!("cannot start a thread: {error}"))
 }
 
 /// Every producer fences its predecessor before the group's offsets are read.

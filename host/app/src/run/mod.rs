@@ -239,12 +239,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
         None => None,
     };
     let (parts, reloader) = Parts::load(&config, &observed)?;
-    reloader.start(asked, hang_ups, stop.clone()).map_err(|error| {
-        RunError::Other(format!(
-            "cannot start a thread: \
-     {error}"
-        ))
-    })?;
+    reloader.start(asked, hang_ups, stop.clone()).map_err(no_thread)?;
     match &config.mode {
         Mode::Files(files) => files::run(files, parts, &observed, 0o666 & !kept_back, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),
@@ -305,12 +300,7 @@ impl Parts {
         let mut store_options = StoreOptions::for_window(rules.window.length, rules.window.allowed_lateness);
         store_options.capacity_bytes_max = Some(config.state.capacity_bytes);
         if rules.explain.keep_originals {
-            let writer = OriginalsWriter::start().map_err(|error| {
-                RunError::Other(format!(
-                    "cannot start a thread: \
-             {error}"
-                ))
-            })?;
+            let writer = OriginalsWriter::start().map_err(no_thread)?;
             store_options.originals = Some(OriginalsOptions::new(writer));
         }
         let parts = Self { plugins: reloader.in_force(), rules, store, store_options, topic_id: None };
@@ -384,4 +374,9 @@ fn rules(config: &Config) -> Rules {
         explain: config.explanation,
         redaction: None,
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_thread(error: std::io::Error) -> RunError {
+    RunError::Other(format!("cannot start a thread: {error}"))
 }

@@ -88,8 +88,9 @@ impl PartitionObserver {
     /// The line goes on with the plugins that it has, because it cannot take up others.
     pub(super) fn kept_plugins(&self, generation: u64, why: &LineError) {
         self.observed.metrics.process.plugin_swaps.inc(SwapResult::Kept);
-        tracing::error!(source = %self.source, generation, %why, "plugins not swapped here; the old ones stay in \
-         force");
+        tracing::error!(
+            source = %self.source, generation, %why, "plugins not swapped here; the old ones stay in force"
+        );
     }
 
     /// The group has less than it had: a commit was lost, or somebody has set the offset back.

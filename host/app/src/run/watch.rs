@@ -12,7 +12,7 @@ use state::private::PrivateDir;
 use super::assignments::Assigner;
 use super::observer::Observed;
 use super::partitions::{self, Found, Partitions};
-use super::{RunError, Stop};
+use super::{RunError, Stop, no_thread};
 use crate::settings::kafka::OffsetReset;
 
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
@@ -186,7 +186,7 @@ pub(super) fn spawn(
 ) -> Result<(), RunError> {
     let thread = std::thread::Builder::new().name("topic".to_owned());
     let spawned = thread.spawn(move || topic.watch(&limits, &assigner, &stop));
-    spawned.map(drop).map_err(|error| RunError::Other(format!("cannot start a thread: {error}")))
+    spawned.map(drop).map_err(no_thread)
 }
 
 fn now() -> Millis {

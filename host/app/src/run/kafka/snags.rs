@@ -51,8 +51,11 @@ impl Poller {
                 Ok(Sight::Readable) => self.go_on(of.partition)?,
                 Ok(Sight::Unreadable(unreadable)) => self.block(of.partition, unreadable),
                 Err(failure) => {
-                    tracing::debug!(%failure, partition = of.partition, "cannot inspect the offset at which reading \
-                     stopped");
+                    tracing::debug!(
+                        %failure,
+                        partition = of.partition,
+                        "cannot inspect the offset at which reading stopped"
+                    );
                     feed.snag.unanswered();
                 }
             }
