@@ -265,12 +265,18 @@ fn the_end_of_a_topic_is_before_an_open_transaction() {
     assert_eq!(ids_in_output(&scene), expected, "what was committed after the start is read");
 }
 
-fn a_topic_replaced_while_it_is_read_ends_the_run() {
-    let scene = Scene::new("replaced", 1);
+/// A host that has read all of its topic.
+fn at_the_end(name: &str) -> (Scene, Host) {
+    let scene = Scene::new(name, 1);
     produce(&scene, 0, 0..10);
     let mut host = scene.start(BY_ID);
     host.ready();
     scene.drain(&mut [&mut host]);
+    (scene, host)
+}
+
+fn a_topic_replaced_while_it_is_read_ends_the_run() {
+    let (scene, host) = at_the_end("replaced");
     scene.broker.delete_topic(&scene.input);
     std::thread::sleep(Duration::from_millis(500));
     let _same = scene.broker.topic("input", 1, &[]);
@@ -283,11 +289,7 @@ fn a_topic_replaced_while_it_is_read_ends_the_run() {
 }
 
 fn a_topic_deleted_while_it_is_read_ends_the_run_after_a_while() {
-    let scene = Scene::new("deleted", 1);
-    produce(&scene, 0, 0..10);
-    let mut host = scene.start(BY_ID);
-    host.ready();
-    scene.drain(&mut [&mut host]);
+    let (scene, host) = at_the_end("deleted");
     scene.broker.delete_topic(&scene.input);
     std::thread::sleep(Duration::from_secs(15));
     let (code, body) = get(host.port, "/_liveness").expect("it answers");
