@@ -17,13 +17,13 @@ use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use connectors::kafka::KafkaSettings;
 use dedup_host::settings::config::{Config, Mode};
 use dedup_host::settings::kafka::{KafkaConfig, PropertyClient};
 use dedup_host::settings::{Invocation, read};
 use dedup_host_tests::broker::{Broker, hosts};
 use dedup_host_tests::program::{Running, free_port, get, plugin, run};
 use dedup_host_tests::scene::Metrics;
+use kafka_connector::KafkaSettings;
 
 use copy::Copy;
 

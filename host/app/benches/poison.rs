@@ -12,7 +12,7 @@ mod scene;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::generate::{Generator, Spec};
 use dedup_host::line::{Line, PluginCost};
 use dedup_host::plugins::Plugins;
@@ -171,7 +171,7 @@ impl Sink for Exits {
         matches!(lane, Lane::Output | Lane::Duplicates | Lane::DeadLetter)
     }
 
-    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         if lane == Lane::Output {
             self.passed += 1;
             return Ok(());

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use connectors::kafka::KEY_BYTES_MAX;
+use connectors::KEY_BYTES_MAX;
 use connectors::{Lane, Origin, Outgoing, Sink};
 use engine::decide::Candidate;
 use engine::entry::{Entry, Write};

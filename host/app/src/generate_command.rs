@@ -4,9 +4,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use connectors::files::{Existing, FileError, OutputOptions, check_output, open_output};
-use connectors::kafka::{Delivery, KafkaFailure, KafkaProducer, check_topics};
 use connectors::{Lane, Origin, Outgoing};
+use file_connector::{Existing, FileError, OutputOptions, check_output, open_output};
+use kafka_connector::{Delivery, KafkaFailure, KafkaProducer, check_topics};
 
 use crate::exit::ExitCode;
 use crate::generate::{Event, GenerateError, Generator, Truth};

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectors::{Lane, Origin, Outgoing, Sink, SinkError, Unsendable};
+use connectors::{Lane, Origin, Outgoing, Sink, SinkFailure, Unsendable};
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
 use engine::distinct::Distinct;
 use engine::entry::Found;
@@ -157,7 +157,7 @@ pub enum LineError {
     State(#[from] StateError),
     /// An output cannot be written.
     #[error(transparent)]
-    Sink(#[from] SinkError),
+    Sink(#[from] SinkFailure),
 }
 
 /// Time spent in each stage since it was last taken.

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectors::kafka::{OFFSET_HEADER, STAGE_HEADER};
-use connectors::{Lane, Outgoing, Refusal, Sink, SinkError, Unsendable};
+use connectors::headers::{OFFSET_HEADER, STAGE_HEADER};
+use connectors::{Lane, Outgoing, Refusal, Sink, SinkFailure, Unsendable};
 use dedup_host::line::{Line, LineError, Rules};
 use dedup_host::past::Past;
 use dedup_host::plugins::Plugins;
@@ -203,7 +203,7 @@ impl Sink for Transaction {
         is_refused.then(|| Unsendable { reason: Refusal::TooLarge, cause: "too large".to_owned() })
     }
 
-    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         if lane == Lane::DeadLetter {
             let header = |name| record.extra_headers.iter().find(|(header, _)| *header == name).expect("there").1;
             let of_stage = if header(STAGE_HEADER) == "late" { &mut self.refused } else { &mut self.dead };

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
@@ -25,7 +25,7 @@ impl Sink for Keys {
         lane == Lane::Output
     }
 
-    fn send(&mut self, _lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, _lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         self.0.push(record.key.map(|key| String::from_utf8_lossy(key).into_owned()));
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::line::{Line, Rules};
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
@@ -55,7 +55,7 @@ impl Sink for Late {
         matches!(lane, Lane::Output | Lane::Late)
     }
 
-    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         if lane == Lane::Late {
             self.0.push(record.payload.expect("a payload").to_vec());
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use connectors::{Lane, Outgoing, Refusal, Sink, SinkError, Unsendable};
+use connectors::{Lane, Outgoing, Refusal, Sink, SinkFailure, Unsendable};
 use dedup_host::line::{Line, LineError, Rules, Unread};
 use dedup_host::plugins::Plugins;
 use dedup_host::redaction::Redaction;
@@ -76,7 +76,7 @@ impl Sink for Picky {
         unsendable(Refusal::TooLarge, format!("{bytes} bytes where {limit} are taken"))
     }
 
-    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         assert_eq!(self.refusal(lane, record), None, "sent although it is refused");
         self.sent.push(Sent {
             lane,

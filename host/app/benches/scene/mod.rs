@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use connectors::{Lane, Outgoing, Sink, SinkError};
+use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::line::Rules;
 use dedup_host::plugins::Plugins;
 use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
@@ -38,7 +38,7 @@ impl Sink for Nowhere {
         matches!(lane, Lane::Output | Lane::Duplicates)
     }
 
-    fn send(&mut self, _: Lane, record: &Outgoing<'_>) -> Result<(), SinkError> {
+    fn send(&mut self, _: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
         self.bytes += record.payload.map_or(0, <[u8]>::len) as u64;
         Ok(())
     }

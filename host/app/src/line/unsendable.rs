@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use connectors::kafka::{KEY_BYTES_MAX, NEXT_HEADER, OFFSET_HEADER, PARTITION_HEADER, STAGE_HEADER, TOPIC_HEADER};
-use connectors::{Lane, Origin, Outgoing, Refusal, Sink, SinkError, Unsendable};
+use connectors::headers::{NEXT_HEADER, OFFSET_HEADER, PARTITION_HEADER, STAGE_HEADER, TOPIC_HEADER};
+use connectors::{KEY_BYTES_MAX, Lane, Origin, Outgoing, Refusal, Sink, SinkFailure, Unsendable};
 use engine::decide::Outcome;
 use engine::fields::KeyStatus;
 use engine::record::{Offset, RecordBatch, TopicPartition};
@@ -113,7 +113,7 @@ impl Line {
         leaving: &Leaving<'_>,
         lane: Lane,
         sink: &mut dyn Sink,
-    ) -> Result<Option<Unsendable>, SinkError> {
+    ) -> Result<Option<Unsendable>, SinkFailure> {
         let way = &leaving.way;
         match lane {
             Lane::Output | Lane::Late => {
@@ -204,7 +204,7 @@ fn send_own(
     record: &Outgoing<'_>,
     way: &Way<'_>,
     sink: &mut dyn Sink,
-) -> Result<Option<Unsendable>, SinkError> {
+) -> Result<Option<Unsendable>, SinkFailure> {
     match sink.refusal(lane, record) {
         None => sink.send(lane, record).map(|()| None),
         Some(why) if why.reason == Refusal::Timestamp && record.timestamp.is_some() => {
@@ -226,7 +226,7 @@ fn send_stub(
     why: &Unsendable,
     redaction: Option<&Redaction>,
     sink: &mut dyn Sink,
-) -> Result<Option<Unsendable>, SinkError> {
+) -> Result<Option<Unsendable>, SinkFailure> {
     let way = &leaving.way;
     let (partition, offset) = (way.source.partition.to_string(), way.record.offset().to_string());
     let payload = way.record.payload().unwrap_or_default();
@@ -280,7 +280,7 @@ fn reason(leaving: &Leaving<'_>, lane: Lane, why: &Unsendable) -> String {
     format!("{}it cannot be sent to its lane, {}: {}", before.unwrap_or_default(), lane.name(), why.cause)
 }
 
-fn send_coordinates(source: &TopicPartition, unread: &Unread, sink: &mut dyn Sink) -> Result<(), SinkError> {
+fn send_coordinates(source: &TopicPartition, unread: &Unread, sink: &mut dyn Sink) -> Result<(), SinkFailure> {
     let (partition, from, next) = (source.partition.to_string(), unread.from.to_string(), unread.next.to_string());
     let key = format!("{}/{partition}/{from}", source.topic);
     let headers = [

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 
 use clap::ValueEnum;
-use connectors::files::{OutputOptions, open_output};
+use file_connector::{OutputOptions, open_output};
 use plain_text::Line;
 use plugin::{NoResult, Refusal, Work, confined, read_file};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::path::Path;
 
-use connectors::files::{BatchLimits, FilePosition, FileSource, STANDARD_STREAM, SourceLimits};
 use engine::fields::{FieldBatch, Kind};
 use engine::projection::{Numbers, Projection};
 use engine::properties::{Kept, PairBatch, Pairer};
 use engine::record::RecordBatch;
+use file_connector::{BatchLimits, FilePosition, FileSource, STANDARD_STREAM, SourceLimits};
 use plugin::Input;
 
 use super::CommandError;
@@ -32,7 +32,7 @@ pub(super) fn lines(stream: &Stream, limit: usize) -> Result<(Vec<Vec<u8>>, bool
         Stream::Standard => Path::new(STANDARD_STREAM),
         Stream::File(path) => path,
     };
-    let failed = |error: connectors::files::FileError| CommandError::new(ExitCode::Input, error.to_string());
+    let failed = |error: file_connector::FileError| CommandError::new(ExitCode::Input, error.to_string());
     let mut source = FileSource::open(path, FilePosition::default(), SourceLimits::default()).map_err(failed)?;
     let (mut events, mut bytes, mut batch) = (Vec::new(), 0, RecordBatch::default());
     while events.len() <= limit {

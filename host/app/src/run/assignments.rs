@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use connectors::kafka::Assignments;
+use kafka_connector::Assignments;
 use observe::metrics::Rebalance;
 
 use super::dispatch::{Flow, Work};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use connectors::kafka::Assignment;
 use engine::record::{Offset, RecordBatch};
+use kafka_connector::Assignment;
 use state::PartitionStore;
 
 use super::start::Start;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{Bounds, Inquiry};
+use kafka_connector::{Bounds, Inquiry};
 
 use super::assignments::Assigner;
 

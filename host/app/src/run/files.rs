@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use connectors::FileLanes;
-use connectors::files::{Existing, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use engine::record::{Offset, TopicPartition};
+use file_connector::FileLanes;
+use file_connector::{Existing, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use indicatif::{ProgressBar, ProgressStyle};
 use observe::status::{Phase, Status};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,7 @@ fn begin(stored: Option<Progress>, files: &FilesConfig) -> Result<Begin, RunErro
 
 fn path_of(stream: &Stream) -> &Path {
     match stream {
-        Stream::Standard => Path::new(connectors::files::STANDARD_STREAM),
+        Stream::Standard => Path::new(file_connector::STANDARD_STREAM),
         Stream::File(path) => path,
     }
 }
@@ -213,7 +213,7 @@ fn name_of(stream: &Stream) -> String {
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    if path == Path::new(connectors::files::STANDARD_STREAM) {
+    if path == Path::new(file_connector::STANDARD_STREAM) {
         return path.to_owned();
     }
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())

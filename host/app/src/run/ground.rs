@@ -4,8 +4,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use connectors::kafka::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
 use engine::record::{Offset, TopicPartition};
+use kafka_connector::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
 use observe::metrics::{LogGap, OpeningReason};
 use observe::status::OpeningStatus;
 use state::{Applied, OpenError, PartitionStore};

@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{self, Inquiry, KafkaProducer, KafkaSource, LimitsBook, Polled};
 use engine::record::{Offset, RecordBatch, TopicPartition};
+use kafka_connector::{Inquiry, KafkaProducer, KafkaSource, LimitsBook, Polled};
 use observe::metrics::PartitionMetrics;
 
 use super::assignments::Assigner;
@@ -60,7 +60,7 @@ pub(super) fn run(
         .into_iter()
         .filter_map(|topic| topic.as_deref())
         .collect();
-    let check = kafka::check_topics(&settings, &outputs)?;
+    let check = kafka_connector::check_topics(&settings, &outputs)?;
     parts.topic_id.clone_from(&check.topic_id);
     parts.share_front(check.partitions);
     settings.share_fetch_queues(check.partitions);
@@ -113,7 +113,7 @@ pub(super) fn run(
     assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
     let inspector = Inspector::start(settings.clone(), stop.clone()).map_err(no_thread)?;
     let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
-    let assignments = Arc::clone(&assigner) as Arc<dyn kafka::Assignments>;
+    let assignments = Arc::clone(&assigner) as Arc<dyn kafka_connector::Assignments>;
     let source = KafkaSource::connect(&settings, assignments, inquiry)?;
     let (reading, readings) = mpsc::channel();
     let ready = setups.into_iter().zip(producers).zip(receivers);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::kafka::{Delivery, KafkaSettings, Topics};
+use kafka_connector::{Delivery, KafkaSettings, Topics};
 use state::private::PrivateDir;
 
 use super::RunError;

@@ -1,11 +1,11 @@
 //! How far a partition's log reaches back: event times of its first records, and of the last ones before the committed
 //! offset. A few records are read for this, beside the run.
 
-use connectors::kafka::{Assignment, KafkaSettings, peek};
 use engine::fields::FieldBatch;
 use engine::projection::Projection;
 use engine::record::{Millis, Offset, Record, RecordBatch};
 use engine::time::{event_time, record_time};
+use kafka_connector::{Assignment, KafkaSettings, peek};
 
 use super::RunError;
 use super::start::LogTimes;

@@ -32,13 +32,13 @@ use std::time::Duration;
 
 pub(crate) use kafka_settings::client_settings;
 
-use connectors::SinkError;
-use connectors::files::FileError;
-use connectors::kafka::KafkaFailure;
+use connectors::Remedy;
 use engine::decide::Window;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
+use file_connector::FileError;
+use kafka_connector::KafkaFailure;
 use observe::insights::Insights;
 use observe::metrics::Metrics;
 use observe::status::Status;
@@ -139,11 +139,12 @@ impl RunError {
             Self::Plugins(_) | Self::Line(LineError::Roots(_) | LineError::Load(_) | LineError::Plugin(_)) => {
                 ExitCode::Plugin
             }
+            Self::Line(LineError::Sink(failure)) if failure.remedy == Remedy::Fenced => ExitCode::Fenced,
+            Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. } | KafkaFailure::Records { .. })
             | Self::Output(_)
             | Self::Line(LineError::Sink(_) | LineError::Unsendable { .. }) => ExitCode::Output,
-            Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(_) | Self::Input(_) => ExitCode::Input,
             Self::TopicReplaced { .. } | Self::Kept(_) => ExitCode::State,
             Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Recall(_) | Self::Line(LineError::State(_)) => {
@@ -168,13 +169,12 @@ impl From<PrivateError> for RunError {
 impl From<LineError> for RunError {
     fn from(error: LineError) -> Self {
         match error {
-            LineError::Sink(SinkError::File(error)) => Self::Output(error),
-            LineError::Sink(SinkError::Kafka(error)) => Self::Kafka(error),
             LineError::State(error) => Self::State(error),
             error @ (LineError::Pointer(_)
             | LineError::Roots(_)
             | LineError::Load(_)
             | LineError::Plugin(_)
+            | LineError::Sink(_)
             | LineError::PoisonRecord { .. }
             | LineError::Breaker { .. }
             | LineError::Unsendable { .. }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{Assignment, Bounds, GroupAnswer, NoAnswer};
+use kafka_connector::{Assignment, Bounds, GroupAnswer, NoAnswer};
 use observe::metrics::OpeningReason;
 use state::OpenError;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 
-use connectors::kafka::GroupOffset;
+use kafka_connector::GroupOffset;
 
 use super::*;
 

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use connectors::kafka::TopicLook;
 use engine::record::{Millis, Offset};
+use kafka_connector::TopicLook;
 use serde::{Deserialize, Serialize};
 use state::private::PrivateDir;
 

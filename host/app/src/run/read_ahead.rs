@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use connectors::files::{BatchLimits, FileError, FilePosition, FileSource, SourceLimits};
 use engine::record::{Offset, RecordBatch};
+use file_connector::{BatchLimits, FileError, FilePosition, FileSource, SourceLimits};
 
 use super::RunError;
 

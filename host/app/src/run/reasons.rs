@@ -1,7 +1,7 @@
 //! What connectors say, as labels of metrics: those know no connector.
 
 use connectors::Refusal;
-use connectors::kafka::UnreadableReason as Unreadable;
+use kafka_connector::UnreadableReason as Unreadable;
 use observe::metrics::{UnreadableReason, UnsendableReason};
 
 /// Why a record was not taken.

@@ -1,9 +1,9 @@
 //! What is known about the records below the committed offset when a partition is opened: from the progress record of
 //! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
-use connectors::kafka::{Assignment, KafkaFailure, LettersFound};
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
 use engine::record::Offset;
+use kafka_connector::{Assignment, KafkaFailure, LettersFound};
 
 use super::start::Start;
 use crate::past::Past;

@@ -2,8 +2,8 @@
 //! the clock at that time: the state returns to the latest saved clock before it, and the records from there to the
 //! group's offset are read again with outputs off.
 
-use connectors::kafka::Assignment;
 use engine::record::{Offset, TopicPartition};
+use kafka_connector::Assignment;
 use state::PartitionStore;
 
 use super::RunError;

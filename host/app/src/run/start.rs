@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use connectors::kafka::Assignment;
 use engine::record::{Millis, Offset};
+use kafka_connector::Assignment;
 
 use crate::settings::kafka::OnLogGap;
 

@@ -5,8 +5,8 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use connectors::kafka::{KafkaFailure, KafkaSettings, ReadComplaint, Sight, Unreadable, inspect};
 use engine::record::Offset;
+use kafka_connector::{KafkaFailure, KafkaSettings, ReadComplaint, Sight, Unreadable, inspect};
 
 use super::Stop;
 
@@ -182,7 +182,7 @@ pub(super) struct Obstacle {
 
 #[cfg(test)]
 mod tests {
-    use connectors::kafka::UnreadableReason;
+    use kafka_connector::UnreadableReason;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connectors::kafka::{KafkaFailure, KafkaSettings, LimitsBook, TopicCheck, TopicLook, TopicWatch};
 use engine::record::{Millis, Offset};
+use kafka_connector::{KafkaFailure, KafkaSettings, LimitsBook, TopicCheck, TopicLook, TopicWatch};
 use state::OpenError;
 use state::private::PrivateDir;
 

@@ -22,13 +22,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use connectors::SinkError;
-use connectors::kafka::{
+use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
+use engine::record::{Offset, TopicPartition};
+use kafka_connector::{
     Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, LimitsBook,
     Refused, Topics,
 };
-use engine::progress::{TEXT_CHARS_MAX, TEXT_CHARS_MIN};
-use engine::record::{Offset, TopicPartition};
 use observe::metrics::{Stage, TransactionResult};
 use observe::status::Phase;
 
@@ -262,7 +261,7 @@ impl Worker {
         let mut sink = KafkaSink { producer: &mut self.producer, topics, limits: &limits, refused };
         match owned.line.process(&delivered.batch, owned.live_from, &mut sink) {
             Ok(()) => {}
-            Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
+            Err(LineError::Sink(failure)) => return self.recover(&failure.into(), Outcome::Aborted),
             Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => {
                 owned.observer.costs(&mut owned.line);
                 if owned.hold.is_some() {

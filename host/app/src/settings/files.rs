@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use connectors::files::Existing;
+use file_connector::Existing;
 
 use super::SettingsError;
 use super::config::path;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
-use connectors::files::Existing;
+use file_connector::Existing;
 
 use super::SettingsError;
 use super::files::{Stream, sink};

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use connectors::files::Existing;
 use engine::projection::JsonIn;
+use file_connector::Existing;
 use plugin::Wasi;
 
 use super::files::Stream;

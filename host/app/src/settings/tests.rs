@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use connectors::files::Existing;
+use file_connector::Existing;
 
 use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure, OnUnsendable};
 use super::files::{FilesConfig, Stream};

@@ -1,8 +1,8 @@
 //! What the polling thread does when a partition is stuck: it has the position examined, stops reading the partition,
 //! reports it, and tells its worker, which decides what follows. Does not detect it: see `unreadable`.
 
-use connectors::kafka::{KafkaFailure, ReadComplaint, Sight, Unreadable};
 use engine::record::{Offset, TopicPartition};
+use kafka_connector::{KafkaFailure, ReadComplaint, Sight, Unreadable};
 
 use super::{Feed, Poller};
 use crate::run::RunError;

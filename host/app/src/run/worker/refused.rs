@@ -6,8 +6,8 @@
 //! leaves as a dead letter when it is decided the next time. When the records that were in the way are committed,
 //! batches are sent again.
 
-use connectors::kafka::{KafkaSink, RefusedRecord};
-use connectors::{Origin, SinkError};
+use connectors::Origin;
+use kafka_connector::{KafkaSink, RefusedRecord};
 use observe::status::Phase;
 
 use super::{Outcome, RunError, Worker};
@@ -91,7 +91,7 @@ impl Worker {
         let mut sink = KafkaSink { producer: &mut self.producer, topics, limits: &limits, refused };
         match owned.line.skip(&unread, is_live, &mut sink) {
             Ok(()) => {}
-            Err(LineError::Sink(SinkError::Kafka(failure))) => return self.recover(&failure, Outcome::Aborted),
+            Err(LineError::Sink(failure)) => return self.recover(&failure.into(), Outcome::Aborted),
             Err(error) => return Err(error.into()),
         }
         owned.position = unreadable.next;

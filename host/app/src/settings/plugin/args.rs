@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use connectors::files::Existing;
+use file_connector::Existing;
 
 use super::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
