@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dedup_host::generate::{Generator, Spec};
-use dedup_host::line::{Line, StageTimes};
-use dedup_host::plugins::Plugins;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use line::Plugins;
+use line::{Line, StageTimes};
 use observe::insights::Insights;
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
-use state::{OriginalsOptions, OriginalsWriter};
+use state::{OriginalsOptions, OriginalsWriter, PartitionStore};
 
 /// How much the line does about duplicates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ struct Bench {
 
 /// A line, and what it took so far.
 struct Run {
-    line: Line,
+    line: Line<PartitionStore>,
     insights: Insights,
     processed: Duration,
     busy: Duration,

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dedup_host::generate::{Generator, Spec};
-use dedup_host::line::Line;
-use dedup_host::plugins::Plugins;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use line::Line;
+use line::Plugins;
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
 

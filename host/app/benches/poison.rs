@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::generate::{Generator, Spec};
-use dedup_host::line::{Line, PluginCost};
-use dedup_host::plugins::Plugins;
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use line::Plugins;
+use line::{Line, PluginCost};
 use plugin::{Limits, Plugin, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS};
+use state::PartitionStore;
 
 const KEYS: u64 = 1_000_000;
 
@@ -69,7 +70,7 @@ fn time_starts(plugin: &Plugin) {
 
 /// A line and what came out of it.
 struct Run {
-    line: Line,
+    line: Line<PartitionStore>,
     generator: Generator,
     poisoned: bool,
     records: RecordBatch,

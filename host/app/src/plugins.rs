@@ -1,22 +1,14 @@
-//! The components of a run and their roles: one extracts keys, at most one scores; and which of them are in force while
-//! files change. Does not call them, and does not watch files.
+//! Which components play which role: one extracts keys, at most one scores; and which of them are in force while files
+//! change. Does not call them, and does not watch files.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::record::RecordBatch;
+use line::Plugins;
 use plugin::{Candidate, LoadError, Plugin, Texts};
 
 use crate::settings::config::PluginConfig;
-
-/// The components of a run; one component may play both roles.
-#[derive(Debug, Clone)]
-pub struct Plugins {
-    /// Says what makes two events the same.
-    pub extractor: Plugin,
-    /// Says how alike two events are.
-    pub scorer: Option<Plugin>,
-}
 
 /// Components that cannot be used, or not together.
 #[derive(Debug, thiserror::Error)]
@@ -49,44 +41,36 @@ pub(crate) fn configure(candidate: &Candidate, config: &PluginConfig) -> Result<
     Ok(plugin)
 }
 
-impl Plugins {
-    /// Gives each component its role.
-    ///
-    /// # Errors
-    /// None extracts keys, or two play the same role.
-    pub(crate) fn of(files: &[(PathBuf, Plugin)], config: &PluginConfig) -> Result<Self, PluginsError> {
-        let (mut extractor, mut scorer) = (None, None);
-        for (path, plugin) in files {
-            let roles = plugin.roles();
-            for (plays, place, role) in
-                [(roles.extracts_keys, &mut extractor, "extract keys"), (roles.scores, &mut scorer, "score")]
-            {
-                if !plays {
-                    continue;
-                }
-                if let Some((other, _)) = place.replace((path.display(), plugin.clone())) {
-                    let both = format!("both {other} and {} {role}; give one of them", path.display());
-                    return Err(PluginsError::Roles(both));
-                }
+/// Gives each component its role.
+///
+/// # Errors
+/// None extracts keys, or two play the same role.
+pub(crate) fn of(files: &[(PathBuf, Plugin)], config: &PluginConfig) -> Result<Plugins, PluginsError> {
+    let (mut extractor, mut scorer) = (None, None);
+    for (path, plugin) in files {
+        let roles = plugin.roles();
+        for (plays, place, role) in
+            [(roles.extracts_keys, &mut extractor, "extract keys"), (roles.scores, &mut scorer, "score")]
+        {
+            if !plays {
+                continue;
+            }
+            if let Some((other, _)) = place.replace((path.display(), plugin.clone())) {
+                let both = format!("both {other} and {} {role}; give one of them", path.display());
+                return Err(PluginsError::Roles(both));
             }
         }
-        let Some((_, extractor)) = extractor else {
-            let none = "no plugin extracts keys: give one that does, such as --plugin composite_key.wasm";
-            return Err(PluginsError::Roles(none.to_owned()));
-        };
-        let scorer = scorer.map(|(_, plugin)| plugin);
-        if scorer.is_none() && config.scorer_configuration.is_some() {
-            let none =
-                "--scorer-config is set, but no plugin scores: add one, such as --plugin property_similarity.wasm";
-            return Err(PluginsError::Roles(none.to_owned()));
-        }
-        Ok(Self { extractor, scorer })
     }
-
-    /// The extractor and the scorer.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Plugin> {
-        std::iter::once(&self.extractor).chain(&self.scorer)
+    let Some((_, extractor)) = extractor else {
+        let none = "no plugin extracts keys: give one that does, such as --plugin composite_key.wasm";
+        return Err(PluginsError::Roles(none.to_owned()));
+    };
+    let scorer = scorer.map(|(_, plugin)| plugin);
+    if scorer.is_none() && config.scorer_configuration.is_some() {
+        let none = "--scorer-config is set, but no plugin scores: add one, such as --plugin property_similarity.wasm";
+        return Err(PluginsError::Roles(none.to_owned()));
     }
+    Ok(Plugins { extractor, scorer })
 }
 
 /// Events that are remembered to try new plugins with, and the most bytes of them.

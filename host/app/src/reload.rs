@@ -23,10 +23,10 @@ pub(crate) use self::asked::HangUps;
 pub use self::asked::{Asked, Asking, Swap, requests};
 use self::same_keys::{Reading, same_keys};
 use self::watch::{Look, Stamp, Watched};
-use crate::line::{Line, Rules};
-use crate::plugins::{self, InForce, Plugins, PluginsError};
+use crate::plugins::{self, InForce, PluginsError};
 use crate::run::Stop;
 use crate::settings::config::PluginConfig;
+use line::{Plugins, Rules};
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);
@@ -84,7 +84,7 @@ impl Reloader {
         let watched = config.files.iter().map(|path| Watched::new(Stamp::of(path))).collect();
         let load = |path: &PathBuf| Ok((path.clone(), plugins::configure(&runtime.open(path)?, config)?));
         let files = config.files.iter().map(load).collect::<Result<Vec<_>, PluginsError>>()?;
-        let plugins = Plugins::of(&files, config)?;
+        let plugins = plugins::of(&files, config)?;
         if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
             let none = "--forward-below-similarity is set, but no plugin scores: add one, such as --plugin \
              property_similarity.wasm";
@@ -180,12 +180,12 @@ impl Reloader {
         if fresh.is_empty() {
             return Ok(false);
         }
-        let plugins = Plugins::of(&files, &self.config).map_err(said)?;
+        let plugins = plugins::of(&files, &self.config).map_err(said)?;
         let (_, old) = self.in_force.get();
         comparable(&old, &plugins)?;
         let events = self.in_force.recent();
         fresh.iter().try_for_each(|candidate| conforms(candidate, &self.config, &events))?;
-        Line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
+        line::try_plugins(&self.rules, &plugins).map_err(|error| error.to_string())?;
         let reading = Reading { numbers: self.rules.numbers, json_in: &self.rules.json_in };
         let compared = same_keys(&old.extractor, &plugins.extractor, reading, &events)?;
         tracing::info!(compared, "the old and the new plugin give recent events the same keys");

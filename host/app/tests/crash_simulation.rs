@@ -12,15 +12,15 @@ use std::sync::Arc;
 
 use connectors::headers::{OFFSET_HEADER, STAGE_HEADER};
 use connectors::{Lane, Outgoing, Refusal, Sink, SinkFailure, Unsendable};
-use dedup_host::line::{Line, LineError, Rules};
-use dedup_host::past::Past;
-use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use engine::decide::Window;
 use engine::progress::{Progress, Proof, Ranges, TEXT_CHARS_MAX};
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, Outline, RecordBatch, TopicPartition};
 use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
+use line::Past;
+use line::Plugins;
+use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
+use line::{Line, LineError, Rules};
 use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -253,7 +253,7 @@ struct World<'a> {
     /// What the next commit puts there.
     record: String,
     dir: PathBuf,
-    line: Line,
+    line: Line<PartitionStore>,
     position: usize,
     /// The line's last commit, and the group's offset.
     applied: usize,
@@ -426,7 +426,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn line(plugins: &Plugins, forward_below: Option<f64>, dir: &Path) -> Line {
+fn line(plugins: &Plugins, forward_below: Option<f64>, dir: &Path) -> Line<PartitionStore> {
     let identity = StoreIdentity {
         topic: "simulated".to_owned(),
         topic_id: None,

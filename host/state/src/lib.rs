@@ -31,5 +31,5 @@ mod writer;
 pub use error::{OpenError, StateError};
 pub use identity::{Difference, FORMAT_VERSION, StoreIdentity};
 pub use options::{BlockCache, OriginalsOptions, StoreOptions, bucket_ms_for};
-pub use store::{Applied, FilterCounts, Originals, PartitionStore, StoreSizes};
+pub use store::{Applied, FilterCounts, PartitionStore, StoreSizes};
 pub use writer::OriginalsWriter;

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use connectors::{Lane, Outgoing, Sink, SinkFailure};
-use dedup_host::line::Rules;
-use dedup_host::plugins::Plugins;
-use dedup_host::settings::config::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use engine::decide::Window;
 use engine::entry::{Entry, Write};
 use engine::fingerprint::Fingerprint;
 use engine::projection::{JsonIn, Numbers};
 use engine::time::ClockRules;
+use line::Plugins;
+use line::Rules;
+use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use plugin::{Plugin, Runtime};
 use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
 

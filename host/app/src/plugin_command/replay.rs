@@ -6,12 +6,13 @@ use std::time::Duration;
 use engine::fields::{Extraction, FieldBatch};
 use engine::properties::{Comparisons, PairBatch};
 use plugin::{Candidate, Fault, Input, Options, Probe, Role, Runtime};
+use plugin_dump::{Dump, DumpBatch};
 use serde::Serialize;
 
 use super::answers::{self, Compared, Extracted, Line, Spent, Status};
 use super::screen::{self, Facts, Ink};
 use super::{CommandError, answer, sandbox, trial_text};
-use crate::dump::{Dump, DumpBatch};
+
 use crate::exit::ExitCode;
 use crate::settings::plugin::ReplayConfig;
 

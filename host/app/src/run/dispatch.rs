@@ -11,7 +11,7 @@ use state::PartitionStore;
 
 use super::start::Start;
 use super::unreadable::Obstacle;
-use crate::past::Past;
+use line::Past;
 
 /// What a worker is asked to do, in this order and no other.
 pub(super) enum Work {

@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::observer::{Observed, PartitionObserver};
 use super::read_ahead::{Read, ReadAhead, Step};
-use super::{Parts, REMEMBER_INTERVAL, RunError, Stop, report};
+use super::{Line, Parts, REMEMBER_INTERVAL, RunError, Stop, report};
 use crate::exit::ExitCode;
-use crate::line::{Line, LineError};
 use crate::plugins::InForce;
 use crate::settings::files::{FilesConfig, Stream};
-use crate::tally::Tally;
 use crate::terminal;
+use line::LineError;
+use line::Tally;
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
 const STREAM: &str = "(files)";

@@ -20,8 +20,8 @@ use super::rewind::start_with;
 use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
 use super::{Parts, RunError, Stop};
-use crate::past::Past;
 use crate::settings::kafka::{OnIncompleteProgress, OnLogGap};
+use line::Past;
 
 /// A broker that does not answer a question within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use kafka_connector::{Assignment, KafkaSettings, peek};
 
 use super::RunError;
 use super::start::LogTimes;
-use crate::line::{Rules, kind_of};
+use line::{Rules, kind_of};
 
 /// Most records looked at on either side; the middle one counts, so that a bad clock or two show nothing.
 const RECORDS_MAX: usize = 31;

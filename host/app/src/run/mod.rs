@@ -48,15 +48,17 @@ use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateE
 
 use self::observer::Observed;
 use crate::descriptors;
-use crate::dump::Dumps;
 use crate::exit::ExitCode;
 use crate::http;
-use crate::line::{LineError, Rules};
 use crate::plugins::{InForce, PluginsError};
-use crate::redaction::Redaction;
+use crate::redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
 use crate::settings::store;
+use line::{Dumps, LineError, Redaction, Rules};
+
+/// The line of a partition whose state is on this disk.
+pub(crate) type Line = line::Line<PartitionStore>;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +83,7 @@ pub enum RunError {
     State(#[from] StateError),
     /// The line.
     #[error(transparent)]
-    Line(LineError),
+    Line(#[from] LineError),
     /// The state and the topic do not agree on where to go on.
     #[error("{0}")]
     Start(#[from] start::StartError),
@@ -163,23 +165,6 @@ impl RunError {
 impl From<PrivateError> for RunError {
     fn from(error: PrivateError) -> Self {
         Self::Open(error.into())
-    }
-}
-
-impl From<LineError> for RunError {
-    fn from(error: LineError) -> Self {
-        match error {
-            LineError::State(error) => Self::State(error),
-            error @ (LineError::Pointer(_)
-            | LineError::Roots(_)
-            | LineError::Load(_)
-            | LineError::Plugin(_)
-            | LineError::Sink(_)
-            | LineError::PoisonRecord { .. }
-            | LineError::Breaker { .. }
-            | LineError::Unsendable { .. }
-            | LineError::Replay { .. }) => Self::Line(error),
-        }
     }
 }
 
@@ -343,8 +328,8 @@ impl Parts {
 fn redaction(config: &Config, store: &PrivateDir) -> Result<Option<Redaction>, RunError> {
     match &config.redaction_key {
         _ if !config.explanation.redact => Ok(None),
-        Some(secret) => Ok(Some(Redaction::chosen(secret))),
-        None => Redaction::kept(store).map(Some).map_err(RunError::Kept),
+        Some(secret) => Ok(Some(redaction::chosen(secret))),
+        None => redaction::kept(store).map(Some).map_err(RunError::Kept),
     }
 }
 
@@ -370,7 +355,11 @@ fn rules(config: &Config) -> Rules {
         on_plugin_failure: config.plugin.on_failure,
         on_unsendable: config.records.on_unsendable,
         breaker: config.plugin.breaker,
-        dumps: config.plugin.dump_dir.clone().map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values))),
+        dumps: config
+            .plugin
+            .dump_dir
+            .clone()
+            .map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values, state::private::replace))),
         explain: config.explanation,
         redaction: None,
     }

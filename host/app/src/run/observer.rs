@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use connectors::{Lane, Refusal};
+use engine::findings::Findings;
 use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
 use engine::time::Unusable;
-use observe::insights::{Findings, Insights, Totals};
+use observe::insights::{Insights, Totals};
 use observe::metrics::{
     By, Destination, Histogram, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult,
 };
@@ -15,11 +16,12 @@ use observe::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
 use plugin::Plugin;
 use state::FilterCounts;
 
+use super::Line;
 use super::reasons::unsendable_reason;
 use super::start::Start;
-use crate::line::{Line, LineError, PluginCost};
-use crate::plugins::Plugins;
-use crate::tally::Tally;
+use line::Plugins;
+use line::Tally;
+use line::{LineError, PluginCost};
 
 /// Metrics and status of the process.
 #[derive(Clone)]

@@ -9,12 +9,11 @@ use engine::record::Offset;
 use observe::metrics::Stage;
 use observe::status::Phase;
 
-use super::RunError;
 use super::dispatch::{Delivered, Flow, Reading, Rewind};
 use super::observer::PartitionObserver;
 use super::recovery::Remembered;
-use crate::line::Line;
-use crate::past::Past;
+use super::{Line, RunError};
+use line::Past;
 
 /// State in memory is written at least this often, so that a crash replays little.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(30);

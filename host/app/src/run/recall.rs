@@ -6,8 +6,8 @@ use engine::record::Offset;
 use kafka_connector::{Assignment, KafkaFailure, LettersFound};
 
 use super::start::Start;
-use crate::past::Past;
 use crate::settings::kafka::OnIncompleteProgress;
+use line::Past;
 
 /// A replay would have to guess which records below the committed offset went out undecided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

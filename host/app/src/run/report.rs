@@ -1,10 +1,10 @@
 //! The report of a run over files when it ends: a JSON object for scripts, a few lines for people.
 
+use engine::findings::Likeness;
 use engine::time::Unusable;
-use observe::insights::Likeness;
 use serde_json::json;
 
-use crate::tally::Tally;
+use line::Tally;
 
 /// `events_per_second` counts the seconds of all parts of an interrupted run.
 #[must_use]

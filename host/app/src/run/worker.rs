@@ -38,9 +38,9 @@ use super::observer::{Observed, PartitionObserver};
 use super::owned::{Owned, RETRY_PAUSE_MIN, Release, SIZES_INTERVAL};
 use super::recovery::{self, Finding, Remembered};
 use super::start::StartError;
-use super::{Parts, REMEMBER_INTERVAL, RunError, Stop};
-use crate::line::{Line, LineError};
+use super::{Line, Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::settings::kafka::OnUnreadable;
+use line::LineError;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::projection::JsonIn;
+pub use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
 use plugin::Wasi;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -91,17 +92,6 @@ pub struct PluginConfig {
     pub dump_values: bool,
 }
 
-/// What becomes of a record that a plugin fails on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnPluginFailure {
-    /// End the run.
-    Stop,
-    /// To the dead letters; without such a place, pass.
-    DeadLetter,
-    /// Forward it, counted.
-    Pass,
-}
-
 /// How long a key counts, and what event time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowConfig {
@@ -115,17 +105,6 @@ pub struct WindowConfig {
     pub max_time_jump: Duration,
     /// What becomes of later events.
     pub late: LatePolicy,
-}
-
-/// What becomes of late events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LatePolicy {
-    /// Forwarded as unique.
-    Pass,
-    /// Counted only.
-    Drop,
-    /// To the late topic or file of the mode.
-    Divert,
 }
 
 /// What is read of a record.
@@ -143,37 +122,6 @@ pub struct RecordsConfig {
     pub on_missing_key: OnMissingKey,
     /// What becomes of a record that can leave neither by its lane nor as a dead letter.
     pub on_unsendable: OnUnsendable,
-}
-
-/// What becomes of a record without a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnMissingKey {
-    /// Forwarded as unique.
-    Pass,
-    /// To the dead letters.
-    DeadLetter,
-    /// Counted only.
-    Drop,
-}
-
-/// What becomes of a record that can leave neither by its lane nor as a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnsendable {
-    /// The run ends.
-    Stop,
-    /// Counted only.
-    Skip,
-}
-
-/// How duplicates are explained.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ExplanationConfig {
-    /// Whether originals and counts are kept beside the keys.
-    pub keep_originals: bool,
-    /// Duplicates less alike than this are forwarded; 0 to 1.
-    pub forward_below: Option<f64>,
-    /// Whether values are hidden.
-    pub redact: bool,
 }
 
 /// The keys seen.

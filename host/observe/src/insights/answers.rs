@@ -1,9 +1,9 @@
 //! What the HTTP server answers about duplicates, as JSON. A contract with the live page and with scripts; no logic.
 
+use engine::findings::PropertyCounts;
 use engine::record::{Millis, Offset};
 use serde::Serialize;
 
-use super::properties::PropertyCounts;
 use super::totals::Totals;
 
 /// `/api/duplicates`: what duplicates are like, since the process began.
@@ -30,12 +30,13 @@ pub struct DuplicatesAnswer {
     /// Properties by changes, most first.
     pub properties: Vec<PropertyAnswer>,
     /// The comparisons of all other properties.
+    #[serde(with = "PropertyCountsAnswer")]
     pub other_properties: PropertyCounts,
     /// Whether values are hidden.
     pub redacted: bool,
 }
 
-/// Duplicates by what they are; see [`super::Likeness`].
+/// Duplicates by what they are; see [`engine::findings::Likeness`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Outcomes {
     /// Same uuid, same content.
@@ -67,8 +68,18 @@ pub struct PropertyAnswer {
     /// The label of the property: its pointer where that is short.
     pub path: String,
     /// By what came out.
-    #[serde(flatten)]
+    #[serde(flatten, with = "PropertyCountsAnswer")]
     pub counts: PropertyCounts,
+}
+
+/// [`PropertyCounts`], as they are written.
+#[derive(Serialize)]
+#[serde(remote = "PropertyCounts")]
+struct PropertyCountsAnswer {
+    changed: u64,
+    added: u64,
+    removed: u64,
+    same: u64,
 }
 
 /// `/api/keys`: the originals with the most duplicates, most first.
@@ -125,7 +136,7 @@ pub struct LatestDuplicate {
     pub offset: Offset,
     /// Where the original is.
     pub original_offset: Offset,
-    /// What it is; a word of [`super::Likeness`].
+    /// What it is; a word of [`engine::findings::Likeness`].
     pub outcome: &'static str,
     /// Duplicates of the original so far, this one included; `None` where they are not counted.
     pub count: Option<u64>,

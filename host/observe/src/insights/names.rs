@@ -8,7 +8,8 @@
 
 use std::collections::HashMap;
 
-use super::properties::PropertyCounts;
+use engine::findings::PropertyCounts;
+
 use super::text::OTHER;
 
 /// Properties that are shown by name.

@@ -4,15 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::findings::{Findings, Histogram, KeySpreads, PER_KEY, Properties, PropertyCounts, Shape, Spread};
 use engine::record::{Millis, TopicPartition};
 
 use super::answers::{Bars, DuplicatesAnswer, KeyAnswer, KeysAnswer, LatestAnswer, Outcomes, PropertyAnswer};
-use super::findings::{Findings, KeySpreads, Shape};
-use super::histogram::{Histogram, PER_KEY, Spread};
 use super::keys::{Heaviest, SeenKey};
 use super::latest::{LATEST_MAX, SeenDuplicate};
 use super::names::Names;
-use super::properties::PropertyCounts;
+use super::text::label;
 use super::totals::Totals;
 
 #[derive(Default)]
@@ -66,7 +65,7 @@ impl Insights {
             return;
         }
         let Findings { source, scorer, gathered, .. } = findings;
-        let (names, other) = gathered.properties.labelled();
+        let (names, other) = labelled(&gathered.properties);
         let keys = gathered.keys.take().map(|key| SeenKey { source: Arc::clone(&source), key, last_seen_ms: at_ms });
         let seen = |duplicate| {
             Arc::new(SeenDuplicate { source: Arc::clone(&source), scorer: scorer.clone(), at_ms, duplicate })
@@ -162,6 +161,11 @@ impl Sums {
         let properties = self.names.shown().into_iter().map(|(label, counts)| (label.to_owned(), counts)).collect();
         Scrape { shape: self.shape.clone(), spreads, properties, other: self.names.other() }
     }
+}
+
+/// The counts by label, in the order in which the names came first, and the counts of the rest.
+fn labelled(properties: &Properties) -> (Vec<(String, PropertyCounts)>, PropertyCounts) {
+    (properties.by_path().map(|(path, counts)| (label(path), counts)).collect(), properties.other())
 }
 
 fn values<const N: usize>(histogram: &Histogram<N>) -> Bars {

@@ -1,22 +1,16 @@
 //! Bytes of events as bounded text for people and for labels. Not for anything that is compared or decided.
 
+use engine::findings::{PATH_BYTES_MAX, path_key};
 use plain_text::is_unseen;
 
-/// Bytes of a label that names a property.
-pub(super) const LABEL_BYTES_MAX: usize = 128;
-/// Bytes of a path that tell properties apart: one more than a label has, so that a longer path is known to be longer.
-pub(super) const PATH_BYTES_MAX: usize = LABEL_BYTES_MAX + 1;
+/// Bytes of a label that names a property: one less than a path has, so that a longer path is known to be longer.
+const LABEL_BYTES_MAX: usize = PATH_BYTES_MAX - 1;
 /// The label of properties that have none of their own.
 pub(crate) const OTHER: &str = "other";
 /// The label of the empty pointer. An empty label is none to Prometheus.
 const WHOLE: &str = "(the whole event)";
 /// Says that something was cut.
 const ELLIPSIS: char = '…';
-
-/// The part of a path that tells it from others.
-pub(super) fn path_key(path: &[u8]) -> &[u8] {
-    path.get(..PATH_BYTES_MAX).unwrap_or(path)
-}
 
 /// The label of a property: UTF-8 without characters that nobody sees or a terminal obeys, at most [`LABEL_BYTES_MAX`] bytes, never empty. Different
 /// paths may have the same label.
@@ -33,13 +27,6 @@ pub(super) fn label(path: &[u8]) -> String {
     label
 }
 
-/// The first `max` bytes, or up to three fewer so as not to cut a character.
-pub(super) fn head(bytes: &[u8], max: usize) -> &[u8] {
-    let continues = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xC0 == 0x80);
-    let end = (max.saturating_sub(3)..=max).rev().find(|at| !continues(at)).unwrap_or(max);
-    bytes.get(..end).unwrap_or(bytes)
-}
-
 /// At most `max` characters of text, an ellipsis in place of the last where there is more.
 pub(super) fn shown(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -51,6 +38,8 @@ pub(super) fn shown(bytes: &[u8], max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engine::findings::head;
+
     use super::*;
 
     #[test]

@@ -1,8 +1,9 @@
 //! Series that are made at the moment of a scrape, of what is known of duplicates. No names: those are the table's.
 
+use engine::findings::{Histogram, Likeness, PER_KEY, PropertyCounts, Spread};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram as Buckets, LabelPair, Metric};
 
-use crate::insights::{Histogram, Likeness, OTHER, PER_KEY, PropertyCounts, Scrape, Spread};
+use crate::insights::{OTHER, Scrape};
 
 fn labelled(labels: &[(&str, &str)]) -> Metric {
     let pair = |(name, value): &(&str, &str)| {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use engine::history::History;
 use engine::record::{NewRecord, Offset, RecordBatch};
-use state::{Applied, Originals, OriginalsOptions, OriginalsWriter, PartitionStore, StoreOptions};
+use engine::state::Originals;
+use state::{Applied, OriginalsOptions, OriginalsWriter, PartitionStore, StoreOptions};
 
 use crate::{BATCH, Settings, cpu, fingerprint, identity, thread};
 

@@ -7,6 +7,7 @@ mod opening;
 mod originals;
 mod places;
 mod rewind;
+mod seam;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,6 @@ use crate::{private, rocks};
 
 use self::expiry::Mark;
 use self::kept::Kept;
-pub use self::originals::Originals;
 use self::places::{Bucket, Facts, Forgotten, Place, Sort, median_time};
 pub use self::sizes::{FilterCounts, StoreSizes};
 

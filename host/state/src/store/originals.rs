@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use engine::fields::Column;
 use engine::record::{Offset, RecordBatch};
+use engine::state::Originals;
 
 use super::PartitionStore;
 use super::kept::ORIGINALS;
@@ -14,50 +14,6 @@ use crate::table;
 
 /// Bytes that one batch of originals may have. What is beyond is not found.
 const BATCH_BYTES_MAX: usize = 256 << 20;
-
-/// Originals, in the order in which they were asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Originals {
-    /// Each original once, ascending by offset.
-    values: Column,
-    /// For each offset asked for, its value.
-    places: Vec<Option<u32>>,
-}
-
-impl Originals {
-    /// The original at the index of the question; `None` if it is not kept, or not kept any more.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<&[u8]> {
-        let place = (*self.places.get(index)?)?;
-        self.values.get(usize::try_from(place).ok()?)
-    }
-
-    /// Number of offsets asked for.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Whether nothing was asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.values.clear();
-        self.places.clear();
-    }
-
-    fn push(&mut self, value: Value<'_>) -> Option<u32> {
-        if self.values.data.len() + value.len() > BATCH_BYTES_MAX {
-            return None;
-        }
-        value.append_to(&mut self.values.data);
-        self.values.end_value();
-        u32::try_from(self.values.len() - 1).ok()
-    }
-}
 
 impl PartitionStore {
     /// Keeps the bytes of the first-seen event at `offset`. An offset that is not after the one kept last is being read
@@ -132,11 +88,11 @@ impl PartitionStore {
         let (in_tables, in_memory) = asked.split_at(earlier);
         for value in self.read(ORIGINALS, in_tables) {
             let value = value.map_err(|error| StateError::rocks(&self.dir, &error))?;
-            places.push(value.and_then(|value| out.push(Value::whole(&value))));
+            places.push(value.and_then(|value| push(out, Value::whole(&value))));
         }
         for offset in in_memory {
             places.push(match kept.recent(*offset) {
-                Remembered::Here(value) => out.push(value),
+                Remembered::Here(value) => push(out, value),
                 Remembered::Absent | Remembered::Earlier => None,
             });
         }
@@ -158,4 +114,14 @@ impl PartitionStore {
         let keys: Vec<[u8; 8]> = offsets.iter().map(|offset| table::offset_key(*offset)).collect();
         self.db.batched_multi_get_cf(family, &keys, true)
     }
+}
+
+/// The index of a value that is appended; `None` where there is no room.
+fn push(out: &mut Originals, value: Value<'_>) -> Option<u32> {
+    if out.values.data.len() + value.len() > BATCH_BYTES_MAX {
+        return None;
+    }
+    value.append_to(&mut out.values.data);
+    out.values.end_value();
+    u32::try_from(out.values.len() - 1).ok()
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use engine::entry::{Entry, Found, Write};
 use engine::fingerprint::Fingerprint;
 use engine::record::{NewRecord, RecordBatch};
-use state::{Applied, Originals, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
+use engine::state::Originals;
+use state::{Applied, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 pub(crate) fn identity() -> StoreIdentity {
     StoreIdentity {

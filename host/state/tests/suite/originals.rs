@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use engine::history::History;
-use state::{OpenError, Originals, PartitionStore, StateError, StoreOptions};
+use engine::state::Originals;
+use state::{OpenError, PartitionStore, StateError, StoreOptions};
 
 use crate::common::{
     applied, batch, event, fill, identity, keep, keep_shared, keeping, kept, key, lookup, open, open_with, options,

@@ -11,10 +11,10 @@ use kafka_connector::{KafkaSink, RefusedRecord};
 use observe::status::Phase;
 
 use super::{Outcome, RunError, Worker};
-use crate::line::{LineError, Unread};
 use crate::run::dispatch::{Reading, Rewind};
 use crate::run::unreadable::Obstacle;
 use crate::settings::kafka::OnUnreadable;
+use line::{LineError, Unread};
 
 impl Worker {
     /// Remembers what was refused for itself; where that is not known, sees to it that the next time it will be.

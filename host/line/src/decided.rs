@@ -1,0 +1,77 @@
+//! The decided records of a batch, one after the other, each with all that the stages found out about it. Decides nothing.
+
+use std::iter::Peekable;
+use std::slice::Iter;
+
+use connectors::Unsendable;
+use engine::decide::Outcome;
+use engine::record::{Record, RecordBatch};
+use engine::time::Unusable;
+
+use crate::scratch::{Reason, Scratch};
+
+/// A record that is decided.
+pub(crate) struct Decided<'a> {
+    /// Its index in the batch.
+    pub(crate) index: u32,
+    pub(crate) record: Record<'a>,
+    pub(crate) outcome: Outcome,
+    /// Whether it is an event.
+    pub(crate) decoded: bool,
+    /// The event's uuid as it stands there.
+    pub(crate) uuid: Option<&'a [u8]>,
+    /// Why it has no key.
+    pub(crate) reason: Option<&'a Reason>,
+    /// Why its own time is of no use.
+    pub(crate) unusable: Option<Unusable>,
+    /// Whether it was decided without all that was to be known.
+    pub(crate) without_memory: bool,
+    /// Why it could not be forwarded.
+    pub(crate) unsendable: Option<&'a Unsendable>,
+    /// Its index among the duplicates, if it is one.
+    pub(crate) duplicate: Option<usize>,
+}
+
+/// Walks over them: all lists ascend by record.
+pub(crate) struct Walk<'a> {
+    scratch: &'a Scratch,
+    reasons: Peekable<Iter<'a, Reason>>,
+    unusable: Peekable<Iter<'a, (u32, Unusable)>>,
+    without_memory: Peekable<Iter<'a, u32>>,
+    unsendable: Peekable<Iter<'a, (u32, Unsendable)>>,
+    /// Events and duplicates passed so far.
+    events: usize,
+    duplicates: usize,
+}
+
+/// All of them, in order.
+pub(crate) fn decided<'a>(batch: &'a RecordBatch, scratch: &'a Scratch) -> impl Iterator<Item = Decided<'a>> {
+    let mut walk = Walk {
+        scratch,
+        reasons: scratch.reasons.iter().peekable(),
+        unusable: scratch.unusable.iter().peekable(),
+        without_memory: scratch.decisions.without_memory.iter().peekable(),
+        unsendable: scratch.unsendable.iter().peekable(),
+        events: 0,
+        duplicates: 0,
+    };
+    let records = (0_u32..).zip(batch.iter().zip(&scratch.decisions.outcomes));
+    records.map(move |(index, (record, outcome))| walk.next(index, record, *outcome))
+}
+
+impl<'a> Walk<'a> {
+    fn next(&mut self, index: u32, record: Record<'a>, outcome: Outcome) -> Decided<'a> {
+        let reason = self.reasons.next_if(|reason| reason.record == index);
+        while self.reasons.next_if(|reason| reason.record == index).is_some() {}
+        let unusable = self.unusable.next_if(|(record, _)| *record == index).map(|(_, unusable)| *unusable);
+        let without_memory = self.without_memory.next_if_eq(&&index).is_some();
+        let unsendable = self.unsendable.next_if(|(record, _)| *record == index).map(|(_, why)| why);
+        let decoded = self.scratch.decoded.get(self.events) == Some(&index);
+        let uuid = if decoded { self.scratch.uuid(self.events) } else { None };
+        self.events += usize::from(decoded);
+        let is_duplicate = matches!(outcome, Outcome::Duplicate { .. });
+        let duplicate = is_duplicate.then_some(self.duplicates);
+        self.duplicates += usize::from(is_duplicate);
+        Decided { index, record, outcome, decoded, uuid, reason, unusable, without_memory, unsendable, duplicate }
+    }
+}
