@@ -29,6 +29,20 @@ if ! report=$("$deny" --offline --locked check bans licenses sources 2>&1); then
   echo "$report"
   exit 1
 fi
+# What a crate must be built without, through others too: bans say only who may depend directly.
+without() { # crate, the others as a pattern
+  local tree reached
+  tree=$(cargo tree --locked --offline --package "$1" --edges normal,build --prefix none --format '{p}')
+  reached=$(awk '{ print $1 }' <<<"$tree" | sort -u | grep -xE "$2" | paste -sd,) || return 0
+  echo "deny: $1 has to do without $reached: ask for it through a trait, or put the code into another crate"
+  exit 1
+}
+clients='rdkafka|rocksdb|prometheus|axum|hyper|clap|toml'
+without engine "$clients|wasmtime|tracing|tokio"
+without connectors "$clients|wasmtime|flate2|zstd"
+without line "$clients|state|observe|kafka_connector|file_connector"
+without file_connector "$clients|wasmtime|kafka_connector"
+without kafka_connector "rocksdb|prometheus|axum|clap|wasmtime|file_connector"
 twice=$(grep -c '^warning\[duplicate\]' <<<"$report" || true)
 echo "deny: $(tail -n 1 <<<"$report"); $twice crates are here in more than one version (see: cargo tree --duplicates)"
 

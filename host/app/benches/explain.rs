@@ -12,14 +12,14 @@
 #[expect(dead_code, reason = "shared with a benchmark that fills stores")]
 mod scene;
 
+use line::{Line, Plugins, StageTimes};
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use line::Plugins;
-use line::{Line, StageTimes};
 use observe::insights::Insights;
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};

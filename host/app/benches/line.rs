@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use line::Line;
-use line::Plugins;
+use line::{Line, Plugins};
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
 

@@ -9,14 +9,14 @@
 #[expect(dead_code, reason = "each benchmark uses its part")]
 mod scene;
 
+use line::{Line, PluginCost, Plugins};
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use line::Plugins;
-use line::{Line, PluginCost};
 use plugin::{Limits, Plugin, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS};
 use state::PartitionStore;

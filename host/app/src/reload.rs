@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conformance::Verdict;
+use line::{Plugins, Rules};
 use observe::metrics::{Metrics, SwapResult};
 use observe::status::{PluginStatus, PluginUse, Status, SwapStatus};
 use plugin::{Candidate, LoadError, Plugin, Runtime};
@@ -26,7 +27,6 @@ use self::watch::{Look, Stamp, Watched};
 use crate::plugins::{self, InForce, PluginsError};
 use crate::run::Stop;
 use crate::settings::config::PluginConfig;
-use line::{Plugins, Rules};
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);

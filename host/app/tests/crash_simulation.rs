@@ -17,10 +17,9 @@ use engine::progress::{Progress, Proof, Ranges, TEXT_CHARS_MAX};
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, Outline, RecordBatch, TopicPartition};
 use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
-use line::Past;
-use line::Plugins;
-use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
-use line::{Line, LineError, Rules};
+use line::{
+    ExplanationConfig, LatePolicy, Line, LineError, OnMissingKey, OnPluginFailure, OnUnsendable, Past, Plugins, Rules,
+};
 use plugin::{Limits, Runtime, Texts};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

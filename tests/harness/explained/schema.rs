@@ -12,7 +12,7 @@ use super::equal;
 pub fn of_duplicates() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        serde_json::from_str(include_str!("../../../host/app/schema/duplicate-v1.json")).expect("the schema is JSON")
+        serde_json::from_str(include_str!("../../../host/line/schema/duplicate-v1.json")).expect("the schema is JSON")
     })
 }
 

@@ -8,9 +8,7 @@ use engine::entry::{Entry, Write};
 use engine::fingerprint::Fingerprint;
 use engine::projection::{JsonIn, Numbers};
 use engine::time::ClockRules;
-use line::Plugins;
-use line::Rules;
-use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
+use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules};
 use plugin::{Plugin, Runtime};
 use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use engine::record::{Offset, RecordBatch};
 use kafka_connector::Assignment;
+use line::Past;
 use state::PartitionStore;
 
 use super::start::Start;
 use super::unreadable::Obstacle;
-use line::Past;
 
 /// What a worker is asked to do, in this order and no other.
 pub(super) enum Work {

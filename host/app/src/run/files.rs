@@ -7,9 +7,9 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use engine::record::{Offset, TopicPartition};
-use file_connector::FileLanes;
-use file_connector::{Existing, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
+use file_connector::{Existing, FileLanes, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use indicatif::{ProgressBar, ProgressStyle};
+use line::{LineError, Tally};
 use observe::status::{Phase, Status};
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,6 @@ use crate::exit::ExitCode;
 use crate::plugins::InForce;
 use crate::settings::files::{FilesConfig, Stream};
 use crate::terminal;
-use line::LineError;
-use line::Tally;
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
 const STREAM: &str = "(files)";

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine::record::{Offset, TopicPartition};
 use kafka_connector::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
+use line::Past;
 use observe::metrics::{LogGap, OpeningReason};
 use observe::status::OpeningStatus;
 use state::{Applied, OpenError, PartitionStore};
@@ -21,7 +22,6 @@ use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
 use super::{Parts, RunError, Stop};
 use crate::settings::kafka::{OnIncompleteProgress, OnLogGap};
-use line::Past;
 
 /// A broker that does not answer a question within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

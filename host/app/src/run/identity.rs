@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use engine::projection::Numbers;
+use line::Rules;
 use plugin::{Plugin, Role};
 use sha2::{Digest, Sha256};
-
-use line::Rules;
 
 /// What decides keys, beside their version: the extractor by its name, its configuration, and how numbers reach it.
 /// Another build of the same plugin goes on with the same keys.

@@ -39,6 +39,7 @@ use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use file_connector::FileError;
 use kafka_connector::KafkaFailure;
+use line::{Dumps, LineError, Redaction, Rules};
 use observe::insights::Insights;
 use observe::metrics::Metrics;
 use observe::status::Status;
@@ -55,7 +56,6 @@ use crate::redaction;
 use crate::reload::{self, HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
 use crate::settings::store;
-use line::{Dumps, LineError, Redaction, Rules};
 
 /// The line of a partition whose state is on this disk.
 pub(crate) type Line = line::Line<PartitionStore>;

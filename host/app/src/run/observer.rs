@@ -8,6 +8,7 @@ use connectors::{Lane, Refusal};
 use engine::findings::Findings;
 use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
 use engine::time::Unusable;
+use line::{LineError, PluginCost, Plugins, Tally};
 use observe::insights::{Insights, Totals};
 use observe::metrics::{
     By, Destination, Histogram, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult,
@@ -19,9 +20,6 @@ use state::FilterCounts;
 use super::Line;
 use super::reasons::unsendable_reason;
 use super::start::Start;
-use line::Plugins;
-use line::Tally;
-use line::{LineError, PluginCost};
 
 /// Metrics and status of the process.
 #[derive(Clone)]

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use engine::record::Offset;
+use line::Past;
 use observe::metrics::Stage;
 use observe::status::Phase;
 
@@ -13,7 +14,6 @@ use super::dispatch::{Delivered, Flow, Reading, Rewind};
 use super::observer::PartitionObserver;
 use super::recovery::Remembered;
 use super::{Line, RunError};
-use line::Past;
 
 /// State in memory is written at least this often, so that a crash replays little.
 const PERSIST_INTERVAL: Duration = Duration::from_secs(30);

@@ -4,10 +4,10 @@
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
 use engine::record::Offset;
 use kafka_connector::{Assignment, KafkaFailure, LettersFound};
+use line::Past;
 
 use super::start::Start;
 use crate::settings::kafka::OnIncompleteProgress;
-use line::Past;
 
 /// A replay would have to guess which records below the committed offset went out undecided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

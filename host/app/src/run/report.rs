@@ -2,9 +2,8 @@
 
 use engine::findings::Likeness;
 use engine::time::Unusable;
-use serde_json::json;
-
 use line::Tally;
+use serde_json::json;
 
 /// `events_per_second` counts the seconds of all parts of an interrupted run.
 #[must_use]

@@ -28,6 +28,7 @@ use kafka_connector::{
     Delivery, GroupAnswer, GroupHandle, GroupOffset, KafkaFailure, KafkaProducer, KafkaSettings, KafkaSink, LimitsBook,
     Refused, Topics,
 };
+use line::LineError;
 use observe::metrics::{Stage, TransactionResult};
 use observe::status::Phase;
 
@@ -40,7 +41,6 @@ use super::recovery::{self, Finding, Remembered};
 use super::start::StartError;
 use super::{Line, Parts, REMEMBER_INTERVAL, RunError, Stop};
 use crate::settings::kafka::OnUnreadable;
-use line::LineError;
 
 /// Time between two looks for new plugins, if nothing else is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);

@@ -8,13 +8,13 @@
 
 use connectors::Origin;
 use kafka_connector::{KafkaSink, RefusedRecord};
+use line::{LineError, Unread};
 use observe::status::Phase;
 
 use super::{Outcome, RunError, Worker};
 use crate::run::dispatch::{Reading, Rewind};
 use crate::run::unreadable::Obstacle;
 use crate::settings::kafka::OnUnreadable;
-use line::{LineError, Unread};
 
 impl Worker {
     /// Remembers what was refused for itself; where that is not known, sees to it that the next time it will be.

@@ -1,20 +1,18 @@
 //! An operator sets the group's offset back: which events are late is what it was, as far as notes of the clock reach. Not
 //! crashes: those are simulated with the whole protocol.
 
-#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use connectors::Lane;
 use connectors::memory::MemorySink;
 use engine::decide::Window;
-use engine::projection::{JsonIn, Numbers};
-use engine::record::{NewRecord, RecordBatch, TopicPartition};
+use engine::record::{NewRecord, RecordBatch};
 use engine::time::ClockRules;
-use line::{ExplanationConfig, LatePolicy, Line, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules};
-use plugin::{Limits, Runtime, Texts};
+use line::{ExplanationConfig, LatePolicy, Line, Plugins, Rules};
 use state::{PartitionStore, StoreIdentity, StoreOptions};
+
+use crate::scene;
 
 const WINDOW: Window = Window {
     length: Some(600_000),
@@ -52,23 +50,9 @@ fn store(dir: &Path) -> PartitionStore {
 }
 
 fn line(plugins: &Plugins, store: PartitionStore) -> Line<PartitionStore> {
-    let rules = Rules {
-        window: WINDOW,
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        json_in: JsonIn::default(),
-        numbers: Numbers::AsWritten,
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Divert,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable: OnUnsendable::Stop,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals: false, forward_below: None, redact: false },
-        redaction: None,
-    };
-    let source = TopicPartition { topic: "set back".to_owned(), partition: 0 };
-    Line::new(source, Arc::new(rules), plugins, store).expect("a line")
+    let explain = ExplanationConfig { keep_originals: false, forward_below: None, redact: false };
+    let rules = Rules { window: WINDOW, late: LatePolicy::Divert, explain, ..scene::rules() };
+    Line::new(scene::source(), Arc::new(rules), plugins, store).expect("a line")
 }
 
 /// Reads on to the end of the log, outputs off before `live_from`. Returns the late events, as they came.
@@ -85,18 +69,9 @@ fn read(line: &mut Line<PartitionStore>, from: i64, live_from: i64) -> Vec<Vec<u
     sink.of(Lane::Late).into_iter().map(|sent| sent.payload.clone().expect("a payload")).collect()
 }
 
-fn plugins() -> Plugins {
-    let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
-    let dir = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
-    let runtime = Runtime::new(Limits::default()).expect("a runtime");
-    let texts = Texts { extractor: Some("/id"), scorer: None };
-    let extractor = runtime.load_with(&dir.join("composite_key.wasm"), texts);
-    Plugins { extractor: extractor.expect("run `make build` first: it leaves dist/plugins"), scorer: None }
-}
-
 #[test]
 fn events_that_were_late_are_late_again() {
-    let (plugins, dir) = (plugins(), tempfile::tempdir().expect("a directory"));
+    let (plugins, dir) = (scene::plugins("/id", None), tempfile::tempdir().expect("a directory"));
     let first = read(&mut line(&plugins, store(dir.path())), 0, 0);
     assert!(first.len() > 500, "only {} were late", first.len());
     for committed in [39_000, 25_500, 10_001, 7_777] {

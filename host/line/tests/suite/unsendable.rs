@@ -1,24 +1,12 @@
 //! Records that a lane does not take, at the end of the line: by which lane they leave instead, what a letter about them
 //! says, and what the policy makes of those that no lane takes. Not Kafka's limits, and not replays.
 
-#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
-
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use connectors::Lane;
 use connectors::memory::MemorySink;
-use engine::decide::Window;
-use engine::projection::{JsonIn, Numbers};
-use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use engine::time::ClockRules;
-use line::{
-    ExplanationConfig, LatePolicy, Line, LineError, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Redaction,
-    Rules, Tally, Unread,
-};
-use plugin::{Limits, Runtime, Texts};
+use line::{ExplanationConfig, OnUnsendable, Redaction, Rules, Unread};
 use serde_json::Value;
-use state::{OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
+
+use crate::scene::{self, World};
 
 /// Beyond this there is no time.
 const FUTURE: i64 = 1_000_000;
@@ -31,76 +19,12 @@ fn picky(has: &[Lane], limits: &[(Lane, usize)]) -> MemorySink {
 
 const ALL: &[Lane] = &[Lane::Output, Lane::Duplicates, Lane::DeadLetter];
 
-fn rules(on_unsendable: OnUnsendable) -> Rules {
-    let clock = ClockRules { out_of_orderness_max: 0, jump_max: 1_000_000 };
-    Rules {
-        window: Window { length: None, allowed_lateness: 0, clock },
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        json_in: JsonIn::default(),
-        numbers: Numbers::AsWritten,
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Pass,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
-        redaction: None,
-    }
+fn world(on_unsendable: OnUnsendable) -> World {
+    world_of(Rules { on_unsendable, ..scene::rules() })
 }
 
-struct World {
-    line: Line<PartitionStore>,
-    next: i64,
-    _dir: tempfile::TempDir,
-}
-
-impl World {
-    fn new(on_unsendable: OnUnsendable) -> Self {
-        Self::by(rules(on_unsendable))
-    }
-
-    fn by(rules: Rules) -> Self {
-        let dist = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dist/plugins");
-        let plugins = std::env::var_os("DEDUP_PLUGINS_DIR").map_or(dist, PathBuf::from);
-        let runtime = Runtime::new(Limits::default()).expect("a runtime");
-        let texts = Texts { extractor: Some("/id"), scorer: None };
-        let load = |name: &str| runtime.load_with(&plugins.join(name), texts).expect("run `make build` first");
-        let plugins = Plugins { extractor: load("composite_key.wasm"), scorer: Some(load("property_similarity.wasm")) };
-        let identity = StoreIdentity {
-            topic: "t".to_owned(),
-            topic_id: None,
-            partition: 0,
-            extractor: String::new(),
-            key_version: 1,
-            window_ms: None,
-            allowed_lateness_ms: 0,
-            ..StoreIdentity::default()
-        };
-        let dir = tempfile::tempdir().expect("a directory");
-        let mut options = StoreOptions::for_window(None, 0);
-        options.originals = Some(OriginalsOptions::new(OriginalsWriter::start().expect("a thread")));
-        let store = PartitionStore::open(dir.path(), &identity, options).expect("a store");
-        let source = TopicPartition { topic: "t".to_owned(), partition: 0 };
-        let line = Line::new(source, Arc::new(rules), &plugins, store).expect("a line");
-        Self { line, next: 0, _dir: dir }
-    }
-
-    fn process(&mut self, payloads: &[&str], sink: &mut MemorySink) -> Result<Tally, LineError> {
-        self.process_at(payloads, None, sink)
-    }
-
-    fn process_at(&mut self, payloads: &[&str], time: Option<i64>, sink: &mut MemorySink) -> Result<Tally, LineError> {
-        let mut batch = RecordBatch::new();
-        for payload in payloads {
-            let payload = Some(payload.as_bytes());
-            batch.push(NewRecord { offset: self.next, timestamp: time, key: Some(b"input"), payload });
-            self.next += 1;
-        }
-        self.line.process(&Arc::new(batch), 0, sink)?;
-        Ok(self.line.commit(self.next, Vec::new()).0)
-    }
+fn world_of(rules: Rules) -> World {
+    World::new(rules, &scene::plugins("/id", Some("")))
 }
 
 fn event(id: &str, filling: usize) -> String {
@@ -109,7 +33,7 @@ fn event(id: &str, filling: usize) -> String {
 
 #[test]
 fn an_event_that_the_output_does_not_take_leaves_as_a_letter_and_no_key() {
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[(Lane::Output, 100)]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Output, 100)]));
     let (large, small) = (event("a", 200), event("a", 1));
     let tally = world.process(&[&large, &small, &large, &small], &mut sink).expect("processed");
     assert_eq!((tally.dead_letter, tally.unique, tally.duplicate, tally.imbalance()), (1, 1, 2, 0));
@@ -131,7 +55,7 @@ fn an_event_that_the_output_does_not_take_leaves_as_a_letter_and_no_key() {
 
 #[test]
 fn a_letter_that_is_too_large_leaves_without_its_payload_and_keeps_its_stage() {
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[(Lane::DeadLetter, 900)]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::DeadLetter, 900)]));
     let tally = world.process(&["no JSON", &"no JSON".repeat(200)], &mut sink).expect("processed");
     assert_eq!((tally.dead_letter, tally.unsendable), (2, [1, 0, 0, 0]));
     let letters = sink.of(Lane::DeadLetter);
@@ -144,7 +68,7 @@ fn a_letter_that_is_too_large_leaves_without_its_payload_and_keeps_its_stage() {
 fn a_record_about_a_duplicate_is_cut_until_it_is_taken_and_says_what_is_left_out() {
     let (one, other) = (event("a", 2_000), event("a", 2_001));
     let said = |limit| {
-        let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, limit)]));
+        let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, limit)]));
         let tally = world.process(&[&one, &other], &mut sink).expect("processed");
         assert_eq!(tally.duplicate, 1);
         let sent = sink.of(Lane::Duplicates);
@@ -169,7 +93,7 @@ fn a_record_about_a_duplicate_is_cut_until_it_is_taken_and_says_what_is_left_out
 
 #[test]
 fn a_duplicate_of_which_nothing_can_be_told_is_a_letter_and_a_duplicate_all_the_same() {
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, 10)]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, 10)]));
     let tally = world.process(&[&event("a", 1), &event("a", 1)], &mut sink).expect("processed");
     assert_eq!((tally.unique, tally.duplicate, tally.unsendable[0], tally.imbalance()), (1, 1, 1, 0));
     assert_eq!(sink.of(Lane::DeadLetter)[0].headers["dedup-host-stage"], "duplicates");
@@ -178,7 +102,7 @@ fn a_duplicate_of_which_nothing_can_be_told_is_a_letter_and_a_duplicate_all_the_
 #[test]
 fn keys_that_the_host_gives_are_of_bounded_length() {
     let long = format!(r#"{{"id":"a","uuid":"{}"}}"#, "u".repeat(300));
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
     world.process(&[&long, &long, &event("b", 1)], &mut sink).expect("processed");
     let keys: Vec<&[u8]> = sink.sent.iter().map(|sent| sent.key.as_deref().expect("a key")).collect();
     assert!(keys[0].starts_with(b"sha256:") && keys[0].len() == 71);
@@ -188,12 +112,12 @@ fn keys_that_the_host_gives_are_of_bounded_length() {
 fn redacted() -> Rules {
     let explain = ExplanationConfig { keep_originals: true, forward_below: None, redact: true };
     let redaction = Some(Redaction::under(b"0123456789abcdef"));
-    Rules { explain, redaction, ..rules(OnUnsendable::Stop) }
+    Rules { explain, redaction, ..scene::rules() }
 }
 
 #[test]
 fn a_redacted_record_has_the_key_that_it_tells_of() {
-    let (mut world, mut sink) = (World::by(redacted()), picky(ALL, &[]));
+    let (mut world, mut sink) = (world_of(redacted()), picky(ALL, &[]));
     let [a, b] = ["a", "b"].map(|id| format!(r#"{{"id":"{id}"}}"#));
     world.process(&[&a, &a, &b, &a, &b, &event("a", 1)], &mut sink).expect("processed");
     let told: Vec<(String, String)> = sink
@@ -219,7 +143,7 @@ fn a_redacted_record_has_the_key_that_it_tells_of() {
 #[test]
 fn a_letter_without_a_payload_has_no_key_to_read_where_values_are_hidden() {
     let limits = &[(Lane::Output, 100), (Lane::Duplicates, 10)];
-    let (mut world, mut sink) = (World::by(redacted()), picky(ALL, limits));
+    let (mut world, mut sink) = (world_of(redacted()), picky(ALL, limits));
     let small = r#"{"id":"a"}"#;
     world.process(&[&event("a", 200), small, small, "no JSON"], &mut sink).expect("processed");
     let letters = sink.of(Lane::DeadLetter);
@@ -235,7 +159,7 @@ fn a_letter_without_a_payload_has_no_key_to_read_where_values_are_hidden() {
 
 #[test]
 fn a_time_that_a_topic_does_not_take_is_replaced_in_what_the_host_writes_and_nowhere_else() {
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
     world.process_at(&[&event("a", 1)], Some(5), &mut sink).expect("processed");
     let tally = world.process_at(&[&event("a", 1), &event("b", 1), "no JSON"], Some(FUTURE), &mut sink);
     let tally = tally.expect("processed");
@@ -251,12 +175,12 @@ fn where_no_lane_takes_a_record_the_policy_decides() {
     let limits = &[(Lane::Output, 100), (Lane::DeadLetter, 10)];
     let (large, small) = (event("a", 200), event("a", 1));
     for has in [&[Lane::Output][..], ALL] {
-        let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(has, limits));
+        let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(has, limits));
         let error = world.process(&[&small, &event("b", 200)], &mut sink).expect_err("stopped").to_string();
         for word in ["t[0] offset 1", "output", "bytes where 100 are taken", "--on-unsendable skip"] {
             assert!(error.contains(word), "{word:?} is not in: {error}");
         }
-        let (mut world, mut sink) = (World::new(OnUnsendable::Skip), picky(has, limits));
+        let (mut world, mut sink) = (world(OnUnsendable::Skip), picky(has, limits));
         let tally = world.process(&[&large, &small], &mut sink).expect("processed");
         assert_eq!((tally.dead_letter, tally.unique, tally.dropped, tally.unsendable[0]), (1, 1, 1, 1));
         assert_eq!((sink.of(Lane::Output).len(), tally.imbalance()), (1, 0));
@@ -266,14 +190,14 @@ fn where_no_lane_takes_a_record_the_policy_decides() {
 #[test]
 fn what_is_unforwardable_and_not_forwarded_anyway_is_no_matter() {
     // Without an output there is nothing to refuse.
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(&[], &[(Lane::Output, 1)]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(&[], &[(Lane::Output, 1)]));
     let tally = world.process(&[&event("a", 200), &event("a", 200)], &mut sink).expect("processed");
     assert_eq!((tally.unique, tally.duplicate, tally.unsendable), (1, 1, [0; 4]));
 }
 
 #[test]
 fn offsets_that_cannot_be_read_are_told_by_their_place() {
-    let (mut world, mut sink) = (World::new(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
     let unread = Unread { from: 7, next: 12, cause: "damaged ".repeat(1_000) };
     world.line.skip(&unread, true, &mut sink).expect("told");
     world.line.skip(&unread, false, &mut sink).expect("nothing is told of what was told");
