@@ -19,7 +19,7 @@ fn picky(has: &[Lane], limits: &[(Lane, usize)]) -> MemorySink {
 
 const ALL: &[Lane] = &[Lane::Output, Lane::Duplicates, Lane::DeadLetter];
 
-fn world(on_unsendable: OnUnsendable) -> World {
+fn world_with(on_unsendable: OnUnsendable) -> World {
     world_of(Rules { on_unsendable, ..scene::rules() })
 }
 
@@ -33,7 +33,7 @@ fn event(id: &str, filling: usize) -> String {
 
 #[test]
 fn an_event_that_the_output_does_not_take_leaves_as_a_letter_and_no_key() {
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Output, 100)]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[(Lane::Output, 100)]));
     let (large, small) = (event("a", 200), event("a", 1));
     let tally = world.process(&[&large, &small, &large, &small], &mut sink).expect("processed");
     assert_eq!((tally.dead_letter, tally.unique, tally.duplicate, tally.imbalance()), (1, 1, 2, 0));
@@ -55,7 +55,7 @@ fn an_event_that_the_output_does_not_take_leaves_as_a_letter_and_no_key() {
 
 #[test]
 fn a_letter_that_is_too_large_leaves_without_its_payload_and_keeps_its_stage() {
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::DeadLetter, 900)]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[(Lane::DeadLetter, 900)]));
     let tally = world.process(&["no JSON", &"no JSON".repeat(200)], &mut sink).expect("processed");
     assert_eq!((tally.dead_letter, tally.unsendable), (2, [1, 0, 0, 0]));
     let letters = sink.of(Lane::DeadLetter);
@@ -68,7 +68,7 @@ fn a_letter_that_is_too_large_leaves_without_its_payload_and_keeps_its_stage() {
 fn a_record_about_a_duplicate_is_cut_until_it_is_taken_and_says_what_is_left_out() {
     let (one, other) = (event("a", 2_000), event("a", 2_001));
     let said = |limit| {
-        let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, limit)]));
+        let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, limit)]));
         let tally = world.process(&[&one, &other], &mut sink).expect("processed");
         assert_eq!(tally.duplicate, 1);
         let sent = sink.of(Lane::Duplicates);
@@ -93,7 +93,7 @@ fn a_record_about_a_duplicate_is_cut_until_it_is_taken_and_says_what_is_left_out
 
 #[test]
 fn a_duplicate_of_which_nothing_can_be_told_is_a_letter_and_a_duplicate_all_the_same() {
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, 10)]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[(Lane::Duplicates, 10)]));
     let tally = world.process(&[&event("a", 1), &event("a", 1)], &mut sink).expect("processed");
     assert_eq!((tally.unique, tally.duplicate, tally.unsendable[0], tally.imbalance()), (1, 1, 1, 0));
     assert_eq!(sink.of(Lane::DeadLetter)[0].headers["dedup-host-stage"], "duplicates");
@@ -102,7 +102,7 @@ fn a_duplicate_of_which_nothing_can_be_told_is_a_letter_and_a_duplicate_all_the_
 #[test]
 fn keys_that_the_host_gives_are_of_bounded_length() {
     let long = format!(r#"{{"id":"a","uuid":"{}"}}"#, "u".repeat(300));
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[]));
     world.process(&[&long, &long, &event("b", 1)], &mut sink).expect("processed");
     let keys: Vec<&[u8]> = sink.sent.iter().map(|sent| sent.key.as_deref().expect("a key")).collect();
     assert!(keys[0].starts_with(b"sha256:") && keys[0].len() == 71);
@@ -159,7 +159,7 @@ fn a_letter_without_a_payload_has_no_key_to_read_where_values_are_hidden() {
 
 #[test]
 fn a_time_that_a_topic_does_not_take_is_replaced_in_what_the_host_writes_and_nowhere_else() {
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[]));
     world.process_at(&[&event("a", 1)], Some(5), &mut sink).expect("processed");
     let tally = world.process_at(&[&event("a", 1), &event("b", 1), "no JSON"], Some(FUTURE), &mut sink);
     let tally = tally.expect("processed");
@@ -175,12 +175,12 @@ fn where_no_lane_takes_a_record_the_policy_decides() {
     let limits = &[(Lane::Output, 100), (Lane::DeadLetter, 10)];
     let (large, small) = (event("a", 200), event("a", 1));
     for has in [&[Lane::Output][..], ALL] {
-        let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(has, limits));
+        let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(has, limits));
         let error = world.process(&[&small, &event("b", 200)], &mut sink).expect_err("stopped").to_string();
         for word in ["t[0] offset 1", "output", "bytes where 100 are taken", "--on-unsendable skip"] {
             assert!(error.contains(word), "{word:?} is not in: {error}");
         }
-        let (mut world, mut sink) = (world(OnUnsendable::Skip), picky(has, limits));
+        let (mut world, mut sink) = (world_with(OnUnsendable::Skip), picky(has, limits));
         let tally = world.process(&[&large, &small], &mut sink).expect("processed");
         assert_eq!((tally.dead_letter, tally.unique, tally.dropped, tally.unsendable[0]), (1, 1, 1, 1));
         assert_eq!((sink.of(Lane::Output).len(), tally.imbalance()), (1, 0));
@@ -190,14 +190,14 @@ fn where_no_lane_takes_a_record_the_policy_decides() {
 #[test]
 fn what_is_unforwardable_and_not_forwarded_anyway_is_no_matter() {
     // Without an output there is nothing to refuse.
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(&[], &[(Lane::Output, 1)]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(&[], &[(Lane::Output, 1)]));
     let tally = world.process(&[&event("a", 200), &event("a", 200)], &mut sink).expect("processed");
     assert_eq!((tally.unique, tally.duplicate, tally.unsendable), (1, 1, [0; 4]));
 }
 
 #[test]
 fn offsets_that_cannot_be_read_are_told_by_their_place() {
-    let (mut world, mut sink) = (world(OnUnsendable::Stop), picky(ALL, &[]));
+    let (mut world, mut sink) = (world_with(OnUnsendable::Stop), picky(ALL, &[]));
     let unread = Unread { from: 7, next: 12, cause: "damaged ".repeat(1_000) };
     world.line.skip(&unread, true, &mut sink).expect("told");
     world.line.skip(&unread, false, &mut sink).expect("nothing is told of what was told");
