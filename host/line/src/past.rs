@@ -37,7 +37,8 @@ impl Past {
     }
 
     /// Whether it is known that a record, no exception, was decided: then no replay may leave it undecided.
-    pub(crate) fn was_decided(&self, offset: Offset) -> bool {
+    #[must_use]
+    pub fn was_decided(&self, offset: Offset) -> bool {
         offset >= self.known_from
     }
 
