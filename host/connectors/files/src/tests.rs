@@ -10,7 +10,6 @@ use engine::record::RecordBatch;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::limits::BUFFER_BYTES;
 use super::sink::Output;
 use super::*;
 
