@@ -3,8 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use engine::fields::Kind;
-
-use plugin_dump::{DumpBatch, DumpConfig, DumpError, DumpLimits, DumpPlugin, DumpRole};
+use plugin_dump::{DumpBatch, DumpConfig, DumpLimits, DumpPlugin, DumpRole};
 use state::private::replace;
 
 use super::*;
@@ -235,9 +234,6 @@ fn files_that_are_no_dumps_are_refused() {
 
 mod strangers {
     use proptest::prelude::*;
-
-    use plugin_dump::{DumpBatch, DumpConfig, DumpError, DumpLimits, DumpPlugin, DumpRole};
-    use state::private::replace;
 
     use super::*;
 
