@@ -1,17 +1,15 @@
-//! The command line as clap sees it, built from the table of settings. It checks names, not values: a wrong value is
-//! reported together with its origin, and clap knows only the command line.
+//! The command line: the commands, and which settings each takes. Not how a setting becomes a flag: that is `flags`.
 
 use std::fmt::Write as _;
 
-use clap::{Arg, ArgAction, Args as _, Command};
+use clap::{Arg, Args as _, Command};
 
-use super::generate::{self, GenerateArgs};
+use super::flags::{arg, config_arg};
+use super::generate::GenerateArgs;
 use super::plugin;
-use super::table::{Kind, SETTINGS, Setting};
+use super::row::Taker;
+use super::table::settings;
 use crate::exit::ExitCode;
-
-/// Variable of `--config`.
-pub(super) const CONFIG_VARIABLE: &str = "CONFIG_FILE";
 
 /// Columns that the help text fills at most.
 const HELP_COLUMNS_MAX: usize = 100;
@@ -38,7 +36,7 @@ pub(super) fn command() -> Command {
     let config = Command::new("config").about("Print the resolved configuration, and where each value comes from");
     let generate = GenerateArgs::augment_args(Command::new("generate").arg(config_arg()))
         .about("Write synthetic events whose duplicates are known");
-    let kafka = SETTINGS.iter().filter(|setting| generate::takes(setting)).map(arg);
+    let kafka = settings().filter(|setting| setting.is_for(Taker::Generate)).map(arg);
     let end = after_help();
     Command::new("dedup-host")
         .version(env!("CARGO_PKG_VERSION"))
@@ -66,36 +64,5 @@ fn after_help() -> String {
 }
 
 fn run_args() -> impl Iterator<Item = Arg> {
-    std::iter::once(config_arg()).chain(SETTINGS.iter().map(arg))
-}
-
-pub(super) fn config_arg() -> Arg {
-    Arg::new("config").long("config").value_name("FILE").help(format!("Settings as TOML [env: {CONFIG_VARIABLE}]"))
-}
-
-pub(super) fn arg(setting: &'static Setting) -> Arg {
-    let arg = Arg::new(setting.flag).long(setting.flag).value_name(setting.value).help_heading(setting.group.title());
-    let arg = match setting.alias {
-        Some(alias) => arg.visible_alias(alias),
-        None => arg,
-    };
-    let arg = match setting.kind {
-        Kind::One | Kind::Secret => arg,
-        Kind::Many(_) => arg.action(ArgAction::Append),
-        Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-    };
-    let (first, more) = setting.help.split_once("\n\n").unwrap_or((setting.help, ""));
-    let said = format!("{}{}", default(setting), environment(setting));
-    match more {
-        "" => arg.help(format!("{first}{said}")),
-        more => arg.help(format!("{first}{said}")).long_help(format!("{first}{said}\n\n{more}")),
-    }
-}
-
-fn default(setting: &Setting) -> String {
-    setting.default.map(|text| format!(" [default: {text}]")).unwrap_or_default()
-}
-
-fn environment(setting: &Setting) -> String {
-    format!(" [env: {}]", setting.variables().join(", "))
+    std::iter::once(config_arg()).chain(settings().map(arg))
 }

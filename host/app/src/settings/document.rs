@@ -1,8 +1,9 @@
-//! `docs/settings.md`, made from the table of settings, so that the two cannot disagree. Only tests make it.
+//! `docs/settings.md`, made from the rows of the settings, so that the two cannot disagree. Only tests make it.
 
 use std::fmt::Write as _;
 
-use super::table::{Kind, SETTINGS, Setting};
+use super::row::{AnySetting, Kind};
+use super::table::settings;
 
 const HEAD: &str = include_str!("document_head.md");
 
@@ -10,17 +11,17 @@ const HEAD: &str = include_str!("document_head.md");
 fn document() -> String {
     let mut out = HEAD.to_owned();
     let mut group = None;
-    for setting in SETTINGS {
+    for setting in settings() {
         if group.replace(setting.group) != Some(setting.group) {
             // Writing to a String does not fail.
-            let _ = writeln!(out, "\n## {}", setting.group.title());
+            let _ = writeln!(out, "\n## {}", setting.group.title);
         }
         entry(setting, &mut out);
     }
     out
 }
 
-fn entry(setting: &Setting, out: &mut String) {
+fn entry(setting: &dyn AnySetting, out: &mut String) {
     let (first, more) = setting.help.split_once("\n\n").unwrap_or((setting.help, ""));
     // Writing to a String does not fail.
     let _ = writeln!(out, "\n### `--{}`\n\n{}\n\n{first}.", setting.flag, facts(setting).join(" · "));
@@ -30,9 +31,9 @@ fn entry(setting: &Setting, out: &mut String) {
 }
 
 /// How it is written, where it may be given, and what holds where it is not.
-fn facts(setting: &Setting) -> Vec<String> {
+fn facts(setting: &dyn AnySetting) -> Vec<String> {
     let flags = [Some(setting.flag), setting.alias].into_iter().flatten();
-    let flags = flags.map(|flag| format!("`--{flag} {}`", setting.value)).collect::<Vec<_>>().join(" or ");
+    let flags = flags.map(|flag| format!("`--{flag} {}`", setting.value())).collect::<Vec<_>>().join(" or ");
     let variables = setting.variables().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
     let mut facts = vec![flags, format!("variable {variables}")];
     facts.extend(setting.default.map(|default| format!("default `{default}`")));
@@ -55,7 +56,7 @@ fn the_document_is_that_of_the_table() {
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         written == document(),
-        "docs/settings.md is not that of the table of settings: run \
+        "docs/settings.md is not that of the settings: run \
          `SETTINGS_DOCUMENT=write cargo test --release --workspace --lib settings::document` and look at the difference"
     );
 }
@@ -63,7 +64,7 @@ fn the_document_is_that_of_the_table() {
 #[test]
 fn every_setting_is_in_the_document_once_with_its_variable_and_default() {
     let document = document();
-    for setting in SETTINGS {
+    for setting in settings() {
         let heading = format!("\n### `--{}`\n", setting.flag);
         let entries: Vec<&str> = document.split(&heading).skip(1).collect();
         let [entry] = entries.as_slice() else { panic!("--{} is there {} times", setting.flag, entries.len()) };

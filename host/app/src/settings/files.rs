@@ -1,24 +1,17 @@
 //! Settings of a run over files: newline-delimited JSON in, newline-delimited JSON out. Not the reading and writing.
 
-use std::path::PathBuf;
-
 use file_connector::Existing;
 
-use super::SettingsError;
-use super::config::path;
+use super::components::PLUGIN;
+use super::error::SettingsError;
 use super::places::{Named, shared};
-use super::table::{Group, SETTINGS, Setting};
+use super::row::{Group, Row, Runs, Setting, one, rows, switch};
 use super::typed::Typed;
 use super::units;
+use super::window::{LATE, Late};
 
-/// A file, or a standard stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stream {
-    /// `-`: standard input or standard output.
-    Standard,
-    /// A file.
-    File(PathBuf),
-}
+pub use super::stream::Stream;
+pub(super) use super::stream::{sink, source};
 
 /// A run over files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,60 +45,69 @@ impl FilesConfig {
     }
 }
 
-/// Flags of Kafka have no meaning with `--input`, and silence about them would mislead. Variables and the file may
-/// name them: they are often the same for every run on a machine.
-pub(super) fn refuse_kafka(typed: &Typed) -> Result<(), SettingsError> {
-    // What bounds queues and drains workers is Kafka's too: a run over files has neither.
-    let of_kafka = |setting: &Setting| {
-        matches!(setting.group, Group::KafkaConnection | Group::KafkaInput | Group::KafkaOutput | Group::Limits)
-            || setting.flag == "shutdown-timeout-secs"
-    };
-    let flag = SETTINGS.iter().find(|setting| of_kafka(setting) && typed.on_command_line(setting.flag));
-    match flag {
-        Some(setting) => {
-            let reason = "cannot be combined with --input: a run reads files or Kafka, so leave one of them out";
-            Err(typed.wrong(setting.flag, reason.into()))
-        }
-        None => Ok(()),
-    }
-}
+const GROUP: Group = Group { title: "Files instead of Kafka", runs: Runs::Files, also: &[] };
 
-/// Flags of files have no meaning without `--input`.
-pub(super) fn refuse_files(typed: &Typed) -> Result<(), SettingsError> {
-    let topics = [("output", "output-topic"), ("duplicates", "duplicates-topic"), ("dead-letter", "dead-letter-topic")];
-    for (flag, topic) in topics {
-        if typed.text(flag).is_some() {
-            return Err(typed.wrong(flag, format!("needs --input; for Kafka it is --{topic}")));
-        }
-    }
-    for flag in ["resume", "overwrite", "append"] {
-        if typed.need(flag, units::switch)? {
-            return Err(typed.wrong(flag, "needs --input: it applies to runs over files".into()));
-        }
-    }
-    let given = |flag: &&str| typed.text("report").is_some() && *flag == "report" || typed.on_command_line(flag);
-    match ["report", "input-line-bytes-max", "input-expansion-max"].into_iter().find(given) {
-        Some(flag) => Err(typed.wrong(flag, "needs --input: it applies to runs over files".into())),
-        None => Ok(()),
-    }
-}
+rows!(
+    static INPUT: Setting<Stream> =
+        one(GROUP, "input", "FILE|-", source, "Newline-delimited JSON to read; `-` is standard input")
+            .env(&["INPUT_FILE"]);
+    static OUTPUT: Setting<Stream> =
+        one(GROUP, "output", "FILE|-", sink, "Unique events; without it, the run only counts").env(&["OUTPUT_FILE"]);
+    static DUPLICATES: Setting<Stream> =
+        one(GROUP, "duplicates", "FILE|-", sink, "Explained duplicates").env(&["DUPLICATES_FILE"]);
+    static DEAD_LETTER: Setting<Stream> =
+        one(GROUP, "dead-letter", "FILE|-", sink, "Records that cannot be decoded or decided")
+            .env(&["DEAD_LETTER_FILE"]);
+    static REPORT: Setting<Stream> =
+        one(GROUP, "report", "FILE|-", sink, "A summary of the run as JSON").env(&["REPORT_FILE"]);
+    static RESUME: Setting<bool> = switch(GROUP, "resume", "Continue an interrupted run from what it had committed");
+    static OVERWRITE: Setting<bool> = switch(
+        GROUP,
+        "overwrite",
+        "Replace existing outputs\n\nWithout this, --append or --resume, an output that exists and is not empty is \
+         refused before anything is touched.",
+    )
+    .env(&["OUTPUT_OVERWRITE"]);
+    static APPEND: Setting<bool> = switch(GROUP, "append", "Append to existing outputs").env(&["OUTPUT_APPEND"]);
+    static INPUT_LINE_BYTES_MAX: Setting<usize> = one(
+        GROUP,
+        "input-line-bytes-max",
+        "BYTES",
+        line_bytes_max,
+        "Maximum length of a line, in bytes or with a unit\n\nA longer line becomes a dead letter that says where it \
+         is, without its bytes; without --dead-letter, it ends the run.",
+    )
+    .or("256MiB");
+    static INPUT_EXPANSION_MAX: Setting<Option<u64>> = one(
+        GROUP,
+        "input-expansion-max",
+        "N|off",
+        expansion_max,
+        "How many times its size compressed input may expand to\n\nBeyond this, the run ends: a few kilobytes that \
+         become gigabytes are an attack or a mistake. The first 8 MiB are exempt. Events rarely compress to less \
+         than a fiftieth; the same line over and over again does.",
+    )
+    .or("200");
+);
 
+/// What the user said of files.
 pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConfig, SettingsError> {
-    let late = typed.text("late").filter(|text| !matches!(*text, "pass" | "drop"));
-    if late == Some("topic") {
-        return Err(typed.wrong("late", "is topic, but a run with --input has none: name a file".into()));
-    }
+    let late = match typed.need(&LATE)? {
+        Late::Pass | Late::Drop => None,
+        Late::Topic => return Err(typed.wrong(&LATE, "is topic, but a run with --input has none: name a file")),
+        Late::File(name) => Some(sink(&name).map_err(|reason| typed.wrong(&LATE, reason))?),
+    };
     let config = FilesConfig {
-        input: typed.need("input", source)?,
-        output: typed.get("output", sink)?,
-        duplicates: typed.get("duplicates", sink)?,
-        late: if late.is_some() { typed.get("late", sink)? } else { None },
-        dead_letter: typed.get("dead-letter", sink)?,
-        report: typed.get("report", sink)?,
-        resume: typed.need("resume", units::switch)?,
+        input: typed.need(&INPUT)?,
+        output: typed.get(&OUTPUT)?,
+        duplicates: typed.get(&DUPLICATES)?,
+        late,
+        dead_letter: typed.get(&DEAD_LETTER)?,
+        report: typed.get(&REPORT)?,
+        resume: typed.need(&RESUME)?,
         existing: existing(typed)?,
-        line_bytes_max: typed.need("input-line-bytes-max", line_bytes_max)?,
-        expansion_max: typed.need("input-expansion-max", expansion_max)?,
+        line_bytes_max: typed.need(&INPUT_LINE_BYTES_MAX)?,
+        expansion_max: typed.need(&INPUT_EXPANSION_MAX)?,
     };
     check_apart(typed, &config)?;
     if config.output.is_none() {
@@ -115,9 +117,8 @@ pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConf
 }
 
 fn existing(typed: &Typed) -> Result<Existing, SettingsError> {
-    let (overwrite, append) = (typed.need("overwrite", units::switch)?, typed.need("append", units::switch)?);
-    match (overwrite, append) {
-        (true, true) => Err(typed.wrong("overwrite", "conflicts with --append: leave one of them out".into())),
+    match (typed.need(&OVERWRITE)?, typed.need(&APPEND)?) {
+        (true, true) => Err(typed.wrong(&OVERWRITE, "conflicts with --append: leave one of them out")),
         (true, false) => Ok(Existing::Replaced),
         (false, true) => Ok(Existing::Kept),
         (false, false) => Ok(Existing::Refused),
@@ -140,41 +141,23 @@ fn expansion_max(text: &str) -> Result<Option<u64>, String> {
 
 /// No file is written twice, nor while it is read, whatever it is called.
 fn check_apart(typed: &Typed, config: &FilesConfig) -> Result<(), SettingsError> {
-    let outputs = [
-        ("output", config.output.as_ref()),
-        ("duplicates", config.duplicates.as_ref()),
-        ("late", config.late.as_ref()),
-        ("dead-letter", config.dead_letter.as_ref()),
-        ("report", config.report.as_ref()),
+    let outputs: [(&'static Row, _); 5] = [
+        (&OUTPUT, &config.output),
+        (&DUPLICATES, &config.duplicates),
+        (&LATE, &config.late),
+        (&DEAD_LETTER, &config.dead_letter),
+        (&REPORT, &config.report),
     ];
-    let plugins: Vec<Stream> = typed.all("plugin").iter().map(|file| Stream::File(PathBuf::from(file))).collect();
-    let inputs = plugins.iter().map(|file| ("plugin", file)).chain([("input", &config.input)]);
-    let outputs = outputs.into_iter().filter_map(|(flag, stream)| Some((flag, stream?)));
-    let named = |flag, stream: &Stream, writes| Named { flag, stream: stream.clone(), writes };
-    let files: Vec<Named> = inputs
-        .map(|(flag, stream)| named(flag, stream, false))
-        .chain(outputs.map(|(flag, stream)| named(flag, stream, true)))
-        .collect();
+    let read = |flag: &'static Row, stream| Named { flag, stream, writes: false };
+    let plugins = typed.all(&PLUGIN)?.into_iter().map(|file| read(&PLUGIN, Stream::File(file)));
+    let inputs = plugins.chain([read(&INPUT, config.input.clone())]);
+    let written =
+        outputs.into_iter().filter_map(|(flag, stream)| Some(Named { flag, stream: stream.clone()?, writes: true }));
+    let files: Vec<Named<&Row>> = inputs.chain(written).collect();
     match shared(&files) {
-        Some((flag, other)) => Err(typed.wrong(flag, format!("is the same as --{other}: give each its own file"))),
+        Some((flag, other)) => {
+            Err(typed.wrong(flag, format!("is the same as --{}: give each its own file", other.flag)))
+        }
         None => Ok(()),
-    }
-}
-
-/// A file to be read.
-pub(super) fn source(text: &str) -> Result<Stream, String> {
-    stream(text, "/dev/stdin")
-}
-
-/// A file to be written.
-pub(super) fn sink(text: &str) -> Result<Stream, String> {
-    stream(text, "/dev/stdout")
-}
-
-fn stream(text: &str, device: &str) -> Result<Stream, String> {
-    match text {
-        "-" => Ok(Stream::Standard),
-        _ if text == device => Ok(Stream::Standard),
-        _ => path(text).map(Stream::File),
     }
 }

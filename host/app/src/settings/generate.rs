@@ -9,7 +9,6 @@ use super::SettingsError;
 use super::files::{Stream, sink};
 use super::kafka::{self, KafkaConnection, ProducerConfig};
 use super::places::{Named, shared};
-use super::table::{Group, Setting};
 use super::typed::Typed;
 use super::units;
 use crate::generate::Spec;
@@ -88,19 +87,6 @@ pub enum GenerateTarget {
         /// The producer.
         producer: ProducerConfig,
     },
-}
-
-/// Settings of a run that `generate` takes too.
-const PRODUCER_FLAGS: [&str; 5] = [
-    "kafka-producer-linger-ms",
-    "kafka-producer-queue-mib",
-    "kafka-producer-queue-messages",
-    "kafka-message-timeout-ms",
-    "kafka-compression-codec",
-];
-
-pub(super) fn takes(setting: &Setting) -> bool {
-    setting.group == Group::KafkaConnection || PRODUCER_FLAGS.contains(&setting.flag)
 }
 
 impl GenerateConfig {

@@ -1,24 +1,40 @@
 //! Command line, environment and configuration file: from what the user typed to a validated whole.
 //! Nothing is started here, and nothing else in the host reads a flag or a variable.
 
+mod checkpoints;
 mod cli;
+mod components;
 pub mod config;
 #[cfg(test)]
 mod document;
+mod error;
+mod explanation;
+mod file;
 pub mod files;
+mod flags;
 pub mod generate;
+mod http;
 pub mod kafka;
+mod layers;
+mod limits;
+mod origin;
 mod places;
 pub mod plugin;
+mod process;
+mod records;
+mod row;
+mod secret;
 mod show;
 pub(crate) mod store;
 #[cfg(test)]
 mod strangers;
-pub mod table;
+mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
-pub mod typed;
+mod typed;
 pub mod units;
+mod window;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -26,13 +42,16 @@ use std::path::Path;
 use clap::ArgMatches;
 use plain_text::secrets;
 
-use crate::exit::ExitCode;
-use crate::terminal;
 use config::Config;
+use file::ConfigFile;
 use generate::GenerateConfig;
 use plugin::PluginCommand;
-use typed::{ConfigFile, Environment, Origin, Typed};
+use row::{Row, Taker};
+use typed::Typed;
 
+pub use error::SettingsError;
+pub use layers::Environment;
+pub use origin::Origin;
 pub use plain_text::secrets::HIDDEN;
 
 /// What the process was asked to do.
@@ -48,53 +67,6 @@ pub enum Invocation {
     Plugin(Box<PluginCommand>),
 }
 
-/// Why there is nothing to run.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The command line cannot be read, or asks for help or the version.
-    #[error(transparent)]
-    CommandLine(#[from] clap::Error),
-    /// What was typed is no text.
-    #[error("{what} is not UTF-8 text, as every setting must be: encode it as UTF-8, or leave it out")]
-    NotText {
-        /// The variable or the argument, without its value.
-        what: String,
-    },
-    /// The configuration file cannot be used.
-    #[error("configuration file {path}: {reason}")]
-    File {
-        /// Its path.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// One setting does not hold.
-    #[error("--{flag} ({origin}) {reason}")]
-    Setting {
-        /// Its flag, without dashes.
-        flag: &'static str,
-        /// Where its text comes from.
-        origin: Origin,
-        /// What is wrong and the way out.
-        reason: String,
-    },
-    /// The settings do not make a run.
-    #[error("{0}")]
-    Conflict(String),
-}
-
-impl SettingsError {
-    /// Prints it where it belongs, and says how the process ends: help and version are no errors.
-    pub fn report(&self) -> ExitCode {
-        let Self::CommandLine(error) = self else {
-            terminal::error(self);
-            return ExitCode::Usage;
-        };
-        terminal::usage(error);
-        if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
-    }
-}
-
 /// Reads the whole of what the user typed; `arguments` starts with the name of the program.
 ///
 /// # Errors
@@ -107,7 +79,7 @@ pub fn read(
     let matches = cli::command().try_get_matches_from(&arguments).map_err(|error| refused(&arguments, error))?;
     match matches.subcommand() {
         Some(("generate", matches)) => {
-            let mut typed = resolve(generate::takes, matches, environment)?;
+            let mut typed = resolve(|row| row.is_for(Taker::Generate), matches, environment)?;
             Ok(Invocation::Generate(Box::new(GenerateConfig::of(matches, &mut typed)?)))
         }
         Some(("plugin", matches)) => {
@@ -173,12 +145,13 @@ fn read_run(matches: &ArgMatches, environment: Environment<'_>) -> Result<Invoca
 }
 
 fn resolve(
-    takes: impl Fn(&table::Setting) -> bool,
+    takes: impl Fn(&Row) -> bool,
     matches: &ArgMatches,
     environment: Environment<'_>,
 ) -> Result<Typed, SettingsError> {
     let named = matches.get_one::<String>("config").cloned();
-    let path = named.map_or_else(|| typed::variable_text(environment, cli::CONFIG_VARIABLE), |path| Ok(Some(path)))?;
+    let path =
+        named.map_or_else(|| layers::variable_text(environment, flags::CONFIG_VARIABLE), |path| Ok(Some(path)))?;
     let file = path.map(|path| ConfigFile::read(Path::new(&path))).transpose()?;
-    Typed::resolve(takes, matches, environment, file.as_ref())
+    layers::resolve(takes, matches, environment, file.as_ref())
 }

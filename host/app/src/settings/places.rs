@@ -7,15 +7,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::files::Stream;
+use super::stream::Stream;
 
 /// Links that are followed to a file that is not there.
 const LINKS_MAX: usize = 40;
 
 /// A file as the user named it.
-pub(super) struct Named {
+pub(super) struct Named<Flag = &'static str> {
     /// By which flag.
-    pub(super) flag: &'static str,
+    pub(super) flag: Flag,
     /// Its name.
     pub(super) stream: Stream,
     /// Whether it is written; else it is read.
@@ -34,11 +34,11 @@ enum Place {
 }
 
 /// The first flag whose file is that of a flag before it, and which that is; one of the two is written.
-pub(super) fn shared(files: &[Named]) -> Option<(&'static str, &'static str)> {
-    let places: Vec<(&Named, Place)> = files.iter().map(|file| (file, place(file))).collect();
+pub(super) fn shared<Flag: Copy>(files: &[Named<Flag>]) -> Option<(Flag, Flag)> {
+    let places: Vec<(&Named<Flag>, Place)> = files.iter().map(|file| (file, place(file))).collect();
     for (later, (file, place)) in places.iter().enumerate() {
         let before = places.iter().take(later);
-        let meets = |(other, at): &&(&Named, Place)| {
+        let meets = |(other, at): &&(&Named<Flag>, Place)| {
             let standard =
                 file.stream == Stream::Standard && other.stream == Stream::Standard && other.writes == file.writes;
             (file.writes || other.writes) && (standard || *place != Place::Shared && place == at)
@@ -51,7 +51,7 @@ pub(super) fn shared(files: &[Named]) -> Option<(&'static str, &'static str)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is looked at, and nothing is written")]
-fn place(file: &Named) -> Place {
+fn place<Flag>(file: &Named<Flag>) -> Place {
     match (&file.stream, file.writes) {
         (Stream::Standard, false) => of_descriptor(io::stdin().as_fd()),
         (Stream::Standard, true) => of_descriptor(io::stdout().as_fd()),

@@ -15,7 +15,7 @@ use plugin::Wasi;
 
 use super::files::Stream;
 use super::typed::Typed;
-use super::{SettingsError, config, units};
+use super::{SettingsError, components, records};
 
 pub(super) use commands::command;
 
@@ -237,18 +237,17 @@ pub struct NewConfig {
 
 impl SandboxConfig {
     fn of(typed: &Typed) -> Result<Self, SettingsError> {
-        let numbers = typed.get("numbers", config::canonical_numbers)?;
         Ok(Self {
-            extractor_configuration: typed.get("plugin-config", config::text_or_file)?,
-            scorer_configuration: typed.get("scorer-config", config::text_or_file)?,
-            wasi: typed.need("plugin-wasi", config::wasi)?,
-            memory_bytes: typed.need("plugin-memory-mib", config::plugin_memory)?,
-            time_limit: typed.need("plugin-time-limit-ms", units::millis)?,
-            cache_dir: typed.need("plugin-cache-dir", config::cache_dir)?,
-            compile_memory_bytes: typed.need("plugin-compile-memory-mib", config::compile_memory)?,
-            compile_time: typed.need("plugin-compile-timeout-secs", units::seconds)?,
-            canonical_numbers: numbers.unwrap_or(false),
-            json_in: config::json_in(typed)?,
+            extractor_configuration: typed.get(&components::PLUGIN_CONFIG)?,
+            scorer_configuration: typed.get(&components::SCORER_CONFIG)?,
+            wasi: typed.need(&components::PLUGIN_WASI)?,
+            memory_bytes: typed.need(&components::PLUGIN_MEMORY_MIB)?,
+            time_limit: typed.need(&components::PLUGIN_TIME_LIMIT_MS)?,
+            cache_dir: typed.need(&components::PLUGIN_CACHE_DIR)?,
+            compile_memory_bytes: typed.need(&components::PLUGIN_COMPILE_MEMORY_MIB)?,
+            compile_time: typed.need(&components::PLUGIN_COMPILE_TIMEOUT_SECS)?,
+            canonical_numbers: typed.get(&records::NUMBERS)?.unwrap_or(false),
+            json_in: records::json_in(typed)?,
         })
     }
 }

@@ -2,32 +2,34 @@
 
 use std::fmt::Write as _;
 
-use plain_text::secrets::{HIDDEN, hidden, is_secret};
+use plain_text::secrets::HIDDEN;
 use plain_text::{Line, is_unseen};
-use serde_json::Value;
 
-use super::table::{Kind, SETTINGS, Setting};
-use super::typed::{Origin, Typed};
+use super::origin::Origin;
+use super::row::{Kind, Row};
+use super::table::settings;
+use super::typed::Typed;
+use super::units;
 
 /// One line a setting, under the headings of the help text; what is not set is a comment.
 pub(super) fn show(typed: &Typed) -> String {
     let mut text = String::new();
     let mut group = None;
-    for setting in SETTINGS {
+    for setting in settings() {
         if group.replace(setting.group) != Some(setting.group) {
             let before = if text.is_empty() { "" } else { "\n" };
             // Writing to a String does not fail.
-            let _ = writeln!(text, "{before}# {}", setting.group.title());
+            let _ = writeln!(text, "{before}# {}", setting.group.title);
         }
-        let line = match typed.all(setting.flag) {
-            [] => match typed.origin(setting.flag) {
+        let line = match typed.texts(setting) {
+            [] => match typed.origin(setting) {
                 Origin::Derived(reason) => format!("# {} is not set: {}", setting.key(), Line(reason)),
                 Origin::Flag | Origin::Variable(_) | Origin::File(_) | Origin::Default => {
                     format!("# {} is not set", setting.key())
                 }
             },
             values => {
-                format!("{} = {}  # {}", setting.key(), value(setting, values), Line(typed.origin(setting.flag)))
+                format!("{} = {}  # {}", setting.key(), value(setting, values), Line(typed.origin(setting)))
             }
         };
         let _ = writeln!(text, "{line}");
@@ -35,18 +37,18 @@ pub(super) fn show(typed: &Typed) -> String {
     text
 }
 
-fn value(setting: &Setting, values: &[String]) -> String {
+fn value(setting: &Row, values: &[String]) -> String {
     let last = values.last().map(String::as_str).unwrap_or_default();
     match setting.kind {
         Kind::Secret => quoted(HIDDEN),
-        Kind::Switch => super::units::switch(last).map_or_else(|_| quoted(last), |on| on.to_string()),
+        Kind::Switch => units::switch(last).map_or_else(|_| quoted(last), |on| on.to_string()),
         Kind::Many(_) => {
-            let entries: Vec<String> = values.iter().map(|text| quoted(&without_secrets(setting, text))).collect();
+            let entries: Vec<String> = values.iter().map(|text| quoted(&(setting.shown)(text))).collect();
             format!("[{}]", entries.join(", "))
         }
         // A topic may be called 007, and one called 7 is another.
         Kind::One if last.parse::<i64>().is_ok_and(|number| number.to_string() == last) => last.to_owned(),
-        Kind::One => quoted(&without_secrets(setting, last)),
+        Kind::One => quoted(&(setting.shown)(last)),
     }
 }
 
@@ -67,48 +69,4 @@ fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
-}
-
-fn without_secrets(setting: &Setting, text: &str) -> String {
-    match setting.flag {
-        "kafka-property" => property(text),
-        "plugin-config" | "scorer-config" => configuration(text),
-        _ => hidden(text).into_owned(),
-    }
-}
-
-/// `sasl.oauthbearer.client.secret=x` without the x.
-fn property(text: &str) -> String {
-    match text.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}={HIDDEN}"),
-        Some((name, value)) => format!("{name}={}", hidden(value)),
-        None => HIDDEN.to_owned(),
-    }
-}
-
-/// A plugin's configuration as it was typed, but where it is JSON with a secret in it.
-fn configuration(text: &str) -> String {
-    let json = serde_json::from_str(text).ok().and_then(|mut json| hide(&mut json).then_some(json));
-    json.map_or_else(|| hidden(text).into_owned(), |json| json.to_string())
-}
-
-/// Hides what members with the name of a secret have, and says whether there was any.
-fn hide(json: &mut Value) -> bool {
-    match json {
-        Value::Object(members) => members.iter_mut().fold(false, |any, (name, value)| {
-            let secret = is_secret(name);
-            if secret {
-                *value = HIDDEN.into();
-            }
-            any | secret | hide(value)
-        }),
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| any | hide(item)),
-        Value::String(text) => {
-            let shown = hidden(text).into_owned();
-            let changed = shown != *text;
-            *text = shown;
-            changed
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

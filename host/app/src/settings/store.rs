@@ -1,11 +1,55 @@
-//! The default location of the state: a directory that belongs to this user. Not one that all users share, where
-//! anybody could place a state before the host does.
+//! Settings of the state. Unless the user says otherwise, it is in a directory that belongs to this user, not in one
+//! that all users share, where anybody could place a state before the host does.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::SettingsError;
+use super::error::SettingsError;
+use super::row::{Group, Runs, Setting, one, rows, switch};
 use super::typed::Typed;
+use super::units;
+
+/// The keys seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateConfig {
+    /// Directory.
+    pub path: PathBuf,
+    /// Whether a directory is believed whoever owns it or may write it.
+    pub trust_owner: bool,
+    /// Most bytes a partition.
+    pub capacity_bytes: u64,
+}
+
+const GROUP: Group = Group { title: "State", runs: Runs::All, also: &[] };
+
+rows!(
+    static STORE_PATH: Setting<PathBuf> = one(
+        GROUP,
+        "store-path",
+        "DIR",
+        units::path,
+        "Directory of the state, created with mode 0700; unset: a directory that belongs to this user\n\nThat is \
+         $STATE_DIRECTORY if the service manager sets it, /var/lib/dedup-host for root, otherwise dedup-host in \
+         $XDG_STATE_HOME or ~/.local/state. A directory that others can write to, or that belongs to another user, \
+         is refused.",
+    );
+    static TRUST_STORE_OWNER: Setting<bool> = switch(
+        GROUP,
+        "trust-store-owner",
+        "Trust a state whoever owns it or can write to it\n\nFor shared volumes that cannot be private, such as \
+         those that Kubernetes makes writable by a group (fsGroup). Whoever can write there decides what counts as \
+         seen.",
+    );
+    static MAX_STORE_CAPACITY: Setting<u64> = one(
+        GROUP,
+        "max-store-capacity",
+        "BYTES",
+        units::bytes,
+        "Maximum disk space for the state of a partition, in bytes or with a unit\n\nBeyond it, the oldest keys are \
+         forgotten early; a metric shows the window in force.",
+    )
+    .or("1073741824");
+);
 
 /// Where versions before had it.
 const FORMER: &str = "/tmp/deduplication-store";
@@ -13,23 +57,30 @@ const FORMER: &str = "/tmp/deduplication-store";
 /// The uid of root.
 const ROOT: u32 = 0;
 
+/// What the user said of the state.
+pub(super) fn config(typed: &Typed) -> Result<StateConfig, SettingsError> {
+    Ok(StateConfig {
+        path: typed.need(&STORE_PATH)?,
+        trust_owner: typed.need(&TRUST_STORE_OWNER)?,
+        capacity_bytes: typed.need(&MAX_STORE_CAPACITY)?,
+    })
+}
+
 /// Takes the place of a `--store-path` that nobody gave.
 pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
-    if typed.text("store-path").is_some() {
+    if typed.text(&STORE_PATH).is_some() {
         return Ok(());
     }
     let variable = |name: &str| std::env::var_os(name);
     let Some((place, reason)) = place(state::private::user(), &variable) else {
-        return Err(typed.wrong(
-            "store-path",
-            "is not set, and neither HOME nor XDG_STATE_HOME is: name a directory for the state".to_owned(),
-        ));
+        let reason = "is not set, and neither HOME nor XDG_STATE_HOME is: name a directory for the state";
+        return Err(typed.wrong(&STORE_PATH, reason));
     };
     let Some(text) = place.to_str() else {
         let reason = format!("is not set, and {} ({reason}) is not UTF-8: name a directory", place.display());
-        return Err(typed.wrong("store-path", reason));
+        return Err(typed.wrong(&STORE_PATH, reason));
     };
-    typed.derive("store-path", text.to_owned(), reason.to_owned());
+    typed.derive(&STORE_PATH, text, reason);
     Ok(())
 }
 

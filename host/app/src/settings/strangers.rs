@@ -7,8 +7,9 @@ use std::time::Duration;
 use engine::projection::{JsonIn, Numbers, Projection};
 use proptest::prelude::*;
 
-use super::table::SETTINGS;
-use super::typed::ConfigFile;
+use super::file::ConfigFile;
+use super::row::{AnySetting, Kind};
+use super::table::settings;
 use super::units::{self, DURATION_MAX_MS};
 use super::{HIDDEN, Invocation, read};
 
@@ -99,9 +100,10 @@ proptest! {
         keys in prop::collection::vec(any::<prop::sample::Index>(), 0..5), values in prop::collection::vec(value(), 5),
         at: prop::sample::Index, length in 0..30_usize, put in "[\"'\\[\\]{}#\\\\\n,.é\u{0}\u{1b}]{0,3}",
     ) {
+        let all: Vec<&dyn AnySetting> = settings().collect();
         let mut text = String::new();
         for (key, value) in keys.iter().zip(&values) {
-            text += &format!("{} = {}\n", key.get(SETTINGS).key(), toml::Value::String(value.clone()));
+            text += &format!("{} = {}\n", key.get(&all).key(), toml::Value::String(value.clone()));
         }
         text += &format!("kafka_sasl_password = \"{SECRET}\"\nadmin_token = '{SECRET}'\nstore_path = \"/tmp/é\"\n");
         let place = |at: usize| (at..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
@@ -120,11 +122,12 @@ proptest! {
     fn any_variables_make_a_configuration_or_are_refused_by_name(
         said in prop::collection::vec((any::<prop::sample::Index>(), value()), 0..6), in_files: bool,
     ) {
+        let all: Vec<&dyn AnySetting> = settings().collect();
         let variables: Vec<(String, String)> = said
             .iter()
             .map(|(at, value)| {
-                let setting = at.get(SETTINGS);
-                let is_secret = setting.kind == super::table::Kind::Secret;
+                let setting = at.get(&all);
+                let is_secret = setting.kind == Kind::Secret;
                 (setting.variables().swap_remove(0), if is_secret { SECRET.to_owned() } else { value.clone() })
             })
             .collect();

@@ -9,8 +9,9 @@ use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey
 use super::files::{FilesConfig, Stream};
 use super::generate::GenerateTarget;
 use super::kafka::{Delivery, KafkaConfig, OnLogGap, OnUnreadable, PropertyClient, SecurityProtocol};
-use super::table::SETTINGS;
+use super::table::settings;
 use super::*;
+use crate::exit::ExitCode;
 use ::plugin::Wasi;
 
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, SettingsError> {
@@ -79,10 +80,51 @@ fn the_command_line_is_sound() {
 
 #[test]
 fn no_flag_variable_or_key_has_two_meanings() {
-    let flags = SETTINGS.iter().flat_map(|setting| [Some(setting.flag), setting.alias]).flatten().collect::<Vec<_>>();
-    let variables = SETTINGS.iter().flat_map(|setting| setting.variables()).collect::<Vec<_>>();
+    let flags = settings().flat_map(|setting| [Some(setting.flag), setting.alias]).flatten().collect::<Vec<_>>();
+    let variables = settings().flat_map(|setting| setting.variables()).collect::<Vec<_>>();
     assert_eq!(flags.iter().collect::<BTreeSet<_>>().len(), flags.len());
     assert_eq!(variables.iter().collect::<BTreeSet<_>>().len(), variables.len());
+}
+
+/// What stands for a value in the help text names words in small letters, and kinds of values in capitals.
+#[test]
+fn every_default_and_every_word_of_the_help_is_a_value() {
+    for setting in settings() {
+        let (flag, value) = (setting.flag, setting.value());
+        if let Some(default) = setting.default {
+            assert_eq!(setting.check(default), Ok(()), "--{flag}");
+        }
+        let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        for word in value.split('|').filter(|word| is_word(word)) {
+            assert_eq!(setting.check(word), Ok(()), "--{flag} {word}");
+        }
+        if value.split('|').all(is_word) {
+            let reason = setting.check("nonsense").unwrap_err();
+            assert!(reason.contains("nonsense"), "--{flag} {reason}");
+        }
+    }
+}
+
+/// Commands have arguments of their own beside these, some with the name of a setting, but under no heading of theirs.
+#[test]
+fn a_command_takes_the_settings_that_are_for_it_and_no_others() {
+    let takers: [(Taker, &[&str]); 6] = [
+        (Taker::Generate, &["generate"]),
+        (Taker::Inspect, &["plugin", "inspect"]),
+        (Taker::Test, &["plugin", "test"]),
+        (Taker::Conformance, &["plugin", "conformance"]),
+        (Taker::Bench, &["plugin", "bench"]),
+        (Taker::Replay, &["plugin", "replay"]),
+    ];
+    let all = cli::command();
+    for (taker, names) in takers {
+        let command = names.iter().fold(&all, |command, name| command.find_subcommand(name).unwrap());
+        for setting in settings() {
+            let is_setting = |arg: &clap::Arg| arg.get_help_heading() == Some(setting.group.title);
+            let taken = command.get_arguments().any(|arg| arg.get_long() == Some(setting.flag) && is_setting(arg));
+            assert_eq!(taken, setting.is_for(taker), "{names:?} --{}", setting.flag);
+        }
+    }
 }
 
 #[test]
@@ -126,7 +168,7 @@ fn the_promised_variables_exist_with_their_defaults() {
         ("S3_TIMEOUT_SECS", Some("300")),
     ];
     for (variable, default) in promised {
-        let setting = SETTINGS.iter().find(|setting| setting.variables().iter().any(|name| name == variable)).unwrap();
+        let setting = settings().find(|setting| setting.variables().iter().any(|name| name == variable)).unwrap();
         assert_eq!(setting.default, default, "{variable}");
         let flag = variable.to_ascii_lowercase().replace('_', "-");
         assert!(setting.flag == flag || setting.alias == Some(flag.as_str()), "{variable}: --{}", setting.flag);
@@ -554,9 +596,9 @@ fn help_names_every_setting_and_fits_a_hundred_columns() {
     let SettingsError::CommandLine(help) = &error else { panic!("{error}") };
     assert!(!help.use_stderr());
     let help = help.to_string();
-    for setting in SETTINGS {
+    for setting in settings() {
         assert!(help.contains(&format!("--{}", setting.flag)), "--{}", setting.flag);
-        assert!(help.contains(setting.group.title()), "{}", setting.group.title());
+        assert!(help.contains(setting.group.title), "{}", setting.group.title);
         assert!(setting.variables().iter().all(|name| help.contains(name)), "{:?}", setting.variables());
     }
     for part in ["--input events.ndjson", "Exit codes:", "130  second interrupt", "a hundred records in flight"] {

@@ -1,6 +1,9 @@
 //! Text to values: durations, sizes, counts, switches. Not the settings, and not where a text came from.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use super::secret::Secret;
 
 /// Longest duration a setting takes: a hundred years, so that sums of times in milliseconds stay far from overflow.
 pub const DURATION_MAX_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
@@ -95,6 +98,14 @@ pub fn small(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("`{text}` is more than 2147483647"))
 }
 
+/// Bytes from a bare number of MiB, for the settings whose name ends in `mib`.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn mib(text: &str) -> Result<u64, String> {
+    Ok(u64::from(small(text)?) << 20)
+}
+
 /// Milliseconds as a bare number, for the settings whose name ends in `ms`.
 ///
 /// # Errors
@@ -186,6 +197,22 @@ pub fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("is empty".into()) } else { Ok(text.into()) }
 }
 
+/// A secret that is not empty.
+///
+/// # Errors
+/// Says that it is empty.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    self::text(text).map(Secret::new)
+}
+
+/// A path that is not empty.
+///
+/// # Errors
+/// Says that it is empty.
+pub fn path(text: &str) -> Result<PathBuf, String> {
+    self::text(text).map(PathBuf::from)
+}
+
 /// A JSON pointer (RFC 6901): empty for the whole, else `/a/b` with `~0` and `~1` as escapes.
 ///
 /// # Errors
@@ -211,8 +238,8 @@ pub fn share(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// Lists the words.
-pub fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+pub fn one_of<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| choice.clone());
     found.ok_or_else(|| {
         let words = choices.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         format!("`{text}` is not one of {words}")

@@ -10,6 +10,7 @@ use super::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
 };
+use crate::settings::components::{PLUGIN_MEMORY_MIB, PLUGIN_TIME_LIMIT_MS};
 use crate::settings::files::{Stream, source};
 use crate::settings::places::{Named, shared};
 use crate::settings::typed::Typed;
@@ -186,8 +187,8 @@ impl ReplayConfig {
             dump: args.dump,
             component: args.component,
             json: args.json,
-            memory_bytes: typed.given("plugin-memory-mib").then_some(sandbox.memory_bytes),
-            time_limit: typed.given("plugin-time-limit-ms").then_some(sandbox.time_limit),
+            memory_bytes: typed.given(&PLUGIN_MEMORY_MIB).then_some(sandbox.memory_bytes),
+            time_limit: typed.given(&PLUGIN_TIME_LIMIT_MS).then_some(sandbox.time_limit),
             sandbox,
         })
     }

@@ -1,4 +1,4 @@
-//! `plugin` and its subcommands as clap sees them: names, help texts, and the settings of a run that each also takes.
+//! `plugin` and its subcommands as clap sees them: names, and help texts. Which settings of a run each also takes is said by these.
 
 use std::fmt::Write as _;
 
@@ -10,38 +10,27 @@ use super::{
     SandboxConfig, TestConfig,
 };
 use crate::exit::ConformanceExit;
-use crate::settings::table::{SETTINGS, Setting};
+use crate::settings::row::{Row, Taker};
+use crate::settings::table::settings;
 use crate::settings::typed::Typed;
-use crate::settings::{SettingsError, cli};
+use crate::settings::{SettingsError, flags};
 
-/// A subcommand, the words it is explained with, and the settings of a run that it takes too.
+/// A subcommand, and the words it is explained with.
 struct Subcommand {
     name: &'static str,
     about: &'static str,
     args: fn(Command) -> Command,
     /// What follows the options in the help text.
     end: fn() -> String,
-    settings: &'static [&'static [&'static str]],
+    /// As what it takes settings of a run; `None`: it takes none.
+    taker: Option<Taker>,
 }
 
 impl Subcommand {
-    fn takes(&self, setting: &Setting) -> bool {
-        self.settings.iter().any(|flags| flags.contains(&setting.flag))
+    fn takes(&self, setting: &Row) -> bool {
+        self.taker.is_some_and(|taker| setting.is_for(taker))
     }
 }
-
-const SANDBOX: &[&str] = &[
-    "plugin-config",
-    "scorer-config",
-    "plugin-wasi",
-    "plugin-memory-mib",
-    "plugin-time-limit-ms",
-    "plugin-cache-dir",
-    "plugin-compile-memory-mib",
-    "plugin-compile-timeout-secs",
-];
-const JSON_IN: &[&str] = &["json-in"];
-const EVENTS: &[&str] = &["numbers", "json-in"];
 
 const SUBCOMMANDS: [Subcommand; 7] = [
     Subcommand {
@@ -49,49 +38,49 @@ const SUBCOMMANDS: [Subcommand; 7] = [
         about: "Create a plugin project that is ready to build",
         args: NewArgs::augment_args,
         end: || "Example:\n  dedup-host plugin new --language rust order_id\n".to_owned(),
-        settings: &[],
+        taker: None,
     },
     Subcommand {
         name: "componentize",
         about: "Turn a core module, as compilers produce it, into a component",
         args: ComponentizeArgs::augment_args,
         end: || COMPONENTIZE_END.to_owned(),
-        settings: &[],
+        taker: None,
     },
     Subcommand {
         name: "inspect",
         about: "Show what a component is: name, roles, fields it asks for, imports, size, what it needs",
         args: InspectArgs::augment_args,
         end: || INSPECT_END.to_owned(),
-        settings: &[SANDBOX],
+        taker: Some(Taker::Inspect),
     },
     Subcommand {
         name: "test",
         about: "Show what a component does with events: keys, scores, log, cost",
         args: TestArgs::augment_args,
         end: || TEST_END.to_owned(),
-        settings: &[SANDBOX, EVENTS],
+        taker: Some(Taker::Test),
     },
     Subcommand {
         name: "conformance",
         about: "Check whether a component follows the rules for plugins",
         args: ConformanceArgs::augment_args,
         end: conformance_end,
-        settings: &[SANDBOX, JSON_IN],
+        taker: Some(Taker::Conformance),
     },
     Subcommand {
         name: "bench",
         about: "Measure components side by side: time per event, time to load, memory",
         args: BenchArgs::augment_args,
         end: || BENCH_END.to_owned(),
-        settings: &[SANDBOX, EVENTS],
+        taker: Some(Taker::Bench),
     },
     Subcommand {
         name: "replay",
         about: "Repeat a call on which a plugin failed in a run, from a dump that the host wrote",
         args: ReplayArgs::augment_args,
         end: || REPLAY_END.to_owned(),
-        settings: &[SANDBOX],
+        taker: Some(Taker::Replay),
     },
 ];
 
@@ -157,10 +146,10 @@ fn conformance_end() -> String {
 /// `plugin`, with all its subcommands.
 pub(in crate::settings) fn command() -> Command {
     let subcommands = SUBCOMMANDS.iter().map(|subcommand| {
-        let settings = SETTINGS.iter().filter(|setting| subcommand.takes(setting));
+        let settings = settings().filter(|setting| subcommand.takes(setting));
         let command = (subcommand.args)(Command::new(subcommand.name)).about(subcommand.about);
-        let command = command.args(settings.map(cli::arg)).after_help((subcommand.end)());
-        if subcommand.settings.is_empty() { command } else { command.arg(cli::config_arg()) }
+        let command = command.args(settings.map(flags::arg)).after_help((subcommand.end)());
+        if subcommand.taker.is_none() { command } else { command.arg(flags::config_arg()) }
     });
     Command::new("plugin")
         .about("Write plugins: create a project, inspect, test and measure it, check it against the rules")
@@ -171,7 +160,7 @@ pub(in crate::settings) fn command() -> Command {
 }
 
 /// Whether a subcommand of `plugin` takes this setting of a run.
-fn takes(subcommand: &str, setting: &Setting) -> bool {
+fn takes(subcommand: &str, setting: &Row) -> bool {
     SUBCOMMANDS.iter().any(|other| other.name == subcommand && other.takes(setting))
 }
 
@@ -179,7 +168,7 @@ impl PluginCommand {
     /// `resolve` gives the settings that the subcommand shares with a run.
     pub(in crate::settings) fn of(
         matches: &ArgMatches,
-        resolve: impl Fn(&dyn Fn(&Setting) -> bool, &ArgMatches) -> Result<Typed, SettingsError>,
+        resolve: impl Fn(&dyn Fn(&Row) -> bool, &ArgMatches) -> Result<Typed, SettingsError>,
     ) -> Result<Self, SettingsError> {
         let Some((name, matches)) = matches.subcommand() else {
             return Err(SettingsError::Conflict("`plugin` needs a command; see `dedup-host plugin --help`".into()));

@@ -1,0 +1,116 @@
+//! Settings of copies of the state. Not the copying: this version makes none.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::SettingsError;
+use super::row::{Group, Runs, Setting, one, rows, secret, switch};
+use super::secret::Secret;
+use super::typed::Typed;
+use super::units;
+
+/// Copies of the state.
+#[derive(Debug, Clone)]
+pub struct CheckpointConfig {
+    /// Time between two.
+    pub interval: Duration,
+    /// Directory.
+    pub local_dir: PathBuf,
+    /// How many are kept.
+    pub local_max: usize,
+    /// Every n-th is whole.
+    pub full_upload_every: usize,
+    /// The object store, if there is one.
+    pub s3: Option<S3Config>,
+}
+
+/// An object store.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// Bucket.
+    pub bucket: String,
+    /// Start of the object names.
+    pub key_prefix: String,
+    /// Region.
+    pub region: String,
+    /// Address, where it is not AWS.
+    pub endpoint: Option<String>,
+    /// Whether plain HTTP may be used.
+    pub allow_http: bool,
+    /// Longest request.
+    pub timeout: Duration,
+    /// Access key and its secret; `None`: the usual chain.
+    pub credentials: Option<(String, Secret)>,
+    /// Session token.
+    pub session_token: Option<Secret>,
+}
+
+const GROUP: Group =
+    Group { title: "Checkpoints (accepted and checked; this version makes none)", runs: Runs::All, also: &[] };
+
+rows!(
+    static CHECKPOINT_INTERVAL_SECS: Setting<Duration> =
+        one(GROUP, "checkpoint-interval-secs", "SECS", units::seconds, "Time between two checkpoints").or("300");
+    static LOCAL_CHECKPOINT_DIR: Setting<PathBuf> =
+        one(GROUP, "local-checkpoint-dir", "DIR", units::path, "Directory of the checkpoints").or("./checkpoints");
+    static MAX_LOCAL_CHECKPOINTS: Setting<usize> =
+        one(GROUP, "max-local-checkpoints", "N", units::count, "Number of checkpoints to keep").or("5");
+    static S3_BUCKET: Setting<String> =
+        one(GROUP, "s3-bucket", "NAME", units::text, "Object store bucket for checkpoints; unset: local only");
+    static S3_KEY_PREFIX: Setting<String> =
+        one(GROUP, "s3-key-prefix", "TEXT", units::text, "Start of the object names").or("deduplication-checkpoints");
+    static FULL_UPLOAD_INTERVAL: Setting<usize> =
+        one(GROUP, "full-upload-interval", "N", units::count, "Every n-th checkpoint uploads everything again")
+            .or("10");
+    static S3_TIMEOUT_SECS: Setting<Duration> =
+        one(GROUP, "s3-timeout-secs", "SECS", units::seconds, "Maximum time for one request to the object store")
+            .or("300");
+    static AWS_REGION: Setting<String> =
+        one(GROUP, "aws-region", "NAME", units::text, "Region of the bucket").or("us-east-1");
+    static AWS_ENDPOINT_URL: Setting<String> =
+        one(GROUP, "aws-endpoint-url", "URL", units::text, "Address of an object store that is not AWS").env(&[
+            "AWS_ENDPOINT_URL_S3",
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT",
+        ]);
+    static AWS_ALLOW_HTTP: Setting<bool> = switch(GROUP, "aws-allow-http", "Allow an object store without TLS");
+    static AWS_ACCESS_KEY_ID: Setting<String> =
+        one(GROUP, "aws-access-key-id", "TEXT", units::text, "Access key; unset: the usual AWS chain");
+    static AWS_SECRET_ACCESS_KEY: Setting<Secret> =
+        secret(GROUP, "aws-secret-access-key", "TEXT", units::secret, "Secret of the access key");
+    static AWS_SESSION_TOKEN: Setting<Secret> =
+        secret(GROUP, "aws-session-token", "TEXT", units::secret, "Session token of the access key");
+);
+
+/// What the user said of checkpoints.
+pub(super) fn config(typed: &Typed) -> Result<CheckpointConfig, SettingsError> {
+    Ok(CheckpointConfig {
+        interval: typed.need(&CHECKPOINT_INTERVAL_SECS)?,
+        local_dir: typed.need(&LOCAL_CHECKPOINT_DIR)?,
+        local_max: typed.need(&MAX_LOCAL_CHECKPOINTS)?,
+        full_upload_every: typed.need(&FULL_UPLOAD_INTERVAL)?,
+        s3: s3(typed)?,
+    })
+}
+
+fn s3(typed: &Typed) -> Result<Option<S3Config>, SettingsError> {
+    let Some(bucket) = typed.get(&S3_BUCKET)? else { return Ok(None) };
+    let id = typed.get(&AWS_ACCESS_KEY_ID)?;
+    let key = typed.get(&AWS_SECRET_ACCESS_KEY)?;
+    let credentials = match (id, key) {
+        (Some(id), Some(key)) => Some((id, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err(typed.wrong(&AWS_ACCESS_KEY_ID, "needs AWS_SECRET_ACCESS_KEY")),
+        (None, Some(_)) => return Err(typed.wrong(&AWS_SECRET_ACCESS_KEY, "needs AWS_ACCESS_KEY_ID")),
+    };
+    Ok(Some(S3Config {
+        bucket,
+        key_prefix: typed.need(&S3_KEY_PREFIX)?,
+        region: typed.need(&AWS_REGION)?,
+        endpoint: typed.get(&AWS_ENDPOINT_URL)?,
+        allow_http: typed.need(&AWS_ALLOW_HTTP)?,
+        timeout: typed.need(&S3_TIMEOUT_SECS)?,
+        credentials,
+        session_token: typed.get(&AWS_SESSION_TOKEN)?,
+    }))
+}

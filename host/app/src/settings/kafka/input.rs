@@ -1,0 +1,110 @@
+//! Settings of what is read from a topic, and from where. Not the consumer.
+
+use std::time::Duration;
+
+use super::topic::topic;
+use crate::settings::row::{Group, Runs, Setting, one, one_of, rows, switch};
+use crate::settings::units;
+
+/// Where a group without offsets starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the start of the log.
+    Earliest,
+    /// At its end.
+    Latest,
+}
+
+/// What becomes of a start for which the log no longer has all that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLogGap {
+    /// The run ends and says what is missing.
+    Stop,
+    /// It goes on without, counted and with a warning.
+    Skip,
+}
+
+/// What becomes of a place in the log that the client cannot take in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// Its partition stops there, and is not ready; the others go on.
+    Stop,
+    /// It is passed over: a dead letter says where.
+    Skip,
+}
+
+/// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
+pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// What to do where a replay would have to guess which records went out undecided, or cannot decide one as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnIncompleteProgress {
+    /// Refuse to start, or wait for a plugin that works.
+    Stop,
+    /// Decide by what the plugin says now.
+    Accept,
+}
+
+const GROUP: Group = Group { title: "Kafka input", runs: Runs::Kafka, also: &[] };
+
+rows!(
+    static KAFKA_CONSUMER_TOPIC: Setting<String> = one(GROUP, "kafka-consumer-topic", "TOPIC", topic, "Topic to read")
+        .alias("input-topic")
+        .env(&["KAFKA_CONSUMER_TOPIC", "INPUT_TOPIC"])
+        .or("events");
+    static KAFKA_CONSUMER_GROUP: Setting<String> =
+        one(GROUP, "kafka-consumer-group", "GROUP", units::text, "Consumer group").or("kafka-deduplicator");
+    static KAFKA_CONSUMER_OFFSET_RESET: Setting<OffsetReset> = one_of(
+        GROUP,
+        "kafka-consumer-offset-reset",
+        &[("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest)],
+        "Where to start when the group has no offset\n\nlatest is where the topic ended when the group first \
+         started. Partitions that are added later are always read from their start.",
+    )
+    .or("earliest");
+    static ON_INCOMPLETE_PROGRESS: Setting<OnIncompleteProgress> = one_of(
+        GROUP,
+        "on-incomplete-progress",
+        &[("stop", OnIncompleteProgress::Stop), ("accept", OnIncompleteProgress::Accept)],
+        "What to do if a replay would have to guess which records below the committed offset went out \
+         undecided\n\nstop refuses to start if such records are known to exist and cannot be found, and holds a \
+         partition if the plugin fails on a record that was decided before. accept decides them by what the plugin \
+         says now: a corrected copy of such a record may then be dropped as its duplicate, or a duplicate may pass.",
+    )
+    .or("stop");
+    static KAFKA_CONSUMER_AUTO_COMMIT: Setting<bool> = switch(
+        GROUP,
+        "kafka-consumer-auto-commit",
+        "Only false is accepted: the host itself commits offsets, together with the outputs or after them",
+    );
+    static ON_LOG_GAP: Setting<OnLogGap> = one_of(
+        GROUP,
+        "on-log-gap",
+        &[("stop", OnLogGap::Stop), ("skip", OnLogGap::Skip)],
+        "What to do at a start if the log has lost records that are still needed\n\nThis happens when the group's \
+         offset lies before the start of the log, so that records were removed unread, or when the state is lost or \
+         behind and the log no longer reaches back as far as keys are remembered. skip continues with what is left, \
+         and counts the gap: unread records are lost, and duplicates of records that cannot be learned again pass.",
+    )
+    .or("stop");
+    static ON_UNREADABLE: Setting<OnUnreadable> = one_of(
+        GROUP,
+        "on-unreadable",
+        &[("stop", OnUnreadable::Stop), ("skip", OnUnreadable::Skip)],
+        "What to do with records that the client cannot read: damaged, not decompressible, or larger than its \
+         limits\n\nstop stops their partition there, which is then not ready and says why; the other partitions \
+         continue, and the host retries from time to time. skip passes over the records, counts them, and writes \
+         their offsets to a dead letter if there is a topic for it. The limit is --kafka-property \
+         consumer.receive.message.max.bytes, which also applies to the decompressed size of a batch.",
+    )
+    .or("stop");
+    static POLL_TIMEOUT_SECS: Setting<Duration> = one(
+        GROUP,
+        "poll-timeout-secs",
+        "SECS",
+        units::seconds_or_less,
+        "Maximum wait of one poll; may have a fraction, such as 0.05\n\nNo poll waits longer than 0.1 s whatever \
+         this says, because the host must react to workers and to a stop meanwhile.",
+    )
+    .or("1");
+);
