@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use engine::protocol::start::OnLogGap;
+
 use super::topic::topic;
 use crate::settings::row::{Group, Runs, Setting, one, one_of, rows, switch};
 use crate::settings::units;
@@ -13,15 +15,6 @@ pub enum OffsetReset {
     Earliest,
     /// At its end.
     Latest,
-}
-
-/// What becomes of a start for which the log no longer has all that it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLogGap {
-    /// The run ends and says what is missing.
-    Stop,
-    /// It goes on without, counted and with a warning.
-    Skip,
 }
 
 /// What becomes of a place in the log that the client cannot take in.
