@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engine::projection::JsonIn;
+pub use http_server::HttpConfig;
 pub use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
+pub use plain_text::Secret;
 use plugin::Wasi;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -184,19 +186,6 @@ pub struct LimitsConfig {
     pub worker_threads: usize,
 }
 
-/// The HTTP server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// Address or name.
-    pub host: String,
-    /// Port; 0 takes a free one.
-    pub port: u16,
-    /// Names by which it may be asked, beside addresses and localhost, as [`units::host_name`] returns them.
-    pub allowed_hosts: Vec<String>,
-    /// What callers under `/admin` have to show; `None`: nobody may call.
-    pub admin_token: Option<Secret>,
-}
-
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -215,30 +204,6 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `text`.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text, for the one who must know it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(super::HIDDEN)
-    }
 }
 
 /// A secret of any text that is not empty.

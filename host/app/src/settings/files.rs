@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use file_connector::Existing;
+pub use file_connector::Stream;
 
 use super::SettingsError;
 use super::config::path;
@@ -10,15 +11,6 @@ use super::places::{Named, shared};
 use super::table::{Group, SETTINGS, Setting};
 use super::typed::Typed;
 use super::units;
-
-/// A file, or a standard stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stream {
-    /// `-`: standard input or standard output.
-    Standard,
-    /// A file.
-    File(PathBuf),
-}
 
 /// A run over files.
 #[derive(Debug, Clone, PartialEq, Eq)]

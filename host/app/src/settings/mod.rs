@@ -9,7 +9,7 @@ pub mod files;
 pub mod generate;
 pub mod kafka;
 mod places;
-pub mod plugin;
+mod plugin;
 mod show;
 pub(crate) mod store;
 #[cfg(test)]
@@ -25,12 +25,11 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use plain_text::secrets;
+use workbench::plugins::PluginCommand;
 
 use crate::exit::ExitCode;
-use crate::terminal;
 use config::Config;
 use generate::GenerateConfig;
-use plugin::PluginCommand;
 use typed::{ConfigFile, Environment, Origin, Typed};
 
 pub use plain_text::secrets::HIDDEN;
@@ -90,8 +89,15 @@ impl SettingsError {
             terminal::error(self);
             return ExitCode::Usage;
         };
-        terminal::usage(error);
-        if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
+        let text = error.render();
+        let shown = |coloured: bool| if coloured { text.ansi().to_string() } else { text.to_string() };
+        if error.use_stderr() {
+            terminal::complaint(&shown(terminal::errors_have_colour()));
+            return ExitCode::Usage;
+        }
+        // Where nobody reads it, nobody has to be told.
+        drop(terminal::answer(&shown(terminal::answers_have_colour())));
+        ExitCode::Ok
     }
 }
 
@@ -111,7 +117,7 @@ pub fn read(
             Ok(Invocation::Generate(Box::new(GenerateConfig::of(matches, &mut typed)?)))
         }
         Some(("plugin", matches)) => {
-            let command = PluginCommand::of(matches, |takes, matches| resolve(takes, matches, environment))?;
+            let command = plugin::plugin_command(matches, |takes, matches| resolve(takes, matches, environment))?;
             Ok(Invocation::Plugin(Box::new(command)))
         }
         Some(("config", matches)) => {
