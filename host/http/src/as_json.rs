@@ -24,7 +24,7 @@ pub(crate) fn text(answer: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 pub(crate) fn response(code: StatusCode, answer: &impl Serialize) -> Response {
     match text(answer) {
         Ok(text) => (code, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
-        // Only maps whose keys are no texts, and numbers that JSON lacks, are refused.
+        // Only maps without text keys, and numbers that JSON lacks, are refused.
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -1,5 +1,5 @@
-//! How an operator has the plugins loaded anew over HTTP: requests go from the server to whoever reloads plugins, and results
-//! come back. Not the reload itself, and not who may ask for it.
+//! How an operator reloads plugins over HTTP: requests go from the server to the part that reloads plugins, and results come
+//! back. Not the reload itself, and not who may ask for it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl ReloadRequests {
 }
 
 impl ReloadRequest {
-    /// Whether whoever asked has gone; then nobody asks.
+    /// Whether the caller has gone.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         self.0.is_closed()

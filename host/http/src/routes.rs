@@ -173,7 +173,7 @@ async fn liveness(State(shared): State<Shared>) -> Response {
     as_json::response(code, &json!({ "alive": alive, "heartbeat_age_ms": age, "heartbeat_age_max_ms": limit }))
 }
 
-/// Loads the plugins' files anew, for who shows the token. Who does not is told nothing.
+/// Reloads the plugins, for callers who send the token. Others learn nothing.
 async fn reload(
     shared: &Shared,
     gate: &Gate,

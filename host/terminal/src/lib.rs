@@ -11,7 +11,7 @@ use std::panic::PanicHookInfo;
 
 use plain_text::Line;
 
-/// Whether answers are in colour: standard output is a terminal, and nobody said `NO_COLOR` (no-color.org).
+/// Whether answers are in colour: standard output is a terminal, and `NO_COLOR` is not set (no-color.org).
 #[must_use]
 pub fn answers_have_colour() -> bool {
     wants_colour() && stdout().is_terminal()

@@ -24,7 +24,7 @@ pub(super) enum Status {
 #[derive(Debug, Serialize)]
 pub(super) struct Extracted {
     pub(super) status: Status,
-    /// Absent where a key is no text.
+    /// Absent if a key is not UTF-8.
     pub(super) keys: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) keys_base64: Option<Vec<String>>,

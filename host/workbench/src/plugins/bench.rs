@@ -19,9 +19,9 @@ use crate::generate::{Generator, Spec};
 
 /// Events or pairs a call; a run has batches of up to 1,024.
 const BATCH_EVENTS: usize = 1000;
-/// Each component is measured at least so long,
+/// Each component is measured for at least this long,
 const MEASURED_TIME_MIN: Duration = Duration::from_secs(1);
-/// and in so many passes over all events, of which the median counts.
+/// and in at least this many passes over all events; the median counts.
 const PASSES_MIN: usize = 5;
 
 pub(super) fn run(config: &BenchConfig) -> Result<Ended, CommandError> {
@@ -49,7 +49,7 @@ struct Measured {
     role: &'static str,
     /// Events, or pairs of events, a pass.
     events: usize,
-    /// Events, or pairs, that could not be laid out, as they are no JSON.
+    /// Events, or pairs, that were left out because they are not JSON.
     left_out: usize,
     passes: usize,
     /// Of an event or a pair, in the median pass.
@@ -396,7 +396,8 @@ impl Measured {
         if self.failed > 0 {
             let reason = screen::words(self.reason.as_deref().unwrap_or_default());
             let count = screen::counted(self.failed, thing);
-            let said = format!("  {}: failed on {count} per pass, so its time means little: {reason}", self.label());
+            let said =
+                format!("  {}: failed on {count} per pass, so its time is not meaningful: {reason}", self.label());
             text.push_str(&format!("{}\n", ink.bad(said)));
         }
         text

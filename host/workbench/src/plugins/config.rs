@@ -137,7 +137,7 @@ pub struct ConformanceConfig {
 /// `plugin bench`.
 #[derive(Debug, Clone)]
 pub struct BenchConfig {
-    /// The components, the first is what others are compared with.
+    /// The components; the others are compared with the first.
     pub components: Vec<PathBuf>,
     /// Events to measure with.
     pub events: usize,
@@ -175,7 +175,7 @@ pub struct ComponentizeConfig {
     pub output: PathBuf,
     /// What becomes of a file that is there already.
     pub existing: Existing,
-    /// The world that a module keeps to which does not say so itself.
+    /// The world of a module that does not declare it.
     pub world: Option<World>,
 }
 

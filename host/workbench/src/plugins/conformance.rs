@@ -144,7 +144,6 @@ fn progress(rules: usize) -> ProgressBar {
     bar
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unknown(error: UnknownRule) -> CommandError {
     CommandError::new(Cause::Usage, error.to_string())
 }

@@ -108,7 +108,7 @@ fn inspect(path: &Path, config: &SandboxConfig) -> Result<Inspection, CommandErr
     Ok(inspection)
 }
 
-/// The command that makes a component of a core module, which has to be told its world if it does not say it.
+/// The command that turns a core module into a component; it names the world if the module does not declare it.
 fn componentize_command(path: &Path, world: Option<&str>) -> String {
     let world = world.map(|world| format!(" --world {world}")).unwrap_or_default();
     let component = path.with_extension("component.wasm");

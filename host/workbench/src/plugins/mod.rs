@@ -31,13 +31,13 @@ pub use ending::{Cause, CommandError, Ended};
 /// is part of the answers.
 pub const LOG_LEVEL: &str = "warn,plugin::log=off";
 
-/// What is done by processes of their own, as it takes tools that may give up on what others made.
+/// Work that runs in separate processes, because its tools may panic on malformed files.
 pub const WORKS: [Work; 2] = [componentize::WORK, names::WORK];
 
 /// Does what was asked for. Answers go to standard output.
 ///
 /// # Errors
-/// It cannot be done; nobody was told why.
+/// It cannot be done; the caller reports why.
 pub fn run(command: &PluginCommand) -> Result<Ended, CommandError> {
     match command {
         PluginCommand::New(config) => new::run(config),

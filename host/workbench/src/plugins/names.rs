@@ -1,5 +1,5 @@
-//! What can be read off a file without compiling it: the names of a component's imports and exports, the world of a core
-//! module. The tools that read it may give up on what is none, and so a process of its own does it.
+//! What can be read from a file without compiling it: the names of a component's imports and exports, the world of a core
+//! module. The tools that do this may panic on malformed files, so they run in a separate process.
 
 use plugin::{Refusal, Work, confined};
 use serde::{Deserialize, Serialize};
@@ -19,17 +19,17 @@ const NAME_BYTES_MAX: usize = 256;
 /// What a file says.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Names {
-    /// Of a component; absent where they cannot be read.
+    /// Of a component; absent if they cannot be read.
     pub(super) imports: Option<Vec<String>>,
     pub(super) exports: Option<Vec<String>>,
-    /// The world that a core module has to be told: it does not say itself which it keeps to.
+    /// The world to name for a core module that does not declare its own.
     pub(super) world: Option<String>,
 }
 
 impl Names {
-    /// All that a file says; nothing where it cannot be read.
+    /// All that a file says; nothing if it cannot be read.
     pub(super) fn of(file: &[u8]) -> Self {
-        // That it cannot be read is told by whoever tried to load it.
+        // Whoever tried to load the file reports why it cannot be read.
         let read = confined(&WORK, &[], file, sandbox::READER).ok();
         read.and_then(|read| serde_json::from_slice(&read).ok()).unwrap_or_default()
     }

@@ -23,7 +23,7 @@ const RESERVED: &str = "abstract alloc as async await become box break const con
 /// Why there is no project.
 #[derive(Debug, Error)]
 pub(super) enum NewError {
-    #[error("\"{0}\" means something else to compilers: choose another name, such as {0}_key")]
+    #[error("\"{0}\" is a reserved word: choose another name, such as {0}_key")]
     Reserved(String),
     #[error("{} already exists, and nothing is overwritten: choose another name, or move it away", .0.display())]
     Exists(PathBuf),

@@ -2,7 +2,7 @@
 
 use super::ending::{Cause, CommandError};
 
-/// Writes an answer whole. A reader that has gone, as `head` does, is no error.
+/// Writes an answer whole. A reader that stops reading, as `head` does, is not an error.
 pub(super) fn answer(text: &str) -> Result<(), CommandError> {
     let unwritten = |error| CommandError::new(Cause::Output, format!("cannot write to standard output: {error}"));
     terminal::answer(text).map_err(unwritten)
@@ -10,7 +10,7 @@ pub(super) fn answer(text: &str) -> Result<(), CommandError> {
 
 /// One JSON object, over several lines for people to read it too.
 pub(super) fn json(value: &impl serde::Serialize) -> String {
-    // Only maps whose keys are no texts, and numbers that JSON lacks, are refused; answers have neither.
+    // Only maps without text keys, and numbers that JSON lacks, are refused; answers have neither.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     format!("{}\n", plain_text::json(&text))
 }

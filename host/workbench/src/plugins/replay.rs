@@ -138,7 +138,7 @@ fn extract(probe: &mut Probe, event: &FieldBatch, fields: &[String]) -> (Option<
     let mut extraction = Extraction::default();
     let fault = probe.extract(event, &mut extraction).err();
     let extracted = match &fault {
-        // The fault is told on its own, beside that of then.
+        // The fault is reported separately, beside the one in the dump.
         Some(_) => Extracted { reason: None, ..Extracted::unanswered(Status::Failed, String::new()) },
         None => Extracted::of(&extraction),
     };

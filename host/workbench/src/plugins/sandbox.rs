@@ -40,7 +40,7 @@ pub(super) fn open_image(runtime: &Runtime, path: &Path, image: &Image) -> Resul
     if bytes < ANNOUNCED_BYTES {
         return runtime.open_image(image);
     }
-    // Hidden where standard error is no terminal.
+    // Hidden if standard error is not a terminal.
     let bar = ProgressBar::new_spinner();
     bar.set_message(format!("compiling {} ({})", path.display(), screen::bytes(bytes)));
     bar.enable_steady_tick(Duration::from_millis(100));

@@ -15,7 +15,7 @@ pub(super) struct Ink {
 }
 
 impl Ink {
-    /// Colours where standard output is a terminal and nobody said `NO_COLOR`.
+    /// Colours if standard output is a terminal and `NO_COLOR` is not set.
     pub(super) fn of_standard_output() -> Self {
         Self { colour: terminal::answers_have_colour() }
     }
@@ -118,7 +118,7 @@ pub(super) fn table(ink: Ink, rows: &[Vec<String>]) -> String {
 }
 
 /// Bytes as text: as they are where they are plain UTF-8; else between `b"` and `"`, what is unseen, backslashes and
-/// bytes that are no UTF-8 as escapes, so that two values never look the same.
+/// bytes that are not UTF-8 as escapes, so that two values never look the same.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
         && !text.chars().any(is_unseen)

@@ -21,7 +21,7 @@ pub(super) fn write(trial: &Trial, one: bool, ink: Ink) -> String {
         return text;
     }
     if trial.summary.compared > 0 {
-        text.push_str(&format!("  {}\n", ink.quiet("similarity / that of properties")));
+        text.push_str(&format!("  {}\n", ink.quiet("similarity / property similarity")));
     }
     let digits = trial.events.len().to_string().len();
     for tried in &trial.events {

@@ -25,7 +25,7 @@ pub(super) struct Who {
 pub(super) struct Tried {
     /// From 1, as lines are numbered.
     pub(super) number: usize,
-    /// As text, what is no UTF-8 escaped.
+    /// As text; bytes that are not UTF-8 are escaped.
     pub(super) event: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) extraction: Option<Extracted>,

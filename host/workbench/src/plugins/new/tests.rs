@@ -134,7 +134,7 @@ fn words_of_the_language_are_no_names() {
     let parent = tempfile::tempdir().unwrap();
     for name in ["match", "core", "dedup_plugin", "test"] {
         let error = write_below(parent.path(), &config(Language::Rust, NewRole::Key, name)).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("\"{name}\" means something else")), "{error}");
+        assert!(error.to_string().starts_with(&format!("\"{name}\" is a reserved word")), "{error}");
         assert!(!parent.path().join(name).exists());
     }
 }
