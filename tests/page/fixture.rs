@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use dedup_host::http::page;
+use http_server::page;
 use observe::status::Status;
 use serde_json::{Value, json};
 

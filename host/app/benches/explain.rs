@@ -18,12 +18,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use observe::insights::Insights;
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
 use state::{OriginalsOptions, OriginalsWriter, PartitionStore};
+use workbench::generate::{Generator, Spec};
 
 /// How much the line does about duplicates.
 #[derive(Clone, Copy, PartialEq, Eq)]

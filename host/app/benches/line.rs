@@ -10,11 +10,11 @@ mod scene;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use line::{Line, Plugins};
 use plugin::{Limits, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS, Nowhere};
+use workbench::generate::{Generator, Spec};
 
 fn main() {
     // Cargo adds a flag of its own.

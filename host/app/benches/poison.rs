@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectors::{Lane, Outgoing, Sink, SinkFailure};
-use dedup_host::generate::{Generator, Spec};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
 use plugin::{Limits, Plugin, Runtime};
 use scene::{BATCH_RECORDS, BATCHES_PER_COMMIT, DAY_MS};
 use state::PartitionStore;
+use workbench::generate::{Generator, Spec};
 
 const KEYS: u64 = 1_000_000;
 

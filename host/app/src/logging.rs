@@ -15,7 +15,6 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::settings::config::{LogConfig, LogFormat};
-use crate::terminal;
 
 /// Sends the log of this process to standard error, in colour where that is a terminal that wants colour.
 ///

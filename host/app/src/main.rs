@@ -6,15 +6,15 @@
 use std::process::ExitCode as ProcessExit;
 
 use dedup_host::exit::ExitCode;
-use dedup_host::run::Stop;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::{generate_command, logging, plugin_command, run, terminal};
+use dedup_host::stop::Stop;
+use dedup_host::{generate, logging, plugin_commands, run};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 fn main() -> ProcessExit {
     // Where this is the process that reads and compiles what others made, nothing else is looked at.
-    if let Some(ended) = plugin::serve(&plugin_command::WORKS) {
+    if let Some(ended) = plugin::serve(&workbench::plugins::WORKS) {
         return ended;
     }
     terminal::report_panics();
@@ -31,10 +31,10 @@ fn start(invocation: Invocation) -> ProcessExit {
             Err(error) => fail(&format!("cannot write to standard output: {error}"), ExitCode::Output),
         },
         // Nothing of it has to be drained: a signal ends it at once.
-        Invocation::Plugin(command) => return plugin_command::run(&command),
-        Invocation::Generate(config) => until_stopped(|stop| match generate_command::run(&config, stop) {
+        Invocation::Plugin(command) => return plugin_commands::run(&command),
+        Invocation::Generate(config) => until_stopped(|stop| match generate::run(*config, stop) {
             Ok(()) => ExitCode::Ok,
-            Err(error) => fail(&error.to_string(), error.exit_code()),
+            Err(error) => fail(&error.to_string(), ExitCode::from(&error)),
         }),
         Invocation::Run(config) => until_stopped(|stop| {
             if let Err(error) = logging::start(&config.log) {

@@ -4,29 +4,28 @@
 //! It runs on a separate thread and ends with publishing: lines switch to what is published between two of their
 //! batches. It does not touch the state; a change that would make keys incomparable is refused.
 
-mod asked;
+mod hang_ups;
 mod same_keys;
 mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conformance::Verdict;
+use http_server::{ReloadRequests, Swap};
 use line::{Plugins, Rules};
 use observe::metrics::{Metrics, SwapResult};
 use observe::status::{PluginStatus, PluginUse, Status, SwapStatus};
 use plugin::{Candidate, LoadError, Plugin, Runtime};
 
-pub(crate) use self::asked::HangUps;
-pub use self::asked::{Asked, Asking, Swap, requests};
+pub(crate) use self::hang_ups::HangUps;
 use self::same_keys::{Reading, same_keys};
 use self::watch::{Look, Stamp, Watched};
 use crate::plugins::{self, InForce, PluginsError};
-use crate::run::Stop;
 use crate::settings::config::PluginConfig;
+use crate::stop::Stop;
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);
@@ -103,20 +102,21 @@ impl Reloader {
     }
 
     /// Swaps plugins until nobody can ask for it any more.
-    pub(crate) fn start(self, asked: Asked, hang_ups: HangUps, stop: Stop) -> std::io::Result<JoinHandle<()>> {
-        let go = move || self.go(&asked, &hang_ups, &stop);
+    pub(crate) fn start(
+        self,
+        requests: ReloadRequests,
+        hang_ups: HangUps,
+        stop: Stop,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let go = move || self.go(&requests, &hang_ups, &stop);
         std::thread::Builder::new().name("reload".to_owned()).spawn(go)
     }
 
-    fn go(mut self, asked: &Asked, hang_ups: &HangUps, stop: &Stop) {
+    fn go(mut self, requests: &ReloadRequests, hang_ups: &HangUps, stop: &Stop) {
         let mut looked = Instant::now();
-        loop {
-            match asked.0.recv_timeout(TICK) {
-                // Who asked may have gone, and then nobody asks.
-                Ok(reply) if reply.is_closed() => {}
-                Ok(reply) => drop(reply.send(self.reload(By::Admin))),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+        while let Ok(request) = requests.next(TICK) {
+            if let Some(request) = request.filter(|request| !request.is_abandoned()) {
+                request.answer(self.reload(By::Admin));
             }
             if hang_ups.take() {
                 if hang_ups.is_terminal_gone() {

@@ -177,7 +177,7 @@ fn compiling_is_stopped_when_its_memory_is_up_and_tried_again_with_more() {
     let (dir, path) = (tempfile::tempdir().unwrap(), shipped("composite_key"));
     let inspect = |more: &[&str]| run(dir.path(), &[&["plugin", "inspect", path.to_str().unwrap()], more].concat());
     inspect(&["--plugin-compile-memory-mib", "8"])
-        .is(3, &["it took more than 8 MiB of memory", "--plugin-compile-memory-mib"]);
+        .is(3, &["it needed more than 8 MiB of memory", "--plugin-compile-memory-mib"]);
     let ended = inspect(&["--plugin-compile-memory-mib", "512"]).is(0, &[]);
     assert!(ended.out.contains("compiled in"), "a failure is not kept: {}", ended.out);
     assert!(inspect(&["--plugin-compile-memory-mib", "8"]).is(0, &[]).out.contains("read from the cache"));
@@ -238,8 +238,8 @@ fn the_process_that_compiles_has_nothing_of_the_one_that_asks() {
 #[test]
 fn the_word_of_the_process_that_compiles_is_no_command() {
     let dir = tempfile::tempdir().unwrap();
-    run(dir.path(), &["confined-work"]).is(1, &["confined-work is no command"]);
-    run(dir.path(), &["confined-work", "nothing", "100000000", "10", "0"]).is(1, &["there is no work nothing"]);
+    run(dir.path(), &["confined-work"]).is(1, &["confined-work is not a command"]);
+    run(dir.path(), &["confined-work", "nothing", "100000000", "10", "0"]).is(1, &["unknown work nothing"]);
 }
 
 #[test]

@@ -121,9 +121,9 @@ fn a_module_that_says_its_world_needs_none() {
     let encoding = wit_component::StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
     desk.write("e.core", module);
-    desk.plugin("componentize e.core -o e.wasm --world key-plugin").is(3, &["leave --world out"]);
+    desk.plugin("componentize e.core -o e.wasm --world key-plugin").is(3, &["omit --world"]);
     desk.plugin("componentize e.core -o e.wasm").is(0, &["a component of"]);
-    desk.plugin("componentize e.wasm -o f.wasm").is(3, &["a component already"]);
+    desk.plugin("componentize e.wasm -o f.wasm").is(3, &["already a component"]);
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn a_component_replaces_nothing_unless_told_and_never_its_module() {
 fn what_no_component_can_be_made_of() {
     let desk = Desk::new();
     desk.write("text", "no wasm");
-    desk.plugin("componentize text -o o.wasm").is(3, &["text is no wasm module", "wasm32-unknown-unknown"]);
+    desk.plugin("componentize text -o o.wasm").is(3, &["text is not a wasm module", "wasm32-unknown-unknown"]);
     desk.plugin("componentize nowhere -o o.wasm").is(4, &["cannot read nowhere"]);
     desk.write("cut", b"\0asm\x01\0\0\0\x01");
-    desk.plugin("componentize cut -o o.wasm").is(3, &["cut is no usable wasm module"]);
+    desk.plugin("componentize cut -o o.wasm").is(3, &["cut is not a usable wasm module"]);
     desk.write("wasi", wat::parse_str(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#).unwrap());
     desk.plugin("componentize wasi -o o.wasm --world key-plugin").is(3, &["wasi"]);
     desk.write("e.core", wat::parse_str(EXTRACTOR).unwrap());

@@ -90,7 +90,7 @@ impl Golden {
                 (members.get("key_version").and_then(Value::as_u64), cases)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                return Err(failed("it is no array of cases, and no object that has one".to_owned()));
+                return Err(failed("it is neither an array of cases nor an object with one".to_owned()));
             }
         };
         if cases.is_empty() {
@@ -107,7 +107,7 @@ impl Golden {
 
 impl Case {
     fn of(number: usize, case: &Value, events: [Option<Vec<u8>>; 3]) -> Result<Self, String> {
-        let Value::Object(members) = case else { return Err(format!("case {number} is no object")) };
+        let Value::Object(members) = case else { return Err(format!("case {number} is not an object")) };
         let name = members.get("name").and_then(Value::as_str).map_or_else(|| format!("case {number}"), str::to_owned);
         let config = match members.get("config") {
             None | Some(Value::Null) => None,
@@ -160,7 +160,7 @@ fn keys(case: &Map<String, Value>, event: Option<Vec<u8>>) -> Result<Expected, S
 }
 
 fn score(case: &Map<String, Value>, original: Vec<u8>, duplicate: Vec<u8>) -> Result<Expected, String> {
-    let number = |name: &str| case.get(name).map(|number| number.as_f64().ok_or(format!("{name:?} is no number")));
+    let number = |name: &str| case.get(name).map(|number| number.as_f64().ok_or(format!("{name:?} is not a number")));
     let (similarity, property_similarity) = (number("similarity"), number("property_similarity"));
     let (changed, same) = (texts(case, "changed")?, texts(case, "same")?);
     if similarity.is_none() && property_similarity.is_none() && changed.is_none() && same.is_none() {
@@ -173,12 +173,12 @@ fn score(case: &Map<String, Value>, original: Vec<u8>, duplicate: Vec<u8>) -> Re
 fn texts(case: &Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, String> {
     let Some(value) = case.get(name) else { return Ok(None) };
     let texts = value.as_array().map(|texts| texts.iter().map(|text| text.as_str().map(str::to_owned)).collect());
-    texts.flatten().map(Some).ok_or_else(|| format!("{name:?} is no array of strings"))
+    texts.flatten().map(Some).ok_or_else(|| format!("{name:?} is not an array of strings"))
 }
 
 /// Base64 of RFC 4648, section 4, its padding optional.
 fn base64(text: &str) -> Result<Vec<u8>, String> {
-    let wrong = || format!("{text:?} is no base64");
+    let wrong = || format!("{text:?} is not base64");
     let (mut out, mut bits, mut count) = (Vec::new(), 0_u32, 0);
     for byte in text.trim_end_matches('=').bytes() {
         let value = match byte {
@@ -245,10 +245,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(parse("{}").unwrap_err().contains("no array \"cases\""));
         assert!(parse("[]").unwrap_err().contains("no cases"));
-        assert!(parse("[1]").unwrap_err().contains("case 0 is no object"));
+        assert!(parse("[1]").unwrap_err().contains("case 0 is not an object"));
         assert!(parse(r#"[{"name": "n", "event": 1}]"#).unwrap_err().starts_with("n: it needs one of"));
         assert!(parse(r#"[{"keys": []}]"#).unwrap_err().contains("\"event\" or \"event_text\""));
-        assert!(parse(r#"[{"event": 1, "keys": [1]}]"#).unwrap_err().contains("no array of strings"));
+        assert!(parse(r#"[{"event": 1, "keys": [1]}]"#).unwrap_err().contains("not an array of strings"));
         assert!(parse(r#"[{"event": 1, "keys": [], "no_key": true}]"#).unwrap_err().contains("one of"));
         assert!(parse(r#"[{"original": 1, "duplicate": 2}]"#).unwrap_err().contains("lacks \"similarity\""));
         assert!(parse(r#"[{"original": 1, "similarity": 1}]"#).unwrap_err().contains("\"duplicate\""));

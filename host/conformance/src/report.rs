@@ -141,7 +141,7 @@ pub(crate) fn rerun(candidate: &Candidate, options: &Options, rule: &Rule) -> St
     words.join(" ")
 }
 
-/// A word as a shell takes it; where it has what nobody sees, as those shells do that know `$'...'`.
+/// A word quoted for a shell; with invisible characters, for shells that support `$'...'`.
 fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@%+".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! Runs the rules, one after the other. Not the rules, and not what is told of them.
+//! Runs the rules, one after the other. Not the rules themselves, and not how results are reported.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Default for Options {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
-    /// It is no component that keeps to the contract by its names and types: rules L1 to L3.
+    /// It is not a component, or its names and types do not follow the contract: rules L1 to L3.
     #[error(transparent)]
     CannotLoad(LoadError),
     /// A rule was asked for that does not exist.
@@ -198,7 +198,7 @@ fn try_one(setting: &Setting<'_>, rule: &'static Rule, before: &Report) -> Outco
     let broken = rule.follows.iter().find(|id| before.outcome(id).is_some_and(|outcome| outcome.verdict.is_bad()));
     let verdict = match (rule.concerns.roles(setting.candidate.roles()), broken) {
         (Err(why), _) => Verdict::NotApplicable(why.to_owned()),
-        (Ok(_), Some(id)) => Verdict::Blocked(format!("it means nothing where {id} does not hold")),
+        (Ok(_), Some(id)) => Verdict::Blocked(format!("it is meaningless if {id} does not hold")),
         (Ok(roles), None) => verdict_of_all(roles.into_iter().map(|role| (rule.run)(&mut context, role))),
     };
     let (used, remarks) = context.finish();
@@ -217,7 +217,7 @@ fn verdict_of_all(tried: impl Iterator<Item = Result<(), Stop>>) -> Verdict {
     let verdicts = tried.map(|tried| tried.map_or_else(Verdict::from, |()| Verdict::Passed));
     // Of equals the first.
     let worst = verdicts.reduce(|worst, next| if rank(&next) > rank(&worst) { next } else { worst });
-    worst.unwrap_or_else(|| Verdict::NotApplicable("the plugin has no role that it is about".to_owned()))
+    worst.unwrap_or_else(|| Verdict::NotApplicable("the plugin has no role that the rule concerns".to_owned()))
 }
 
 /// A directory of this run's own, gone when it ends.
@@ -229,7 +229,7 @@ impl Scratch {
         static RUNS: AtomicUsize = AtomicUsize::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("dedup-host-conformance-{}-{run}", std::process::id()));
-        // Not where somebody else has put something: what is read from there is executed.
+        // Only a directory that did not exist: what is read from there is executed.
         std::fs::DirBuilder::new().mode(0o700).create(&path).ok()?;
         Some(Self(path))
     }
@@ -237,7 +237,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is left to whoever cleans the place up.
+        // What cannot be removed is left for the system to clean up.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

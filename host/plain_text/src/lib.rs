@@ -4,6 +4,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
 mod escape;
+mod secret;
 pub mod secrets;
 
 pub use escape::{Line, bytes, hex, is_unseen, json, line, lines, styled, styled_line};
+pub use secret::Secret;

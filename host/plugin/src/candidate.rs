@@ -3,24 +3,22 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmparser::{Instance as CoreInstance, Payload};
 use wasmtime::Engine;
 use wasmtime::component::types::{Component as ComponentType, ComponentItem};
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::allowance::Allowance;
 use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::error::{CONTRACT, KEY_EXTRACTOR, LOG, LoadError, SIMILARITY_SCORER};
 use crate::fault::Fault;
-use crate::instance::{Exports, Guest, Instance};
+use crate::guest::Guest;
+use crate::instance::{Exports, Instance};
 use crate::limits::Limits;
-use crate::load::Plugin;
 use crate::log::Log;
-use crate::probe::{Info, Probe};
-use crate::role::{Input, Role, Roles, Texts};
-use crate::runtime::Options;
+use crate::options::Options;
+use crate::role::{Input, Roles};
 use crate::ticker::Ticker;
 use crate::wasi::{Wasi, is_wasi};
 use crate::words::{NAME_BYTES_MAX, WORDS_BYTES_MAX, clean};
@@ -189,40 +187,6 @@ impl Candidate {
         self.0.source.from_cache
     }
 
-    /// Makes a plugin of it: starts an instance, asks who it is, and sees that it accepts its configuration.
-    ///
-    /// # Errors
-    /// It fails, refuses its configuration, or asks for input that cannot be had.
-    pub fn configured(&self, texts: Texts<'_>) -> Result<Plugin, LoadError> {
-        let trapped = |step| move |cause| LoadError::Trapped { path: self.path().to_owned(), step, cause };
-        let log = Log::new(&self.stem(), self.log_bytes_max(), Allowance::new(Instant::now()));
-        let mut instance = self.start(log).map_err(trapped("instantiate"))?;
-        let describing = self.roles().iter().next().unwrap_or(Role::KeyExtractor);
-        let info = Info::of(instance.describe(describing).map_err(trapped("describe"))?);
-        info.check().map_err(|cause| LoadError::BadName { path: self.path().to_owned(), cause })?;
-        let mut inputs = [None, None];
-        for role in self.roles().iter() {
-            let answer = instance.configure(role, texts.of(role)).map_err(trapped("configure"))?;
-            let named = |name: &str| name.to_owned();
-            let input = answer.map_err(|message| LoadError::Refused { name: named(&info.name), message }).and_then(
-                |input| checked_input(input).map_err(|cause| LoadError::BadInput { name: named(&info.name), cause }),
-            )?;
-            let [extractor, scorer] = &mut inputs;
-            *(if role == Role::KeyExtractor { extractor } else { scorer }) = Some(input);
-        }
-        Ok(Plugin::new(self.clone(), info, texts, inputs))
-    }
-
-    /// A fresh instance that has not been configured, to be called one call at a time. What it writes to the log is kept
-    /// for [`Probe::take_log`].
-    ///
-    /// # Errors
-    /// It fails to start.
-    pub fn probe(&self) -> Result<Probe, Fault> {
-        let log = Log::kept(&self.stem(), self.log_bytes_max());
-        Ok(Probe::new(self.start(log)?, self.clone()))
-    }
-
     /// Makes an instance that has not been configured.
     pub(crate) fn start(&self, log: Log) -> Result<Instance, Fault> {
         let Opened { component, indices, limits, fuel, .. } = &*self.0;
@@ -230,11 +194,11 @@ impl Candidate {
     }
 
     /// How it is called as long as it has not said its name.
-    fn stem(&self) -> String {
+    pub(crate) fn stem(&self) -> String {
         self.path().file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn log_bytes_max(&self) -> usize {
+    pub(crate) fn log_bytes_max(&self) -> usize {
         self.0.limits.log_bytes_per_call_max
     }
 }

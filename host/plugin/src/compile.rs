@@ -1,21 +1,30 @@
 //! From the bytes of a component to machine code: bounds first, then the compiler, in a process of its own where there can
 //! be one (see [`crate::confined`]). What the code depends on is said here; where it is kept, in `cache`.
 
+use std::process::ExitCode;
+
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 use wasmtime::{CodeBuilder, Config, Engine};
 
 use crate::bounds;
-use crate::confined::{Bounds, NoResult, Refusal, Work, confined};
+use crate::confined::{self, Bounds, NoResult, Refusal, Work, confined};
 use crate::limits::Limits;
 
 /// The work of the process that compiles.
-pub(crate) const WORK: Work = Work { name: "compile", run: work };
+const WORK: Work = Work { name: "compile", run: work };
 
 /// Kinds of a refusal.
 const INVALID: u8 = 0;
 const TOO_COMPLEX: u8 = 1;
 const NOT_SUPPORTED: u8 = 2;
+
+/// To be called first by a program that loads plugins, or has `works` done in separate processes. In the process that was
+/// started to compile, or for one of the works, it does that and returns the exit code.
+#[must_use]
+pub fn serve(works: &[Work]) -> Option<ExitCode> {
+    confined::serve(&[works, &[WORK]].concat())
+}
 
 /// What the code of a component depends on, beside the component.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +105,7 @@ pub(crate) fn load(engine: &Engine, compiled: &[u8]) -> Option<Component> {
 
 fn work(arguments: &[String], bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
     let refused = |kind: u8| move |words: String| Refusal { kind, words };
-    let settings = Settings::of_words(arguments).ok_or_else(|| Refusal::of("the compiler was told nonsense"))?;
+    let settings = Settings::of_words(arguments).ok_or_else(|| Refusal::of("unexpected arguments for the compiler"))?;
     bounds::check(bytes).map_err(refused(TOO_COMPLEX))?;
     let compiled = settings
         .engine()

@@ -1,10 +1,10 @@
-//! Work on bytes that somebody else made, done by a process of its own: this program, started anew, with bounds on its
-//! memory and its time, without variables, and with no descriptors but three pipes. A compiler that is asked for the
-//! impossible costs that process, and so does a parser that gives up.
+//! Work on untrusted bytes in a separate process: this program, started again, with bounds on its memory and its time,
+//! without environment variables, and with no descriptors but three pipes. A compiler that runs out of memory costs that
+//! process, and so does a parser that panics.
 //!
-//! It takes a program whose `main` calls [`serve`] first. In any other, as in a test of somebody's plugin, the work is done
-//! in place: panics are caught then, and neither memory nor time is bounded. Not a sandbox against machine code: all that
-//! runs there is the host's own.
+//! It takes a program whose `main` calls [`crate::serve`] first. In any other, such as a test of a plugin, the work is done in
+//! place: panics are caught, but neither memory nor time is bounded. Not a sandbox for machine code: everything that runs
+//! there is the host's own.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -24,28 +24,28 @@ use crate::words::{WORDS_BYTES_MAX, clean};
 /// The first argument of the process that works.
 const WORD: &str = "confined-work";
 
-/// How it ends where the work panicked.
+/// Its exit code if the work panicked.
 const PANICKED: u8 = 101;
 
-/// Threads that work side by side; all of them share the memory.
+/// Threads that work in parallel; they share the memory.
 const THREADS_MAX: usize = 8;
 
-/// Descriptors that it may have.
+/// Descriptors that it may open.
 const DESCRIPTORS_MAX: u64 = 64;
 
-/// What it says of itself when it dies.
+/// Bytes kept of what it writes to standard error.
 const LAST_WORDS_BYTES_MAX: u64 = 16 << 10;
 
 /// Bytes of a result. Machine code takes some five times the bytes of a component.
 const RESULT_BYTES_MAX: u64 = 2 << 30;
 
-/// Behind everything else that wants to run.
+/// The lowest priority.
 const NICENESS_MAX: i32 = 19;
 
-/// A process that steps back waits for others most of the time where there are too few processors for all.
+/// A process that steps back mostly waits if there are too few processors for all.
 const TIMES_AS_LONG: u32 = 10;
 
-/// How often it is asked whether it has ended, once it has given its result.
+/// How often to check whether it has ended, once it has returned its result.
 const LOOK_INTERVAL: Duration = Duration::from_micros(200);
 
 /// Work that can be done by another process: a function of its arguments and of bytes.
@@ -60,7 +60,7 @@ pub struct Work {
 /// What is done of these arguments and bytes.
 pub type Run = fn(&[String], &[u8]) -> Result<Vec<u8>, Refusal>;
 
-/// Why the work itself gives no result.
+/// Why the work itself has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// What kind of reason it is: the work knows.
@@ -97,38 +97,38 @@ pub enum NoResult {
     /// The work says why.
     #[error("{}", .0.words)]
     Refused(Refusal),
-    /// It wanted more memory than it may have.
-    #[error("it took more than {} MiB of memory, which is the limit", .0 >> 20)]
+    /// It needed more memory than it may use.
+    #[error("it needed more than {} MiB of memory, which is the limit", .0 >> 20)]
     Memory(u64),
     /// It took too long.
     #[error("it took longer than {} s, which is the limit", .0.as_secs_f64())]
     Time(Duration),
-    /// It gave up, or something else ended it.
+    /// It panicked, or was terminated.
     #[error("{0}")]
     Died(String),
-    /// There is no process to do it.
-    #[error("the process for it cannot be started: {0}")]
+    /// The process could not be started.
+    #[error("cannot start a process for it: {0}")]
     NoProcess(String),
 }
 
-/// Whether this program does such work when it is started anew.
+/// Whether this program does such work when it is started again.
 static SERVES: AtomicBool = AtomicBool::new(false);
 
-/// What a program calls first that has work done by a process of its own. Where it is the process that was started to
-/// work, it works, and returns how to end; the compiler's work need not be among `works`.
+/// To be called first by a program that has work done in separate processes. In the process that was started for such
+/// work, it does the work and returns the exit code.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
     reason = "its words go through a pipe to the process that asked, which cleans them"
 )]
-pub fn serve(works: &[Work]) -> Option<ExitCode> {
+pub(crate) fn serve(works: &[Work]) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() != Some(WORD.as_ref()) {
         SERVES.store(true, Ordering::Relaxed);
         return None;
     }
     Some(work(works, arguments).unwrap_or_else(|why| {
-        // Where nobody listens there is nobody to tell.
+        // If standard error is closed, there is nobody to tell.
         let _ = writeln!(std::io::stderr(), "{why}");
         ExitCode::FAILURE
     }))
@@ -149,7 +149,7 @@ pub fn confined(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds)
 }
 
 impl Refusal {
-    /// A refusal by work that has but one kind of them.
+    /// A refusal by work that has only one kind.
     #[must_use]
     pub fn of(words: impl Into<String>) -> Self {
         Self { kind: 0, words: words.into() }
@@ -161,12 +161,12 @@ impl Refusal {
 }
 
 fn gave_up(words: &str) -> NoResult {
-    NoResult::Died(format!("the tool that reads it gave up: {}", clean(words.trim(), WORDS_BYTES_MAX)))
+    NoResult::Died(format!("the tool that reads it failed: {}", clean(words.trim(), WORDS_BYTES_MAX)))
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }
 
 fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
@@ -200,7 +200,7 @@ fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds)
     })
 }
 
-/// It gets nothing of what this process has: no variables, which may be secrets, and no open files.
+/// It inherits nothing from this process: no environment variables, which may be secrets, and no open files.
 fn start(work: &Work, arguments: &[String], bounds: Bounds) -> std::io::Result<Child> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let seconds = bounds.time_max.as_secs_f64() * threads as f64;
@@ -212,7 +212,7 @@ fn start(work: &Work, arguments: &[String], bounds: Bounds) -> std::io::Result<C
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-/// This program, also where another has taken its place on the disk since it was started.
+/// This program, even if its file has been replaced since it was started.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "on other systems it has to be asked for")]
 fn program() -> std::io::Result<PathBuf> {
@@ -225,18 +225,18 @@ fn program() -> std::io::Result<PathBuf> {
 }
 
 fn feed(pipe: Option<ChildStdin>, input: &[u8]) {
-    // A process that no longer reads has ended, and its end says why.
+    // A process that no longer reads has ended, and its status says why.
     let _ = pipe.map(|mut pipe| pipe.write_all(input));
 }
 
 fn drain(pipe: Option<impl Read>, bytes_max: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // What is missing is noticed: a result says how long it is.
+    // A cut result is noticed: a result states its length.
     let _ = pipe.map(|pipe| pipe.take(bytes_max).read_to_end(&mut bytes));
     bytes
 }
 
-/// Whether it ends before the deadline. It is about to: its result is there, or it has closed the pipe.
+/// Whether it ends before the deadline. It should: its result is there, or it has closed the pipe.
 fn has_ended(child: &mut Child, deadline: Instant) -> bool {
     while matches!(child.try_wait(), Ok(None)) {
         if Instant::now() >= deadline {
@@ -255,14 +255,14 @@ fn death(status: ExitStatus, words: &str, bounds: Bounds) -> NoResult {
     match (status.code(), status.signal()) {
         _ if is_want_of_memory(words) => NoResult::Memory(bounds.memory_bytes_max),
         _ if words.contains("overflowed its stack") => {
-            NoResult::Died("things are nested too deeply in it: the tool that reads it ran out of stack".to_owned())
+            NoResult::Died("it is nested too deeply: the tool that reads it ran out of stack".to_owned())
         }
         (Some(code), _) if code == i32::from(PANICKED) => gave_up(words),
         (_, Some(signal)) if signal == Signal::XCPU.as_raw() => NoResult::Time(bounds.time_max),
         (_, Some(signal)) if signal == Signal::KILL.as_raw() => {
             NoResult::Died("its process was killed, perhaps because the machine has no memory left".to_owned())
         }
-        (_, Some(signal)) => NoResult::Died(format!("its process was ended by signal {signal}")),
+        (_, Some(signal)) => NoResult::Died(format!("its process was terminated by signal {signal}")),
         (_, None) => NoResult::Died(format!("its process failed: {}", clean(words.trim(), WORDS_BYTES_MAX))),
     }
 }
@@ -280,7 +280,7 @@ fn framed(worked: Result<Vec<u8>, Refusal>) -> ([u8; 9], Vec<u8>) {
 }
 
 fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
-    let cut_short = || NoResult::Died("its process gave no whole result".to_owned());
+    let cut_short = || NoResult::Died("its process returned an incomplete result".to_owned());
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut_short)?;
     let (is_refused, body) = rest.split_first().ok_or_else(cut_short)?;
     if body.len() as u64 != u64::from_le_bytes(*length) {
@@ -294,23 +294,25 @@ fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
     Err(NoResult::Refused(Refusal { kind: *kind, words }.cleaned()))
 }
 
-/// What the process does that was started to work.
+/// What the process does that was started for the work.
 #[expect(clippy::disallowed_methods, reason = "its result and words go through pipes to the process that asked")]
 fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let arguments = arguments.map(OsString::into_string).collect::<Result<Vec<String>, _>>();
-    let arguments = arguments.map_err(|_| "an argument is no text".to_owned())?;
+    let arguments = arguments.map_err(|_| "an argument is not UTF-8".to_owned())?;
     let [name, memory_bytes_max, seconds_max, niceness, arguments @ ..] = arguments.as_slice() else {
-        return Err(format!("{WORD} is no command: the program starts itself with it to have work done"));
+        return Err(format!(
+            "{WORD} is not a command: the program starts itself with it to do work in a separate process"
+        ));
     };
     let number = |text: &String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
     confine(number(memory_bytes_max)?, number(seconds_max)?)?;
-    // Before there is a second thread. Where it is not allowed it works as all others do.
+    // Before there is a second thread. If it is not allowed, the work runs at normal priority.
     let _ = niceness.parse().map(rustix::process::nice);
-    let work = works.iter().chain([&crate::compile::WORK]).find(|work| work.name == name);
-    let work = work.ok_or_else(|| format!("there is no work {name}"))?;
+    let work = works.iter().find(|work| work.name == name);
+    let work = work.ok_or_else(|| format!("unknown work {name}"))?;
     let mut input = Vec::new();
     std::io::stdin().read_to_end(&mut input).map_err(|error| format!("cannot read: {error}"))?;
-    // Of a panic its words, and not where in the tool it was.
+    // Report the message of a panic, but not its location in the tool.
     std::panic::set_hook(Box::new(|panic| {
         let _ = writeln!(std::io::stderr(), "{}", words_of(panic.payload()));
     }));
@@ -324,7 +326,7 @@ fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives up for good what the work does not need.
+/// Drops irrevocably what the work does not need.
 fn confine(memory_bytes_max: u64, seconds_max: u64) -> Result<(), String> {
     close_all_but_pipes();
     #[cfg(target_os = "linux")]
@@ -390,7 +392,7 @@ mod tests {
         };
         assert!(refusal.kind == 7 && refusal.words.len() <= WORDS_BYTES_MAX && !refusal.words.contains('\x1b'));
         let error = confined(&BACKWARDS, &["panic".to_owned()], b"", BOUNDS).unwrap_err();
-        assert_eq!(error.to_string(), "the tool that reads it gave up: no way");
+        assert_eq!(error.to_string(), "the tool that reads it failed: no way");
     }
 
     #[test]
@@ -431,7 +433,7 @@ mod tests {
         assert_eq!(death(6, "memory allocation of 64 bytes failed"), NoResult::Memory(1 << 30));
         assert_eq!(death(24, ""), NoResult::Time(BOUNDS.time_max));
         assert!(death(6, "thread 'main' has overflowed its stack").to_string().contains("nested too deeply"));
-        assert!(death(101 << 8, "index out of bounds").to_string().ends_with("gave up: index out of bounds"));
+        assert!(death(101 << 8, "index out of bounds").to_string().ends_with("failed: index out of bounds"));
         assert!(death(9, "").to_string().contains("killed"));
         assert!(death(11, "").to_string().contains("signal 11"));
         assert!(death(1 << 8, "cannot read").to_string().contains("cannot read"));

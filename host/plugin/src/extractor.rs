@@ -8,12 +8,12 @@ use engine::fields::{Extraction, FieldBatch, KeyStatus};
 
 use crate::answer::absorb_keys;
 use crate::bindings::types;
-use crate::error::PluginFailure;
+use crate::error::{LoadError, PluginFailure};
 use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::isolate::{Caller, Calls, Work};
 use crate::limits::Limits;
-use crate::load::Loaded;
+use crate::load::{Loaded, Plugin};
 use crate::role::Role;
 use crate::slice;
 
@@ -30,8 +30,19 @@ impl std::fmt::Debug for Extractor {
     }
 }
 
+impl Plugin {
+    /// An extractor for one partition, with an instance of its own.
+    ///
+    /// # Errors
+    /// The plugin extracts no keys, or an instance cannot be made.
+    pub fn extractor(&self) -> Result<Extractor, LoadError> {
+        self.require(Role::KeyExtractor, self.roles().extracts_keys)?;
+        Extractor::new(Arc::clone(&self.0)).map_err(|cause| self.cannot_start(cause))
+    }
+}
+
 impl Extractor {
-    pub(crate) fn new(plugin: Arc<Loaded>) -> Result<Self, Cause> {
+    fn new(plugin: Arc<Loaded>) -> Result<Self, Cause> {
         Ok(Self { caller: Caller::new(plugin, Role::KeyExtractor)?, slice_ends: Vec::new() })
     }
 

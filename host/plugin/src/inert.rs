@@ -12,7 +12,6 @@ use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 use wasmtime_wasi::p2::{DynOutputStream, DynPollable, OutputStream, Pollable, StreamResult, subscribe};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, async_trait};
 
-use crate::instance::Guest;
 use crate::limits::Exceeded;
 use crate::log::Log;
 
@@ -56,6 +55,11 @@ impl Inert {
         }
     }
 
+    /// As wasmtime looks at it.
+    pub(crate) fn view(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.ctx, table: &mut self.table }
+    }
+
     /// Something to wait for that is always there.
     fn at_once(&mut self) -> wasmtime::Result<Resource<DynPollable>> {
         let now = self.table.push(Now)?;
@@ -63,24 +67,20 @@ impl Inert {
     }
 }
 
-impl WasiView for Guest {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        let inert = self.inert();
-        WasiCtxView { ctx: &mut inert.ctx, table: &mut inert.table }
-    }
-}
-
-/// Puts it into a linker: wasmtime's, but for all that could tell two runs apart or wait.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+/// Puts it into a linker: wasmtime's, but for all that could tell two runs apart or wait. `inert` is where a guest has it.
+pub(crate) fn add_to_linker<T: WasiView>(
+    linker: &mut Linker<T>,
+    inert: fn(&mut T) -> &mut Inert,
+) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_sync(linker)?;
     linker.allow_shadowing(true);
-    wall_clock::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    monotonic_clock::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    random::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    insecure::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    insecure_seed::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    stdout::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
-    stderr::add_to_linker::<_, HasSelf<Inert>>(linker, Guest::inert)?;
+    wall_clock::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    monotonic_clock::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    random::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    insecure::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    insecure_seed::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    stdout::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
+    stderr::add_to_linker::<_, HasSelf<Inert>>(linker, inert)?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -7,8 +7,8 @@ use wasmtime::component::InstancePre;
 
 use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::fault::{Fault, FaultKind};
-use crate::inert::Inert;
-use crate::limits::{Gauge, Limits};
+use crate::guest::Guest;
+use crate::limits::Limits;
 use crate::log::Log;
 use crate::role::Role;
 use crate::ticker::Ticker;
@@ -19,21 +19,6 @@ const HANDLES_MAX: usize = 10_000;
 
 /// What an instance may give back when it describes itself and takes its configuration: names, pointers, a refusal.
 const START_RESULT_BYTES_MAX: usize = 1 << 20;
-
-/// What belongs to one instance on the host's side.
-pub(crate) struct Guest {
-    pub(crate) log: Log,
-    gauge: Gauge,
-    /// Made when it is first asked for, which is never unless [`crate::Wasi::Inert`] is linked.
-    inert: Option<Box<Inert>>,
-}
-
-impl Guest {
-    pub(crate) fn inert(&mut self) -> &mut Inert {
-        let printed_bytes_max = self.gauge.limits().log_bytes_per_call_max;
-        self.inert.get_or_insert_with(|| Box::new(Inert::new(printed_bytes_max)))
-    }
-}
 
 /// Which of the contract's interfaces a component exports, and where.
 #[derive(Clone)]
@@ -79,7 +64,7 @@ impl Instance {
         limits: Limits,
         fuel: bool,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(component.engine(), Guest { log, gauge: Gauge::new(limits), inert: None });
+        let mut store = Store::new(component.engine(), Guest::new(log, limits));
         store.limiter(|guest| &mut guest.gauge);
         store.set_max_component_handles(HANDLES_MAX);
         let last_call = Cost::default();
@@ -177,10 +162,7 @@ impl Instance {
         let took = started.elapsed();
         let fuel = if self.fuel { self.store.get_fuel().ok().map(|left| u64::MAX - left) } else { None };
         let guest = self.store.data_mut();
-        if let Some(inert) = &mut guest.inert {
-            inert.drain(&mut guest.log);
-        }
-        guest.log.end_call();
+        guest.end_call();
         let memory_bytes = guest.gauge.memory_bytes();
         self.last_call = Cost { time: took, fuel, memory_bytes, log_bytes: guest.log.bytes() };
         result.map_err(|error| self.fault(&error, time, result_bytes_max))

@@ -1,24 +1,22 @@
 //! A plugin: a component that accepted its configuration, and what its extractors and scorers share. Not where events
-//! go: see [`Extractor`] and [`Scorer`].
+//! go: see [`crate::Extractor`] and [`crate::Scorer`].
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::allowance::Allowance;
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, checked_input};
 use crate::error::LoadError;
-use crate::extractor::Extractor;
 use crate::fault::Fault;
+use crate::info::Info;
 use crate::instance::{Cause, Instance};
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::probe::Info;
 use crate::role::{Input, Role, Roles, Texts};
-use crate::scorer::Scorer;
 
 /// A component that keeps to the contract and accepts its configuration. Cheap to clone.
 #[derive(Clone)]
-pub struct Plugin(Arc<Loaded>);
+pub struct Plugin(pub(crate) Arc<Loaded>);
 
 /// What a plugin, its extractors and its scorers share.
 pub(crate) struct Loaded {
@@ -57,6 +55,32 @@ impl Loaded {
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("name", &self.0.name).field("sha256", &self.sha256()).finish_non_exhaustive()
+    }
+}
+
+impl Candidate {
+    /// Makes a plugin of it: starts an instance, asks who it is, and sees that it accepts its configuration.
+    ///
+    /// # Errors
+    /// It fails, refuses its configuration, or asks for input that cannot be had.
+    pub fn configured(&self, texts: Texts<'_>) -> Result<Plugin, LoadError> {
+        let trapped = |step| move |cause| LoadError::Trapped { path: self.path().to_owned(), step, cause };
+        let log = Log::new(&self.stem(), self.log_bytes_max(), Allowance::new(Instant::now()));
+        let mut instance = self.start(log).map_err(trapped("instantiate"))?;
+        let describing = self.roles().iter().next().unwrap_or(Role::KeyExtractor);
+        let info = Info::of(instance.describe(describing).map_err(trapped("describe"))?);
+        info.check().map_err(|cause| LoadError::BadName { path: self.path().to_owned(), cause })?;
+        let mut inputs = [None, None];
+        for role in self.roles().iter() {
+            let answer = instance.configure(role, texts.of(role)).map_err(trapped("configure"))?;
+            let named = |name: &str| name.to_owned();
+            let input = answer.map_err(|message| LoadError::Refused { name: named(&info.name), message }).and_then(
+                |input| checked_input(input).map_err(|cause| LoadError::BadInput { name: named(&info.name), cause }),
+            )?;
+            let [extractor, scorer] = &mut inputs;
+            *(if role == Role::KeyExtractor { extractor } else { scorer }) = Some(input);
+        }
+        Ok(Plugin::new(self.clone(), info, texts, inputs))
     }
 }
 
@@ -138,29 +162,11 @@ impl Plugin {
         self.0.scorer_input.as_ref()
     }
 
-    /// An extractor for one partition, with an instance of its own.
-    ///
-    /// # Errors
-    /// The plugin extracts no keys, or an instance cannot be made.
-    pub fn extractor(&self) -> Result<Extractor, LoadError> {
-        self.require(Role::KeyExtractor, self.roles().extracts_keys)?;
-        Extractor::new(Arc::clone(&self.0)).map_err(|cause| self.cannot_start(cause))
-    }
-
-    /// A scorer for one partition, with an instance of its own.
-    ///
-    /// # Errors
-    /// The plugin scores nothing, or an instance cannot be made.
-    pub fn scorer(&self) -> Result<Scorer, LoadError> {
-        self.require(Role::SimilarityScorer, self.roles().scores)?;
-        Scorer::new(Arc::clone(&self.0)).map_err(|cause| self.cannot_start(cause))
-    }
-
-    fn require(&self, role: Role, has_role: bool) -> Result<(), LoadError> {
+    pub(crate) fn require(&self, role: Role, has_role: bool) -> Result<(), LoadError> {
         if has_role { Ok(()) } else { Err(LoadError::NoRole { name: self.name().to_owned(), role: role.name() }) }
     }
 
-    fn cannot_start(&self, cause: Cause) -> LoadError {
+    pub(crate) fn cannot_start(&self, cause: Cause) -> LoadError {
         LoadError::Start { name: self.name().to_owned(), cause }
     }
 }

@@ -4,11 +4,12 @@
 use engine::fields::{Extraction, FieldBatch};
 use engine::properties::{Comparisons, PairBatch};
 
-use crate::bindings::types;
 use crate::candidate::{Candidate, Parts, checked_input};
 use crate::extractor::{self, extract_slice};
 use crate::fault::Fault;
+use crate::info::Info;
 use crate::instance::{Cost, Instance};
+use crate::log::Log;
 use crate::role::{Input, Role};
 use crate::scorer::{self, SliceEnds, compare_slice};
 
@@ -19,54 +20,25 @@ pub struct Probe {
     candidate: Candidate,
 }
 
-/// What a plugin says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
-    /// Its name.
-    pub name: String,
-    /// Its version, for people.
-    pub version: String,
-    /// Keys of different key versions cannot be compared.
-    pub key_version: u32,
-}
-
-/// Bytes of a name or a version.
-const NAME_BYTES_MAX: usize = 64;
-
-impl Info {
-    pub(crate) fn of(info: types::Info) -> Self {
-        Self { name: info.name, version: info.version, key_version: info.key_version }
-    }
-
-    /// Whether its words can stand in logs, labels of metrics and names of files.
-    ///
-    /// # Errors
-    /// Says what it is called and what would be right.
-    pub fn check(&self) -> Result<(), String> {
-        for (what, said, more, characters) in [
-            ("name", &self.name, "_-.", "ASCII letters, digits, `_`, `-` and `.`"),
-            ("version", &self.version, "_-.+", "ASCII letters, digits, `_`, `-`, `.` and `+`"),
-        ] {
-            let is_plain = said.chars().all(|char| char.is_ascii_alphanumeric() || more.contains(char));
-            if said.is_empty() || said.len() > NAME_BYTES_MAX || !is_plain {
-                return Err(format!("its {what} is \"{said}\", and must be 1 to {NAME_BYTES_MAX} of {characters}"));
-            }
-        }
-        Ok(())
-    }
-}
-
 impl std::fmt::Debug for Probe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Probe").field("candidate", &self.candidate).finish_non_exhaustive()
     }
 }
 
-impl Probe {
-    pub(crate) fn new(instance: Instance, candidate: Candidate) -> Self {
-        Self { instance, candidate }
+impl Candidate {
+    /// A fresh instance that has not been configured, to be called one call at a time. What it writes to the log is kept
+    /// for [`Probe::take_log`].
+    ///
+    /// # Errors
+    /// It fails to start.
+    pub fn probe(&self) -> Result<Probe, Fault> {
+        let log = Log::kept(&self.stem(), self.log_bytes_max());
+        Ok(Probe { instance: self.start(log)?, candidate: self.clone() })
     }
+}
 
+impl Probe {
     /// Asks who it is. What it says is bounded and clean, and may still not be a name: see [`Info::check`].
     ///
     /// # Errors

@@ -12,38 +12,17 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::bindings::log;
 use crate::cache::Cache;
 use crate::candidate::{Candidate, Source, core_instances};
-use crate::compile::{self, Settings, Uncompiled};
+use crate::compile::{self, Uncompiled};
 use crate::confined::NoResult;
 use crate::error::LoadError;
 use crate::file::{FileError, read_file};
-use crate::instance::Guest;
+use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::load::Plugin;
 use crate::log::Log;
+use crate::options::Options;
 use crate::role::Texts;
 use crate::ticker::Ticker;
-use crate::wasi::Wasi;
-
-/// What plugins run under.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// What an instance may use.
-    pub limits: Limits,
-    /// What a component gets that was built with WASI.
-    pub wasi: Wasi,
-    /// Where compiled components are kept; `None`: nowhere.
-    pub cache_dir: Option<PathBuf>,
-    /// Whether what plugins execute is counted; a third slower.
-    pub fuel: bool,
-    /// SHA-256 of the files that may be opened, in lower-case hexadecimal; empty: all.
-    pub sha256: Vec<String>,
-}
-
-impl Options {
-    fn settings(&self) -> Settings {
-        Settings { fuel: self.fuel, stack_bytes_max: self.limits.stack_bytes_max }
-    }
-}
 
 /// The file of a component, read once: what its digest was taken of is what is compiled.
 #[derive(Clone)]

@@ -8,11 +8,11 @@ use engine::properties::{Comparisons, PairBatch, Verdict};
 
 use crate::answer::absorb_scores;
 use crate::bindings::types;
-use crate::error::PluginFailure;
+use crate::error::{LoadError, PluginFailure};
 use crate::fault::Fault;
 use crate::instance::{Cause, Instance};
 use crate::isolate::{Caller, Calls, Work};
-use crate::load::Loaded;
+use crate::load::{Loaded, Plugin};
 use crate::role::Role;
 use crate::slice;
 
@@ -37,8 +37,19 @@ impl std::fmt::Debug for Scorer {
     }
 }
 
+impl Plugin {
+    /// A scorer for one partition, with an instance of its own.
+    ///
+    /// # Errors
+    /// The plugin scores nothing, or an instance cannot be made.
+    pub fn scorer(&self) -> Result<Scorer, LoadError> {
+        self.require(Role::SimilarityScorer, self.roles().scores)?;
+        Scorer::new(Arc::clone(&self.0)).map_err(|cause| self.cannot_start(cause))
+    }
+}
+
 impl Scorer {
-    pub(crate) fn new(plugin: Arc<Loaded>) -> Result<Self, Cause> {
+    fn new(plugin: Arc<Loaded>) -> Result<Self, Cause> {
         Ok(Self { caller: Caller::new(plugin, Role::SimilarityScorer)?, ends: SliceEnds::default() })
     }
 

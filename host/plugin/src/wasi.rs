@@ -6,8 +6,8 @@ use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
 use wasmtime::error::Context;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
 
+use crate::guest::Guest;
 use crate::inert;
-use crate::instance::Guest;
 
 /// What a component gets that imports WASI.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ impl Wasi {
     pub(crate) fn add_to_linker(self, linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         match self {
             Self::None | Self::Stub => Ok(()),
-            Self::Inert => inert::add_to_linker(linker),
+            Self::Inert => inert::add_to_linker(linker, Guest::inert),
         }
     }
 

@@ -19,7 +19,6 @@ use super::{Line, Parts, REMEMBER_INTERVAL, RunError, Stop, report};
 use crate::exit::ExitCode;
 use crate::plugins::InForce;
 use crate::settings::files::{FilesConfig, Stream};
-use crate::terminal;
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
 const STREAM: &str = "(files)";

@@ -24,7 +24,6 @@ mod watch;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use kafka_settings::client_settings;
@@ -36,6 +35,7 @@ use engine::protocol::start::StartError;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use file_connector::FileError;
+use http_server::{Facts, HttpError, reload_channel};
 use kafka_connector::KafkaFailure;
 use line::{Dumps, LineError, Redaction, Rules};
 use observe::insights::Insights;
@@ -48,12 +48,12 @@ use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateE
 use self::observer::Observed;
 use crate::descriptors;
 use crate::exit::ExitCode;
-use crate::http;
 use crate::plugins::{InForce, PluginsError};
 use crate::redaction;
-use crate::reload::{self, HangUps, Reloader};
+use crate::reload::{HangUps, Reloader};
 use crate::settings::config::{Config, Mode, PluginConfig};
 use crate::settings::store;
+use crate::stop::Stop;
 
 /// The line of a partition whose state is on this disk.
 pub(crate) type Line = line::Line<PartitionStore>;
@@ -125,7 +125,7 @@ pub enum RunError {
     Interrupted(String),
     /// The HTTP server.
     #[error(transparent)]
-    Http(#[from] crate::http::HttpError),
+    Http(#[from] HttpError),
     /// Something that has no code of its own.
     #[error("{0}")]
     Other(String),
@@ -166,29 +166,6 @@ impl From<PrivateError> for RunError {
     }
 }
 
-/// Set once by a signal, read by everything that loops.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// The flag itself, for signal handlers.
-    #[must_use]
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-
-    /// Asks for an orderly end.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether the end was asked for.
-    #[must_use]
-    pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 /// Runs until the input ends, the operator stops it, or it cannot go on.
 ///
 /// # Errors
@@ -212,17 +189,18 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let observed = Observed { metrics, status: Arc::new(Status::new()), insights };
     let no_signals = |error| RunError::Other(format!("cannot handle signals: {error}"));
     let hang_ups = HangUps::listen().map_err(no_signals)?;
-    // Whoever holds `asking` keeps the thread that reloads plugins.
-    let (asking, asked) = reload::requests();
+    // Whoever holds `client` keeps the thread that reloads plugins.
+    let (client, requests) = reload_channel();
     let _server = match &config.http {
         Some(http) => {
             let Observed { metrics, status, insights } = observed.clone();
-            Some(http::serve(http, status, metrics, insights, asking.clone())?)
+            let facts = Facts { status, metrics, insights };
+            Some(http_server::serve(http, facts, client.clone(), descriptors::limit())?)
         }
         None => None,
     };
     let (parts, reloader) = Parts::load(&config, &observed)?;
-    reloader.start(asked, hang_ups, stop.clone()).map_err(no_thread)?;
+    reloader.start(requests, hang_ups, stop.clone()).map_err(no_thread)?;
     match &config.mode {
         Mode::Files(files) => files::run(files, parts, &observed, 0o666 & !kept_back, stop),
         Mode::Kafka(kafka) => kafka::run(&config, kafka, parts, &observed, stop),

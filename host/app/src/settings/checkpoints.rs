@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::error::SettingsError;
 use super::row::{Group, Runs, Setting, one, rows, secret, switch};
-use super::secret::Secret;
 use super::typed::Typed;
 use super::units;
+use plain_text::Secret;
 
 /// Copies of the state.
 #[derive(Debug, Clone)]

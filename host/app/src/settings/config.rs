@@ -17,10 +17,10 @@ pub use super::http::HttpConfig;
 pub use super::limits::LimitsConfig;
 pub use super::process::{LogConfig, LogFormat};
 pub use super::records::RecordsConfig;
-pub use super::secret::Secret;
 pub use super::store::StateConfig;
 pub use super::window::WindowConfig;
 pub use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable};
+pub use plain_text::Secret;
 
 /// Everything a run needs to know.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 use super::origin::Origin;
 use crate::exit::ExitCode;
-use crate::terminal;
 
 /// Why there is nothing to run.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +45,14 @@ impl SettingsError {
             terminal::error(self);
             return ExitCode::Usage;
         };
-        terminal::usage(error);
-        if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
+        let text = error.render();
+        let shown = |coloured: bool| if coloured { text.ansi().to_string() } else { text.to_string() };
+        if error.use_stderr() {
+            terminal::complaint(&shown(terminal::errors_have_colour()));
+            return ExitCode::Usage;
+        }
+        // Where nobody reads it, nobody has to be told.
+        drop(terminal::answer(&shown(terminal::answers_have_colour())));
+        ExitCode::Ok
     }
 }

@@ -4,9 +4,9 @@ use line::ExplanationConfig;
 
 use super::error::SettingsError;
 use super::row::{Group, ON_OFF, Runs, Setting, one, one_of, rows, secret, switch};
-use super::secret::Secret;
 use super::typed::Typed;
 use super::units;
+use plain_text::Secret;
 
 const GROUP: Group = Group { title: "Explaining duplicates", runs: Runs::All, also: &[] };
 

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
-use file_connector::Existing;
+use file_connector::{Existing, Stream};
+use workbench::generate::Spec;
 
 use super::SettingsError;
-use super::files::{Stream, sink};
+use super::files::sink;
 use super::kafka::{self, KafkaConnection, ProducerConfig};
 use super::places::{Named, shared};
 use super::typed::Typed;
 use super::units;
-use crate::generate::Spec;
 
 /// Flags of `generate`, beside the Kafka settings it shares with a run.
 #[derive(Debug, Clone, Args)]

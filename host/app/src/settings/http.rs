@@ -1,23 +1,12 @@
 //! Settings of the HTTP server. Not the server.
 
+pub use http_server::HttpConfig;
+use plain_text::Secret;
+
 use super::error::SettingsError;
 use super::row::{Group, Runs, Setting, many, one, rows, secret};
-use super::secret::Secret;
 use super::typed::Typed;
 use super::units;
-
-/// The HTTP server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// Address or name.
-    pub host: String,
-    /// Port; 0 takes a free one.
-    pub port: u16,
-    /// Names by which it may be asked, beside addresses and localhost, as [`units::host_name`] returns them.
-    pub allowed_hosts: Vec<String>,
-    /// What callers under `/admin` have to show; `None`: nobody may call.
-    pub admin_token: Option<Secret>,
-}
 
 /// Also that of the process.
 pub(super) const GROUP: Group = Group { title: "HTTP, log and shutdown", runs: Runs::All, also: &[] };

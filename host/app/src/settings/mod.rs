@@ -19,11 +19,10 @@ mod layers;
 mod limits;
 mod origin;
 mod places;
-pub mod plugin;
+mod plugin;
 mod process;
 mod records;
 mod row;
-mod secret;
 mod show;
 pub(crate) mod store;
 #[cfg(test)]
@@ -41,11 +40,11 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use plain_text::secrets;
+use workbench::plugins::PluginCommand;
 
 use config::Config;
 use file::ConfigFile;
 use generate::GenerateConfig;
-use plugin::PluginCommand;
 use row::{Row, Taker};
 use typed::Typed;
 
@@ -83,7 +82,7 @@ pub fn read(
             Ok(Invocation::Generate(Box::new(GenerateConfig::of(matches, &mut typed)?)))
         }
         Some(("plugin", matches)) => {
-            let command = PluginCommand::of(matches, |takes, matches| resolve(takes, matches, environment))?;
+            let command = plugin::plugin_command(matches, |takes, matches| resolve(takes, matches, environment))?;
             Ok(Invocation::Plugin(Box::new(command)))
         }
         Some(("config", matches)) => {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::stream::Stream;
+use file_connector::Stream;
 
 /// Links that are followed to a file that is not there.
 const LINKS_MAX: usize = 40;

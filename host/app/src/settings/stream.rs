@@ -1,17 +1,8 @@
 //! A file or a standard stream, as settings name it. Not whether two of them are the same: that is `places`.
 
-use std::path::PathBuf;
+pub use file_connector::Stream;
 
 use super::units;
-
-/// A file, or a standard stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stream {
-    /// `-`: standard input or standard output.
-    Standard,
-    /// A file.
-    File(PathBuf),
-}
 
 /// A file to be read.
 pub(super) fn source(text: &str) -> Result<Stream, String> {

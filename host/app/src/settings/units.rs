@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::secret::Secret;
+use plain_text::Secret;
 
 /// Longest duration a setting takes: a hundred years, so that sums of times in milliseconds stay far from overflow.
 pub const DURATION_MAX_MS: u64 = 100 * 365 * 24 * 3600 * 1000;

@@ -54,7 +54,7 @@ fn about(group: Group) -> &'static str {
 mod tests {
     use super::document;
 
-    /// `CONFORMANCE_DOCUMENT=write cargo test -p conformance document` writes it anew.
+    /// `CONFORMANCE_DOCUMENT=write cargo test -p conformance document` rewrites it.
     #[test]
     fn the_document_is_that_of_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance.md");

@@ -36,9 +36,9 @@ pub(super) fn report(report: &Report, colour: bool) -> String {
     );
     let words = match (report.passed(), report.chosen.as_slice()) {
         (false, _) => paint("does not conform", RED, colour),
-        (true, []) if report.quick => paint("conforms, as far as the quick rules say", GREEN, colour),
+        (true, []) if report.quick => paint("conforms to the quick rules", GREEN, colour),
         (true, []) => paint(&format!("conforms ({})", report.level.name()), GREEN, colour),
-        (true, names) => paint(&format!("conforms, as far as {} say", names.join(", ")), GREEN, colour),
+        (true, names) => paint(&format!("conforms to {}", names.join(", ")), GREEN, colour),
     };
     let failed = report.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_)));
     let mut why: Vec<String> = Vec::new();
@@ -56,7 +56,7 @@ fn heading(report: &Report, colour: bool) -> String {
     let subject = &report.subject;
     let name = match &subject.info {
         Some(info) => format!("{} {}, key version {}", line(&info.name), line(&info.version), info.key_version),
-        None => "a plugin that does not say its name".to_owned(),
+        None => "a plugin that does not give its name".to_owned(),
     };
     let imports =
         if subject.imports.is_empty() { "nothing".to_owned() } else { line(&subject.imports.join(", ")).into_owned() };

@@ -65,7 +65,7 @@ fn people_see_the_failure_and_how_to_repeat_it() {
         Report { outcomes: vec![outcome("L1", Verdict::Passed)], chosen, ..report() }.to_human(false)
     };
     assert!(good(&[]).ends_with("\nconforms (strict)\n"));
-    assert!(good(&["L1", "keys"]).ends_with("\nconforms, as far as L1, keys say\n"));
+    assert!(good(&["L1", "keys"]).ends_with("\nconforms to L1, keys\n"));
     assert!(report().to_human(true).contains("\u{1b}[31mFAIL\u{1b}[0m"));
 }
 

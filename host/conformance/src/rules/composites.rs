@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use plugin::Role;
 
-use super::keys::{ask, own, with};
+use super::variants::{ask, own, with};
 use crate::context::Context;
 use crate::samples::Json;
 use crate::session::{Answer, Session};
@@ -139,7 +139,7 @@ impl Grid<'_> {
         Err(Stop::failed(
             format!("{} and {}: {} and {}", self.first, self.second, items.shown(place(one)), items.shown(place(two))),
             format!("both have the key {}", shown(&key)),
-            "different keys, as the plugin tells the values apart at each of the two places",
+            "different keys: the plugin distinguishes the values at each of the two places",
         ))
     }
 }

@@ -36,8 +36,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "C1",
         &["L5"],
-        "Every ordinary batch gets a well-formed answer: the right number of everything, ends and owners in order, \
-         and only statuses, verdicts and scores that exist.",
+        "Every ordinary batch gets a well-formed answer: the right number of each part, ends and owners in order, and \
+         only statuses, verdicts and scores that exist.",
         "An answer that breaks the contract costs the instance, and the host calls again with parts of the batch \
          until it finds the event that causes it.",
         answers,
@@ -90,7 +90,7 @@ fn answers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let all = context.ordinary(&mut session, ITEMS);
     if all.len() == 0 {
-        return Err(Stop::not_applicable("the host hands it none of the sample events: they are not JSON"));
+        return Err(Stop::not_applicable("the host passes it none of the sample events: they are not JSON"));
     }
     for size in SIZES {
         for start in (0..all.len()).step_by(size).take(8) {
@@ -181,7 +181,7 @@ fn of_any_size(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let wanted = |size: usize| format!("{size} answers");
     let none = session.items([]);
-    for when in ["the first batch of an instance, with nothing in it", "a batch with nothing in it"] {
+    for when in ["an empty batch, the first of an instance", "an empty batch"] {
         match session.ask(&none) {
             Ok(answers) if answers.is_empty() => {}
             Ok(answers) => return Err(Stop::failed(when, format!("{} answers", answers.len()), wanted(0))),

@@ -38,21 +38,21 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "D1",
         &["C1"],
-        "The same call twice gets the same answer, and so it does in another instance: every byte, notes too.",
+        "The same call gets the same answer again, and in another instance: every byte, notes included.",
         "After a crash the host reads the topic again, and must decide as it did before.",
         twice,
     ),
     rule(
         "D2",
         &["D1"],
-        "An instance that has answered 10,000 other calls says what a fresh one says.",
+        "An instance that has answered 10,000 other calls answers as a fresh one does.",
         "The host may discard an instance at any moment. A plugin that remembers events then loses them.",
         after_many_calls,
     ),
     rule(
         "D3",
         &["D1"],
-        "An instance that has met odd events, and refused some, says what a fresh one says.",
+        "An instance that has seen odd events, and refused some, answers as a fresh one does.",
         "What an event that is `invalid` leaves behind must not reach the next user's event.",
         after_odd_events,
     ),
@@ -163,9 +163,9 @@ fn compiled_and_cached(context: &mut Context<'_>, role: Role) -> Result<(), Stop
     let other =
         other.map_err(|error| Stop::failed("the component, opened again", error.to_string(), "the same component"))?;
     if other.from_cache() == from_cache {
-        return Err(Stop::not_applicable("there is no place to keep compiled components"));
+        return Err(Stop::not_applicable("there is nowhere to keep compiled components"));
     }
-    let how = if from_cache { "compiled anew, where wanted is from the cache" } else { "from the cache" };
+    let how = if from_cache { "newly compiled; wanted: from the cache" } else { "from the cache" };
     let answers = context.session_of(&other, role)?.answers(&items)?;
     agree(&items, how, &answers, &wanted, In::All)
 }

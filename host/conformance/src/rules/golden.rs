@@ -51,14 +51,14 @@ fn cases<'a>(context: &Context<'a>, role: Role) -> Result<Vec<(&'a Golden, &'a C
     let all = context.options().golden.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case)));
     let cases: Vec<_> = all.filter(|(_, case)| is_for(case)).collect();
     match cases.len() {
-        0 => Err(Stop::not_applicable("there are no golden vectors for it: --expect FILE gives some")),
+        0 => Err(Stop::not_applicable("there are no golden vectors for it: pass some with --expect FILE")),
         _ => Ok(cases),
     }
 }
 
 /// What the plugin says of a case, configured as the case wants.
 fn said(context: &Context<'_>, role: Role, case: &Case, text: Text) -> Result<(Input, Items, Answer), Stop> {
-    let failed = |got: String| Stop::failed(format!("{}: {}", case.name, text.shown()), got, "the answer written down");
+    let failed = |got: String| Stop::failed(format!("{}: {}", case.name, text.shown()), got, "the recorded answer");
     let config = case.config.as_deref().unwrap_or_else(|| context.config(role));
     let mut session = context.session_with(role, config).map_err(|stop| match stop {
         Stop::Blocked(why) | Stop::NotApplicable(why) => {
@@ -85,8 +85,8 @@ fn keys(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
             case.key_version.or(file.key_version).filter(|version| *version != u64::from(key_version))
         {
             return Err(Stop::failed(
-                format!("{} of {}, written down for key version {written}", case.name, file.path.display()),
-                format!("the plugin says key version {key_version}"),
+                format!("{} of {}, recorded for key version {written}", case.name, file.path.display()),
+                format!("the plugin has key version {key_version}"),
                 format!("key version {written}; or golden vectors of key version {key_version}"),
             ));
         }

@@ -5,8 +5,9 @@ use plugin::{Input, Role};
 
 use super::agree::{In, agree};
 use super::composites;
+use super::variants::{ask, own, with};
 use crate::context::Context;
-use crate::feed::{Items, Text};
+use crate::feed::Text;
 use crate::rule::{Concerns, Group, Level, Rule};
 use crate::samples::{Events, Json, Spelling};
 use crate::session::{Answer, Session};
@@ -24,7 +25,7 @@ const KEY_BYTES_MORE: usize = 1024;
 /// A member that no plugin asks for.
 const OUTSIDE: &str = "/dedup_host_conformance_outside";
 
-const NO_KEY: &str = "none of the events tried has a key: give events of your own with --input";
+const NO_KEY: &str = "none of the events tried has a key: pass your own with --input";
 
 const fn rule(
     id: &'static str,
@@ -101,31 +102,6 @@ pub(super) const RULES: &[Rule] = &[
         lengths,
     ),
 ];
-
-/// What a plugin says of the events `of` makes, one call for all of them.
-pub(super) fn ask(
-    session: &mut Session,
-    events: impl IntoIterator<Item = Vec<u8>>,
-) -> Result<(Items, Vec<Answer>), Stop> {
-    let items = session.items(events.into_iter().map(Text::Event));
-    let answers = session.answers(&items)?;
-    Ok((items, answers))
-}
-
-/// The event with another value at a place; without any where there is no value.
-pub(super) fn with(event: &Json, place: &str, value: Option<&Json>) -> Vec<u8> {
-    let mut event = event.clone();
-    match value {
-        Some(value) => event.set(place, value.clone()),
-        None => _ = event.remove(place),
-    }
-    event.text()
-}
-
-/// The keys of an event that depend on what stands at a place: those that `other`, which differs from it there, has not.
-pub(super) fn own<'a>(answer: &'a Answer, other: &Answer) -> Vec<&'a [u8]> {
-    answer.keys().iter().filter(|key| !other.keys().contains(key)).map(Vec::as_slice).collect()
-}
 
 fn fields_in_any_spelling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
@@ -214,7 +190,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
                 return Err(Stop::failed(
                     input,
                     got.collect::<Vec<_>>().join("; "),
-                    "one key for all, or as many as spellings",
+                    "one key for all spellings, or a different one for each",
                 ));
             };
             let (known, where_) = first.get_or_insert_with(|| (meet, format!("{} at {place}", spellings.join(", "))));
@@ -224,7 +200,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
                 return Err(Stop::failed(
                     format!("{place} as {}: {}", spellings.join(", "), items.shown(0)),
                     got,
-                    "the same of every number",
+                    "the same for every number",
                 ));
             }
             tried += 1;
@@ -233,7 +209,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     match first {
         Some((true, _)) => context.remark(format!("numbers are compared by value ({tried} tried)")),
         Some((false, _)) => context.remark(format!("numbers are compared as written ({tried} tried)")),
-        None => return Err(Stop::not_applicable("no number of the events tried matters for the key")),
+        None => return Err(Stop::not_applicable("no number in the events tried affects the key")),
     }
     Ok(())
 }
@@ -273,7 +249,7 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
         }
     }
     if tried == 0 {
-        return Err(Stop::not_applicable("no place of the events tried matters for the key"));
+        return Err(Stop::not_applicable("no field of the events tried affects the key"));
     }
     if null_is_absent > 0 {
         context.remark(format!("null and missing give the same key at {null_is_absent} of {tried} places"));
@@ -284,9 +260,9 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
 fn fields_outside(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let fields = match session.input() {
-        Input::Payload => return Err(Stop::not_applicable("it reads the payload: there is nothing outside")),
+        Input::Payload => return Err(Stop::not_applicable("it reads the payload: nothing is outside it")),
         Input::Fields(fields) if fields.iter().any(String::is_empty) => {
-            return Err(Stop::not_applicable("it asks for the whole event: there is nothing outside"));
+            return Err(Stop::not_applicable("it asks for the whole event: nothing is outside it"));
         }
         Input::Fields(fields) => fields.clone(),
     };

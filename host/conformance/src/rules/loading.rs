@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "L4",
         Level::Required,
-        "It starts and says who it is within the limits of time, memory, tables and stack.",
+        "It starts and describes itself within the limits of time, memory, tables and stack.",
         "The host starts an instance for each partition, and again after each failure.",
         starts,
     ),
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         ..rule(
             "L5",
             Level::Required,
-            "It accepts its configuration, and asks for input that the host can give.",
+            "It accepts its configuration, and asks for input that the host can provide.",
             "Otherwise it could not run, and most rules could not be tried. --plugin-config and --scorer-config give \
              the text.",
             configures,
@@ -140,7 +140,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn is_component(_: &mut Context<'_>, _: Role) -> Result<(), Stop> {
-    // What is none is refused when it is opened, and there is no candidate then.
+    // Anything else is refused when it is opened, so there is no candidate.
     Ok(())
 }
 
@@ -295,7 +295,7 @@ fn bad_configuration(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
             Ok(answer) => refused += usize::from(answer.is_err()),
             Err(fault) => {
                 let input = format!("configuration {}", shown(text.as_bytes()));
-                return Err(Stop::failed(input, fault.to_string(), "a refusal in words: err(failure)"));
+                return Err(Stop::failed(input, fault.to_string(), "a refusal with a message: err(failure)"));
             }
         }
     }
@@ -315,7 +315,7 @@ fn unknown_members(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     };
     let input = format!("configuration {}", shown(with_unknown.as_bytes()));
     match context.probe()?.configure(role, &with_unknown) {
-        Err(fault) => Err(Stop::failed(input, fault.to_string(), "a refusal in words: err(failure)")),
+        Err(fault) => Err(Stop::failed(input, fault.to_string(), "a refusal with a message: err(failure)")),
         Ok(Ok(_)) => Err(Stop::failed(input, "it is accepted", format!("a refusal that names {UNKNOWN_MEMBER}"))),
         Ok(Err(refusal)) if is_object && !refusal.contains(UNKNOWN_MEMBER) => Err(Stop::failed(
             input,

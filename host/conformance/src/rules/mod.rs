@@ -10,6 +10,7 @@ mod loading;
 mod resources;
 mod scores;
 mod totality;
+mod variants;
 
 use crate::rule::Rule;
 

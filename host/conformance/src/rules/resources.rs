@@ -85,7 +85,7 @@ pub(super) const RULES: &[Rule] = &[
         "R4",
         Level::Required,
         "The worst events cost at most half of their time limit: deep or long ones, ones with many members, ones \
-         with long equal beginnings.",
+         with long common prefixes.",
         "Anyone who can send events can send these.",
         worst_cases,
     ),
@@ -134,11 +134,11 @@ fn enough_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let [first, .., last] = grown.memory_bytes;
     context.remark(format!("{}: {} KiB after {} calls of {CALL_ITEMS}", role.name(), last >> 10, grown.calls));
     if grown.calls < CALLS {
-        context.remark(format!("only {} calls: {} s were over", grown.calls, CALLS_TIME_MAX.as_secs()));
+        context.remark(format!("only {} calls: the {} s were up", grown.calls, CALLS_TIME_MAX.as_secs()));
     }
     let enough = context.options().limits.memory_bytes_max / 2;
     if last.saturating_sub(first) > enough {
-        let got = format!("{} KiB at first, {} KiB at last", first >> 10, last >> 10);
+        let got = format!("{} KiB at the start, {} KiB at the end", first >> 10, last >> 10);
         return Err(Stop::failed(grown.input(role), got, format!("at most {} KiB more", enough >> 10)));
     }
     Ok(())
@@ -152,7 +152,7 @@ fn flat_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     if whole - half > slack && whole - most > slack / 2 {
         let [_, quarter, half, most, whole] = grown.memory_bytes.map(|bytes| bytes >> 10);
         let got = format!("{quarter}, {half}, {most} and {whole} KiB after each quarter of the calls");
-        let wanted = "the same memory from the half on, but for one page or a 64th";
+        let wanted = "no growth in the second half beyond one page or 1/64";
         return Err(Stop::failed(grown.input(role), got, wanted));
     }
     Ok(())
@@ -358,7 +358,7 @@ fn worst_cases(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         }
     }
     if let Some((part, name)) = dearest {
-        context.remark(format!("{}: dearest are {name}, {:.1} % of the budget", role.name(), 100.0 * part));
+        context.remark(format!("{}: most expensive are {name}, {:.1} % of the budget", role.name(), 100.0 * part));
     }
     Ok(())
 }
@@ -384,7 +384,7 @@ fn worst(events: &mut Events, role: Role) -> Vec<Worst> {
         };
         let beginning = "a".repeat(4000);
         let ends = |number: usize| ["x", "y"].map(|end| Json::string(format!("{beginning}{number}{end}")));
-        add("long equal beginnings", (0..200).map(|number| text_of(events, role, &place, ends(number))).collect());
+        add("long common prefixes", (0..200).map(|number| text_of(events, role, &place, ends(number))).collect());
         let shifted = || ["ab", "ba"].map(|text| Json::string(text.repeat(2000)));
         add("long strings, alike and shifted", (0..200).map(|_| text_of(events, role, &place, shifted())).collect());
         add("200 members", (0..200).flat_map(|_| many_members(events, role, &place, 200)).collect());
@@ -413,7 +413,7 @@ fn answer_bytes(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let answers = session.answers(&items)?;
     let bytes: usize = answers.iter().map(bytes_of).sum();
     let max = ANSWER_BYTES_PER_BYTE_MAX * items.bytes() + ANSWER_BYTES_PER_ITEM_MAX * items.len();
-    context.remark(format!("{bytes} bytes for {} events of together {} bytes", items.len(), items.bytes()));
+    context.remark(format!("{bytes} bytes for {} events with {} bytes in total", items.len(), items.bytes()));
     if bytes > max {
         let input = format!("a batch of {} ordinary events, {} bytes", items.len(), items.bytes());
         return Err(Stop::failed(input, format!("{bytes} bytes of keys and notes"), format!("at most {max}")));

@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "S2",
-        sentence: "An event and itself have both scores 1.",
+        sentence: "An event compared with itself has both scores 1.",
         reason: "Most duplicates are the same event sent again; a similarity threshold would let them pass.",
         run: itself,
         ..NO_RULE
@@ -153,12 +153,12 @@ fn symmetric(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let there = session.answers(&items)?;
     let (other_items, back) = session.answers_to(swapped)?;
     if items.len() != other_items.len() {
-        return Err(Stop::blocked("S1", "some pairs are only pairs one way round"));
+        return Err(Stop::blocked("S1", "some pairs cannot be formed with the events swapped"));
     }
     match there.iter().zip(&back).position(|(there, back)| !there.same_decision(back)) {
         Some(pair) => {
-            let got = format!("{}; the other way round {}", said(&there, pair), said(&back, pair));
-            Err(Stop::failed(items.shown(pair), got, "the same both ways"))
+            let got = format!("{}; swapped {}", said(&there, pair), said(&back, pair));
+            Err(Stop::failed(items.shown(pair), got, "the same in both orders"))
         }
         None => Ok(()),
     }
@@ -194,7 +194,7 @@ fn roots(input: &Input) -> Vec<String> {
 fn without_rows(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     if session.input() == &Input::Payload {
-        return Err(Stop::not_applicable("it reads the payload, and gets one row of every pair"));
+        return Err(Stop::not_applicable("it reads the payload, and gets one row per pair"));
     }
     // Between pairs that have rows, alone, and with others that have none.
     let ordinary = context.ordinary_texts(role, session.input(), 2);
@@ -239,7 +239,7 @@ fn same_is_not_changed(context: &mut Context<'_>, role: Role) -> Result<(), Stop
                 && batch.originals.get(row) == batch.duplicates.get(row);
             if same && *verdict == Verdict::Changed {
                 let path = String::from_utf8_lossy(batch.paths.get(row).unwrap_or_default()).into_owned();
-                let got = format!("changed, of \"{path}\", where both have the same");
+                let got = format!("\"{path}\" as changed, although both have the same value");
                 return Err(Stop::failed(items.shown(pair), got, "same, or not looked at"));
             }
         }
@@ -272,7 +272,7 @@ fn more_edits(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         if let Some((place, pair)) = means.windows(2).enumerate().find(|(_, pair)| rises(pair)) {
             let edits = (EDITS.get(place).unwrap_or(&0), EDITS.get(place + 1).unwrap_or(&0));
             let input = format!("{EDITED} events and copies with {} and with {} edits", edits.0, edits.1);
-            return Err(Stop::failed(input, format!("mean {name} {pair:?}"), "no rise"));
+            return Err(Stop::failed(input, format!("mean {name} {pair:?}"), "no increase"));
         }
     }
     Ok(())

@@ -107,8 +107,8 @@ fn odd_text(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     asked.tell(context);
     if fields {
         context.remark(format!(
-            "as {} it reads fields: of {count} events of bad text the host refuses all that are no JSON before it \
-             sees them",
+            "as {} it reads fields: of {count} events of malformed text, the host rejects those that are not JSON \
+             before the plugin sees them",
             role.name()
         ));
     }
@@ -207,7 +207,7 @@ impl Asked {
     }
 }
 
-/// Whether it did answer, and the answer is no score: that is the business of rule S1.
+/// Whether it did answer, but not with a score: that is for rule S1.
 fn is_about_scores(role: Role, fault: &Fault) -> bool {
     role == Role::SimilarityScorer && fault.kind == FaultKind::Lie
 }
@@ -284,7 +284,7 @@ fn repeated_members(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
             match &before {
                 Some((known, other)) if *known != policy => {
                     let got = format!("here {policy}; of {other} {known}");
-                    return Err(Stop::failed(shown(&text), got, "one and the same for every event"));
+                    return Err(Stop::failed(shown(&text), got, "the same for every event"));
                 }
                 Some(_) => {}
                 None => before = Some((policy, shown(&text))),
@@ -292,7 +292,7 @@ fn repeated_members(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         }
     }
     let Some((policy, _)) = before else {
-        return Err(Stop::not_applicable("no member of the events tried changes the key: give events of your own"));
+        return Err(Stop::not_applicable("no member of the events tried changes the key: pass your own with --input"));
     };
     context.remark(format!("of repeated members {policy}"));
     Ok(())

@@ -12,6 +12,7 @@ mod paths;
 mod refused;
 mod sink;
 mod source;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +23,4 @@ pub use output::{Existing, OutputOptions, check_output, open_output};
 pub use paths::STANDARD_STREAM;
 pub use sink::FileSink;
 pub use source::FileSource;
+pub use stream::Stream;

@@ -19,7 +19,7 @@ use super::EVENT_BYTES_MAX;
 use super::error::{DecodeError, PointerError, Refused};
 use super::pointer::Tree;
 use super::reader::Reader;
-use super::strip::unescape_text;
+use super::unescape::unescape_text;
 use super::walk::{Found, Tokens, Walk};
 use crate::fields::Kind;
 

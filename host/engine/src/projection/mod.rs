@@ -37,6 +37,7 @@ mod strip;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+mod unescape;
 mod walk;
 
 pub use error::{DecodeError, Expected, PointerError, Refused};

@@ -8,6 +8,7 @@ use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
 };
 
+use super::family::{Family, apart};
 use super::labels::Label;
 use super::row::{Kind, Row};
 
@@ -40,24 +41,24 @@ pub trait Handle: Sized {
 
 /// Handles that are one series.
 macro_rules! series {
-    ($($handle:ident: $family:ident, $kind:ident, $opts:ident;)+) => {$(
+    ($($handle:ident: $vec:ident, $kind:ident, $opts:ident;)+) => {$(
         impl Handle for $handle {
             const KIND: Kind = Kind::$kind;
             const LABELS: usize = 0;
             const IS_CLOSED: bool = true;
-            type Family = $family;
+            type Family = Family<$vec>;
 
-            fn family(row: &Row) -> prometheus::Result<$family> {
-                $family::new(row.$opts()?, &row.labels().collect::<Vec<_>>())
+            fn family(row: &Row) -> prometheus::Result<Self::Family> {
+                $vec::new(row.$opts()?, &row.labels().collect::<Vec<_>>()).map(Family)
             }
 
-            fn resolve(family: &$family, values: &[&str]) -> Self {
-                family.with_label_values(values)
+            fn resolve(Family(series): &Self::Family, values: &[&str]) -> Self {
+                series.with_label_values(&apart(values))
             }
 
-            fn remove(family: &$family, values: &[&str]) {
+            fn remove(Family(series): &Self::Family, values: &[&str]) {
                 // An error means that the series is not there, which is what is wanted.
-                let _ = family.remove_label_values(values);
+                let _ = series.remove_label_values(&apart(values));
             }
         }
     )+};
@@ -180,6 +181,6 @@ impl<H: Handle, const N: usize> Open<H, N> {
 impl<const N: usize> Open<IntGauge, N> {
     /// Takes away what was asked for so far, in whatever section.
     pub fn clear(&self) {
-        self.family.reset();
+        self.family.0.reset();
     }
 }

@@ -4,6 +4,7 @@
 //! The hot path holds a [`PartitionMetrics`] and touches only atomics, once a batch.
 
 mod collector;
+mod family;
 mod handles;
 mod labels;
 mod partition;

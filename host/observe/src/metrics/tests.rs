@@ -49,6 +49,31 @@ fn a_revoked_partition_takes_its_series_along_and_no_others() {
     metrics.forget(&partition(1));
 }
 
+/// prometheus finds a series by a hash of its values joined.
+#[test]
+fn values_that_are_the_same_once_joined_are_series_of_their_own() {
+    let metrics = Metrics::new().unwrap();
+    let of = |topic: &str, number| TopicPartition { topic: topic.into(), partition: number };
+    let [one, other] = [of("events1", 0), of("events", 10)];
+    metrics.partition(&one).consumed(3, 0);
+    metrics.partition(&other).consumed(4, 0);
+    let [a, b] = ["3:a", "\u{e9}"].map(|name| metrics.plugin(name));
+    a.failures.with(["b"]).inc();
+    b.failures.with([""]).inc_by(2);
+    let text = metrics.render().unwrap();
+    for line in [
+        "dedup_host_consumed_total{partition=\"0\",topic=\"events1\"} 3",
+        "dedup_host_consumed_total{partition=\"10\",topic=\"events\"} 4",
+        "dedup_host_plugin_failures_total{kind=\"b\",plugin=\"3:a\"} 1",
+        "dedup_host_plugin_failures_total{kind=\"\",plugin=\"\u{e9}\"} 2",
+    ] {
+        assert!(text.lines().any(|is| is == line), "{line} is not in\n{text}");
+    }
+    metrics.forget(&one);
+    let text = metrics.render().unwrap();
+    assert!(!text.contains("events1") && text.contains("partition=\"10\",topic=\"events\""), "{text}");
+}
+
 #[test]
 fn every_row_has_the_prefix_a_name_of_its_own_and_something_to_say() {
     let names: HashSet<_> = rows().map(|row| row.name).collect();

@@ -13,6 +13,10 @@ use serde::Serialize;
 
 pub use self::partition::{OpeningStatus, PartitionStatus, Phase, StateSize, TimeStatus};
 
+/// A line that has not turned for this long is not alive. Longer than any one step it takes: a transaction may wait for
+/// the broker until its timeout, 15 s by default.
+pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
+
 /// One loaded component, and what it cost since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PluginStatus {

@@ -6,9 +6,9 @@ use plain_text::secrets::{HIDDEN, hidden, is_secret};
 
 use crate::settings::error::SettingsError;
 use crate::settings::row::{Group, Row, Runs, Setting, Taker, many, one, rows, secret, switch};
-use crate::settings::secret::Secret;
 use crate::settings::typed::Typed;
 use crate::settings::units;
+use plain_text::Secret;
 
 /// How a broker is reached, for a consumer, a producer or an admin client.
 #[derive(Debug, Clone)]

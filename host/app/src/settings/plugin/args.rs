@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use file_connector::Existing;
-
-use super::{
+use file_connector::{Existing, Stream};
+use workbench::plugins::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
 };
+
+use super::sandbox::sandbox;
 use crate::settings::components::{PLUGIN_MEMORY_MIB, PLUGIN_TIME_LIMIT_MS};
-use crate::settings::files::{Stream, source};
+use crate::settings::files::source;
 use crate::settings::places::{Named, shared};
 use crate::settings::typed::Typed;
 use crate::settings::{SettingsError, units};
@@ -140,53 +141,53 @@ pub(super) struct NewArgs {
     name: String,
 }
 
-impl InspectConfig {
-    pub(super) fn of(args: InspectArgs, sandbox: SandboxConfig) -> Self {
-        Self { component: args.component, json: args.json, sandbox }
+impl InspectArgs {
+    pub(super) fn config(self, sandbox: SandboxConfig) -> InspectConfig {
+        InspectConfig { component: self.component, json: self.json, sandbox }
     }
 }
 
-impl TestConfig {
-    pub(super) fn of(args: TestArgs, sandbox: SandboxConfig) -> Result<Self, SettingsError> {
-        let events = match (args.event, args.input) {
+impl TestArgs {
+    pub(super) fn config(self, sandbox: SandboxConfig) -> Result<TestConfig, SettingsError> {
+        let events = match (self.event, self.input) {
             (Some(event), _) => Events::One(event.0),
             (None, Some(input)) => Events::Lines(input),
             (None, None) => return Err(SettingsError::Conflict("give --event JSON or --input FILE".into())),
         };
-        let original = args.original.map(|original| original.0);
-        Ok(Self { component: args.component, events, limit: args.limit, original, json: args.json, sandbox })
+        let original = self.original.map(|original| original.0);
+        Ok(TestConfig { component: self.component, events, limit: self.limit, original, json: self.json, sandbox })
     }
 }
 
-impl ConformanceConfig {
-    pub(super) fn of(args: ConformanceArgs, sandbox: SandboxConfig) -> Self {
-        Self {
-            component: args.component,
-            rules: args.rules,
-            list: args.list,
-            level: args.level,
-            format: args.format,
-            seed: args.seed,
-            expect: args.expect,
-            input: args.input,
+impl ConformanceArgs {
+    pub(super) fn config(self, sandbox: SandboxConfig) -> ConformanceConfig {
+        ConformanceConfig {
+            component: self.component,
+            rules: self.rules,
+            list: self.list,
+            level: self.level,
+            format: self.format,
+            seed: self.seed,
+            expect: self.expect,
+            input: self.input,
             sandbox,
         }
     }
 }
 
-impl BenchConfig {
-    pub(super) fn of(args: BenchArgs, sandbox: SandboxConfig) -> Self {
-        Self { components: args.components, events: args.events, input: args.input, json: args.json, sandbox }
+impl BenchArgs {
+    pub(super) fn config(self, sandbox: SandboxConfig) -> BenchConfig {
+        BenchConfig { components: self.components, events: self.events, input: self.input, json: self.json, sandbox }
     }
 }
 
-impl ReplayConfig {
-    pub(super) fn of(args: ReplayArgs, typed: &Typed) -> Result<Self, SettingsError> {
-        let sandbox = SandboxConfig::of(typed)?;
-        Ok(Self {
-            dump: args.dump,
-            component: args.component,
-            json: args.json,
+impl ReplayArgs {
+    pub(super) fn config(self, typed: &Typed) -> Result<ReplayConfig, SettingsError> {
+        let sandbox = sandbox(typed)?;
+        Ok(ReplayConfig {
+            dump: self.dump,
+            component: self.component,
+            json: self.json,
             memory_bytes: typed.given(&PLUGIN_MEMORY_MIB).then_some(sandbox.memory_bytes),
             time_limit: typed.given(&PLUGIN_TIME_LIMIT_MS).then_some(sandbox.time_limit),
             sandbox,
@@ -194,22 +195,22 @@ impl ReplayConfig {
     }
 }
 
-impl ComponentizeConfig {
-    pub(super) fn of(args: ComponentizeArgs) -> Result<Self, SettingsError> {
+impl ComponentizeArgs {
+    pub(super) fn config(self) -> Result<ComponentizeConfig, SettingsError> {
         let named = |flag, path: &Path, writes| Named { flag, stream: Stream::File(path.to_owned()), writes };
-        if shared(&[named("module", &args.module, false), named("output", &args.output, true)]).is_some() {
+        if shared(&[named("module", &self.module, false), named("output", &self.output, true)]).is_some() {
             let same =
-                format!("--output {} is the module itself: give the component another name", args.output.display());
+                format!("--output {} is the module itself: give the component another name", self.output.display());
             return Err(SettingsError::Conflict(same));
         }
-        let existing = if args.overwrite { Existing::Replaced } else { Existing::Refused };
-        Ok(Self { module: args.module, output: args.output, existing, world: args.world })
+        let existing = if self.overwrite { Existing::Replaced } else { Existing::Refused };
+        Ok(ComponentizeConfig { module: self.module, output: self.output, existing, world: self.world })
     }
 }
 
-impl NewConfig {
-    pub(super) fn of(args: NewArgs) -> Self {
-        Self { language: args.language, role: args.role, name: args.name }
+impl NewArgs {
+    pub(super) fn config(self) -> NewConfig {
+        NewConfig { language: self.language, role: self.role, name: self.name }
     }
 }
 

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+use workbench::plugins::PluginCommand;
 
 use super::args::{BenchArgs, ComponentizeArgs, ConformanceArgs, InspectArgs, NewArgs, ReplayArgs, TestArgs};
-use super::{
-    BenchConfig, ComponentizeConfig, ConformanceConfig, InspectConfig, NewConfig, PluginCommand, ReplayConfig,
-    SandboxConfig, TestConfig,
-};
+use super::sandbox::sandbox;
 use crate::exit::ConformanceExit;
 use crate::settings::row::{Row, Taker};
 use crate::settings::table::settings;
@@ -164,28 +162,25 @@ fn takes(subcommand: &str, setting: &Row) -> bool {
     SUBCOMMANDS.iter().any(|other| other.name == subcommand && other.takes(setting))
 }
 
-impl PluginCommand {
-    /// `resolve` gives the settings that the subcommand shares with a run.
-    pub(in crate::settings) fn of(
-        matches: &ArgMatches,
-        resolve: impl Fn(&dyn Fn(&Row) -> bool, &ArgMatches) -> Result<Typed, SettingsError>,
-    ) -> Result<Self, SettingsError> {
-        let Some((name, matches)) = matches.subcommand() else {
-            return Err(SettingsError::Conflict("`plugin` needs a command; see `dedup-host plugin --help`".into()));
-        };
-        let typed = || resolve(&|setting| takes(name, setting), matches);
-        let sandbox = || SandboxConfig::of(&typed()?);
-        Ok(match name {
-            "new" => Self::New(NewConfig::of(NewArgs::from_arg_matches(matches)?)),
-            "componentize" => Self::Componentize(ComponentizeConfig::of(ComponentizeArgs::from_arg_matches(matches)?)?),
-            "inspect" => Self::Inspect(InspectConfig::of(InspectArgs::from_arg_matches(matches)?, sandbox()?)),
-            "test" => Self::Test(Box::new(TestConfig::of(TestArgs::from_arg_matches(matches)?, sandbox()?)?)),
-            "conformance" => {
-                let args = ConformanceArgs::from_arg_matches(matches)?;
-                Self::Conformance(Box::new(ConformanceConfig::of(args, sandbox()?)))
-            }
-            "bench" => Self::Bench(BenchConfig::of(BenchArgs::from_arg_matches(matches)?, sandbox()?)),
-            _ => Self::Replay(ReplayConfig::of(ReplayArgs::from_arg_matches(matches)?, &typed()?)?),
-        })
-    }
+/// What was asked for. `resolve` gives the settings that the subcommand shares with a run.
+pub(in crate::settings) fn plugin_command(
+    matches: &ArgMatches,
+    resolve: impl Fn(&dyn Fn(&Row) -> bool, &ArgMatches) -> Result<Typed, SettingsError>,
+) -> Result<PluginCommand, SettingsError> {
+    let Some((name, matches)) = matches.subcommand() else {
+        return Err(SettingsError::Conflict("`plugin` needs a command; see `dedup-host plugin --help`".into()));
+    };
+    let typed = || resolve(&|setting| takes(name, setting), matches);
+    let sandbox = || sandbox(&typed()?);
+    Ok(match name {
+        "new" => PluginCommand::New(NewArgs::from_arg_matches(matches)?.config()),
+        "componentize" => PluginCommand::Componentize(ComponentizeArgs::from_arg_matches(matches)?.config()?),
+        "inspect" => PluginCommand::Inspect(InspectArgs::from_arg_matches(matches)?.config(sandbox()?)),
+        "test" => PluginCommand::Test(Box::new(TestArgs::from_arg_matches(matches)?.config(sandbox()?)?)),
+        "conformance" => {
+            PluginCommand::Conformance(Box::new(ConformanceArgs::from_arg_matches(matches)?.config(sandbox()?)))
+        }
+        "bench" => PluginCommand::Bench(BenchArgs::from_arg_matches(matches)?.config(sandbox()?)),
+        _ => PluginCommand::Replay(ReplayArgs::from_arg_matches(matches)?.config(&typed()?)?),
+    })
 }

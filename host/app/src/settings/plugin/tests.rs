@@ -5,11 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::projection::JsonIn;
+use file_connector::{Existing, Stream};
 use plugin::Wasi;
+use workbench::plugins::{
+    ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole, PluginCommand,
+    ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
+};
 
-use super::*;
 use crate::exit::{ConformanceExit, ExitCode};
-use crate::settings::{Invocation, read};
+use crate::settings::{Invocation, SettingsError, read};
 
 fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<PluginCommand, SettingsError> {
     let words = ["dedup-host", "plugin"].into_iter().chain(line.split_whitespace()).map(OsString::from);
