@@ -21,4 +21,4 @@ pub mod properties;
 pub mod record;
 pub mod state;
 pub mod time;
-mod varint;
+pub mod varint;

@@ -18,6 +18,7 @@ use super::dispatch::{Delivered, Flow, InFlight, Reading, Rewind, Work};
 use super::ends::Ends;
 use super::ground::KafkaGround;
 use super::kafka_settings::{delivery, kafka_settings, prefix, topics};
+use super::lineage::Lineage;
 use super::observer::Observed;
 use super::opening::Openings;
 use super::unreadable::{Inspector, Snag};
@@ -101,6 +102,7 @@ pub(super) fn run(
         inquiry: Arc::clone(&inquiry),
         settings: settings.clone(),
         known: Arc::clone(&topic),
+        lineage: Lineage::default(),
         on_log_gap: kafka.on_log_gap,
         on_incomplete_progress: kafka.on_incomplete_progress,
         dead_letter_topic: topics.dead_letter.clone(),

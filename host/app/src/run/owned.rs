@@ -50,6 +50,8 @@ pub(super) struct Owned {
     pub(super) committed: Offset,
     /// The group's offset, as far as this worker knows.
     pub(super) group: Option<Offset>,
+    /// Whether the next commit is due although nothing has moved: the group waits to hear what its keys are hashed with.
+    pub(super) owes_seed: bool,
     pub(super) hold: Option<Hold>,
     pub(super) persisted_at: Instant,
     pub(super) sized_at: Instant,
@@ -117,7 +119,10 @@ impl Owned {
     /// ever was.
     pub(super) fn target(&self) -> Option<Offset> {
         let moved = self.position > self.committed && self.position > self.live_from;
-        (moved || self.group.is_none()).then_some(self.position)
+        if moved || self.group.is_none() {
+            return Some(self.position);
+        }
+        self.owes_seed.then_some(self.position.max(self.live_from))
     }
 
     pub(super) fn remembered(&self) -> Remembered {

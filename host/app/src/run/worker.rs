@@ -35,6 +35,7 @@ use observe::status::Phase;
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, Opened, Reading, Rewind, Work};
 use super::fencing::{FENCED_PERIOD, Fencings};
+use super::lineage;
 use super::observer::{Observed, PartitionObserver};
 use super::owned::{Owned, RETRY_PAUSE_MIN, Release, SIZES_INTERVAL};
 use super::recovery::{self, Finding, Remembered};
@@ -214,6 +215,7 @@ impl Worker {
             position: start.read_from,
             committed: start.read_from,
             group: assignment.committed,
+            owes_seed: lineage::owes_seed(&assignment),
             hold: None,
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
@@ -221,7 +223,7 @@ impl Worker {
         };
         owned.line.remember(past);
         owned.observer.sizes(&mut owned.line);
-        if owned.group.is_none() {
+        if owned.group.is_none() || owned.owes_seed {
             self.uncommitted_since.get_or_insert_with(Instant::now);
         }
         self.owned.insert(partition, owned);
@@ -361,6 +363,7 @@ impl Worker {
                 return self.recover(&failure, Outcome::Unknown);
             }
             self.commit_failures = 0;
+            self.owned.values_mut().for_each(|owned| owned.owes_seed = false);
             // One transaction of all partitions, whose observers write to the same histogram.
             if let Some(owned) = self.owned.values().next() {
                 owned.observer.stage(Stage::Commit, start.elapsed());
@@ -565,7 +568,7 @@ impl Worker {
             owned.epoch = owned.flow.next_epoch();
             let rewind = Rewind { partition: *partition, epoch: owned.epoch, offset: read_from };
             let _gone = self.readings.send(Reading::Again(rewind));
-            if owned.group.is_none() {
+            if owned.group.is_none() || owned.owes_seed {
                 self.uncommitted_since.get_or_insert_with(Instant::now);
             }
         }
