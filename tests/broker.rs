@@ -23,6 +23,8 @@ mod records;
 mod refusals;
 #[path = "broker/runs.rs"]
 mod runs;
+#[path = "broker/seeds.rs"]
+mod seeds;
 #[path = "broker/starts.rs"]
 mod starts;
 #[path = "broker/undecided.rs"]
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         plugins::TESTS,
         ownership::TESTS,
         starts::TESTS,
+        seeds::TESTS,
         undecided::TESTS,
         records::TESTS,
         unreadable::TESTS,

@@ -408,11 +408,52 @@ impl Progress {
         answer.elements().iter().map(|element| offset(element.offset())).collect()
     }
 
+    /// What the metadata of each partition's offset says that keys are hashed with, read as `host/engine/src/progress/text.rs`
+    /// describes it.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<Option<Vec<u8>>> {
+        let answer = patiently(|| self.consumer.committed_offsets(self.list.clone(), REQUEST_TIMEOUT));
+        answer.elements().iter().map(|element| seed_of(element.metadata())).collect()
+    }
+
     /// The sum of the committed offsets: where partitions start at 0 and nothing aborted is in them, records done.
     #[must_use]
     pub fn records(&self) -> i64 {
         self.committed().into_iter().flatten().sum()
     }
+}
+
+/// The seed in a progress record: section 4, which a reader must know.
+fn seed_of(metadata: &str) -> Option<Vec<u8>> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digit = |byte: u8| ALPHABET.iter().position(|of| *of == byte).expect("base64url");
+    let text = metadata.strip_prefix("dedup-host/1:")?;
+    let bits: Vec<bool> =
+        text.bytes().flat_map(|byte| (0..6).rev().map(move |bit| digit(byte) >> bit & 1 == 1)).collect();
+    let bytes: Vec<u8> =
+        bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect();
+    let number = |rest: &mut &[u8]| {
+        let mut number = 0;
+        for shift in (0..).step_by(7) {
+            let (byte, behind) = rest.split_first()?;
+            *rest = behind;
+            number |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        Some(number)
+    };
+    let mut rest = bytes.get(..bytes.len().checked_sub(4)?)?;
+    while !rest.is_empty() {
+        let (tag, length) = (number(&mut rest)?, number(&mut rest)?);
+        let (section, behind) = rest.split_at_checked(length)?;
+        if tag == 4 << 1 | 1 {
+            return Some(section.to_vec());
+        }
+        rest = behind;
+    }
+    None
 }
 
 /// Asks again until there is an answer; fails with the last refusal when time is up.

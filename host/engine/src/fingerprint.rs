@@ -1,5 +1,5 @@
-//! Key bytes as 128 bits. The seed is random and part of the store, so that no producer can craft two keys that meet.
-//! Not a checksum: other stores give other fingerprints.
+//! Key bytes as 128 bits. The seed is random and no producer knows it, so that none can craft two keys that meet. Not a
+//! checksum: another seed gives other fingerprints.
 
 use siphasher::sip128::SipHasher13;
 
@@ -7,17 +7,29 @@ use siphasher::sip128::SipHasher13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub u128);
 
-/// Hashes keys with one store's seed (SipHash-1-3 with 128 bits of output: Aumasson and Bernstein, 2012).
+/// The secret of a lineage, which is a consumer group on a topic, or the runs over files with one state. All its
+/// partitions hash keys with it, so that their keys can be compared. Random, and never derived from events.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seed(pub [u8; 16]);
+
+impl std::fmt::Debug for Seed {
+    /// Whoever reads a log need not know it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// Hashes keys with one seed (SipHash-1-3 with 128 bits of output: Aumasson and Bernstein, 2012).
 #[derive(Debug, Clone)]
 pub struct Fingerprinter {
     hasher: SipHasher13,
 }
 
 impl Fingerprinter {
-    /// A fingerprinter for a store's seed.
+    /// A fingerprinter for a seed.
     #[must_use]
-    pub fn new(seed: [u8; 16]) -> Self {
-        Self { hasher: SipHasher13::new_with_key(&seed) }
+    pub fn new(seed: Seed) -> Self {
+        Self { hasher: SipHasher13::new_with_key(&seed.0) }
     }
 
     /// The fingerprint of one key.

@@ -22,4 +22,4 @@ pub mod protocol;
 pub mod record;
 pub mod state;
 pub mod time;
-mod varint;
+pub mod varint;

@@ -20,6 +20,7 @@ mod text;
 
 use std::cmp::Ordering;
 
+use crate::fingerprint::Seed;
 use crate::record::Offset;
 
 pub use ledger::Ledger;
@@ -91,6 +92,8 @@ pub struct Progress {
     /// From here on every exception is listed.
     complete_from: Offset,
     exceptions: Ranges,
+    /// What the keys of all partitions of the group are hashed with; `None` where no commit has said so yet.
+    seed: Option<Seed>,
 }
 
 /// What a replay from some offset needs and the record does not list.
@@ -123,6 +126,18 @@ impl Progress {
     #[must_use]
     pub fn starting_at(offset: Offset) -> Self {
         Self { unknown_below: offset, complete_from: offset, ..Self::default() }
+    }
+
+    /// What the keys of the group are hashed with, where a commit has said so.
+    #[must_use]
+    pub fn seed(&self) -> Option<Seed> {
+        self.seed
+    }
+
+    /// The same record, and commits from here on say what keys are hashed with.
+    #[must_use]
+    pub fn with_seed(self, seed: Seed) -> Self {
+        Self { seed: Some(seed), ..self }
     }
 
     /// The exceptions that are listed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::decide::Gone;
 use crate::entry::{Found, Write};
 use crate::fields::Column;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, Seed};
 use crate::history::History;
 use crate::record::{Millis, Offset, RecordBatch};
 use crate::time::Clock;
@@ -68,7 +68,7 @@ pub trait PartitionState {
     type Failure: Error + Send + Sync + 'static;
 
     /// The seed of its fingerprints.
-    fn seed(&self) -> [u8; 16];
+    fn seed(&self) -> Seed;
 
     /// The partition's clock as of the last commit; `None` where nothing was committed.
     fn clock(&self) -> Option<Clock>;

@@ -1,7 +1,7 @@
 //! Integers of variable length: unsigned LEB128, and zigzag on top of it for signed ones.
 
 /// Appends a number.
-pub(crate) fn push(mut number: u64, out: &mut Vec<u8>) {
+pub fn push(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -10,7 +10,8 @@ pub(crate) fn push(mut number: u64, out: &mut Vec<u8>) {
 }
 
 /// Takes a number off the front; `None` where there is none. Each number has one encoding.
-pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
+#[must_use]
+pub fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
@@ -26,12 +27,13 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// Appends a signed number.
-pub(crate) fn push_signed(number: i64, out: &mut Vec<u8>) {
+pub fn push_signed(number: i64, out: &mut Vec<u8>) {
     push((number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned(), out);
 }
 
 /// Takes a signed number off the front; `None` where there is none.
-pub(crate) fn take_signed(bytes: &mut &[u8]) -> Option<i64> {
+#[must_use]
+pub fn take_signed(bytes: &mut &[u8]) -> Option<i64> {
     let zigzag = take(bytes)?;
     Some((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use connectors::{Lane, Sink};
 use engine::decide::Decider;
 use engine::findings::Findings;
-use engine::fingerprint::Fingerprinter;
+use engine::fingerprint::{Fingerprinter, Seed};
 use engine::record::{Offset, RecordBatch, TopicPartition};
 use engine::state::{Frontier, PartitionState};
 
@@ -267,5 +267,5 @@ impl<S: PartitionState> Line<S> {
 /// As [`Line::new`].
 pub fn try_plugins(rules: &Rules, plugins: &Plugins) -> Result<(), LineError> {
     let nowhere = TopicPartition { topic: String::new(), partition: 0 };
-    Stages::new(&nowhere, rules, plugins, Fingerprinter::new([0; 16])).map(drop)
+    Stages::new(&nowhere, rules, plugins, Fingerprinter::new(Seed([0; 16]))).map(drop)
 }

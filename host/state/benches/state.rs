@@ -127,9 +127,50 @@ fn store(settings: &Settings) {
     println!("  {duplicates} found; {counts:?}");
     println!("  {sizes:?}\n  {:.1} bytes a key on disk", sizes.bytes_on_disk as f64 / sizes.keys_estimate as f64);
     drop(store);
+    open_both_ways(dir.path(), &options);
+    captured(dir.path(), &options);
+}
+
+/// With the filters as they are stored, and without them, which is how stores were opened before they were: every key is
+/// read to make them. In turns, and the best of three of each.
+fn open_both_ways(dir: &Path, options: &StoreOptions) {
+    let open = || {
+        let begun = Instant::now();
+        let store = PartitionStore::open(dir, &identity(), options.clone()).unwrap();
+        (begun.elapsed(), store.opened().keys_read)
+    };
+    let (mut stored, mut read) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        stored.push(open());
+        std::fs::remove_dir_all(dir.join("filters")).unwrap();
+        read.push(open());
+    }
+    let best = |opened: Vec<(Duration, u64)>| opened.into_iter().min().unwrap();
+    let ((stored, none), (read, keys)) = (best(stored), best(read));
+    println!(
+        "  opened in {stored:?} with {none} keys read; in {read:?} by reading {keys} keys, as before filters were stored"
+    );
+}
+
+/// A snapshot: how long the line waits for it, and how long it takes to be the store of another host.
+fn captured(dir: &Path, options: &StoreOptions) {
+    let (snapshot, into) = (dir.with_extension("snapshot"), dir.with_extension("adopted"));
+    let store = PartitionStore::open(dir, &identity(), options.clone()).unwrap();
     let begun = Instant::now();
-    drop(PartitionStore::open(dir.path(), &identity(), options).unwrap());
-    println!("  opened again in {:?}", begun.elapsed());
+    let captured = store.capture(&snapshot).unwrap();
+    let took = begun.elapsed();
+    let begun = Instant::now();
+    PartitionStore::adopt(&snapshot, &into, &identity()).unwrap();
+    let adopted = begun.elapsed();
+    drop(PartitionStore::open(&into, &identity(), options.clone()).unwrap());
+    println!(
+        "  captured in {took:?}: {} files, {} MB; adopted in {adopted:?}, opened in {:?}",
+        captured.files,
+        captured.bytes >> 20,
+        begun.elapsed() - adopted
+    );
+    std::fs::remove_dir_all(&snapshot).unwrap();
+    std::fs::remove_dir_all(&into).unwrap();
 }
 
 fn to_writes(settings: &Settings, next: usize, keys: &[Fingerprint], found: &[Found], writes: &mut Vec<Write>) {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::identity::{Difference, FORMAT_VERSION};
+use crate::frame::{FORMAT_VERSION, FrameError};
+use crate::identity::Difference;
 use crate::private::PrivateError;
 
 /// Why a store could not be opened.
@@ -33,6 +34,41 @@ pub enum OpenError {
         dir: PathBuf,
         /// The format it has.
         stored: u32,
+    },
+    /// A later version of the host wrote what this one must not pass over.
+    #[error(
+        "state in {dir} has {part}, which this version of dedup-host does not know and may not pass over. to fix this: \
+         run the version that wrote it, or a later one; or delete the directory, or give another --store-path: over \
+         files, its keys are forgotten; on Kafka, they are rebuilt from the topic, outputs off, before anything is \
+         forwarded"
+    )]
+    Unknown {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What it has, in words.
+        part: String,
+    },
+    /// Its keys are hashed with another seed than those of the other partitions.
+    #[error(
+        "the keys of the state in {dir} are hashed with another seed than the consumer group's, so they cannot be \
+         compared with events or with other partitions: the state was made by another group, or before the group's \
+         offsets were deleted. to fix this: delete the directory, or give another --store-path: its keys are rebuilt \
+         from the topic, outputs off, before anything is forwarded"
+    )]
+    Seed {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// What is to be adopted is no whole snapshot, or cannot be put where it is wanted.
+    #[error(
+        "the snapshot in {dir} cannot be adopted: {cause}. to fix this: adopt another snapshot, or do without one: on \
+         Kafka, the keys are rebuilt from the topic, outputs off, before anything is forwarded"
+    )]
+    Snapshot {
+        /// The snapshot's directory.
+        dir: PathBuf,
+        /// What was found.
+        cause: String,
     },
     /// Another store object, here or in another process, has it open.
     #[error("state in {dir} is in use by another process: stop it, or give another --store-path ({cause})")]
@@ -100,6 +136,17 @@ pub enum StateError {
         /// The earlier error.
         cause: String,
     },
+    /// A later version of the host wrote what this one must not pass over.
+    #[error(
+        "state in {dir} has {part}, which this version of dedup-host does not know and may not pass over. to fix this: \
+         run the version that wrote it, or a later one; or delete the directory to rebuild it from the topic"
+    )]
+    Unknown {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What it has, in words.
+        part: String,
+    },
     /// `persist` was called between `stage` and `commit`; nothing was written.
     #[error("state in {dir} has {writes} uncommitted writes: commit them or roll them back before persisting")]
     Uncommitted {
@@ -121,6 +168,18 @@ impl OpenError {
 
     pub(crate) fn corrupt(dir: &Path, cause: impl std::fmt::Display) -> Self {
         Self::Corrupt { dir: dir.to_owned(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn snapshot(dir: &Path, cause: impl std::fmt::Display) -> Self {
+        Self::Snapshot { dir: dir.to_owned(), cause: cause.to_string() }
+    }
+
+    pub(crate) fn frame(dir: &Path, error: FrameError) -> Self {
+        match error {
+            FrameError::Format(stored) => Self::Format { dir: dir.to_owned(), stored },
+            FrameError::Unknown(part) => Self::Unknown { dir: dir.to_owned(), part },
+            FrameError::Damaged(cause) => Self::corrupt(dir, cause),
+        }
     }
 
     pub(crate) fn rocks(dir: &Path, error: &rocksdb::Error) -> Self {

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use engine::fingerprint::Seed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// Version of what is written to disk. Raise it whenever an older store would be misread.
-pub const FORMAT_VERSION: u32 = 2;
 
 /// Everything that decides which keys a store remembers. Two stores whose identities differ answer different questions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +30,10 @@ pub struct StoreIdentity {
     /// What decides only what is kept beside the entries, in the same form. It is compared where both sides have it: what
     /// is switched off keeps nothing.
     pub explanation: BTreeMap<String, String>,
+    /// What keys are hashed with, where that is known from elsewhere; `None` is whatever the store has, and chance where
+    /// it is new.
+    #[serde(skip)]
+    pub seed: Option<Seed>,
 }
 
 /// One field in which a stored identity is not the wanted one.
@@ -65,29 +67,32 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// What the store keeps of itself, as JSON under one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a store is, beside what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Description {
-    pub(crate) format_version: u32,
+    /// Without its seed.
     pub(crate) identity: StoreIdentity,
     /// `None` is one bucket for ever.
     pub(crate) bucket_ms: Option<i64>,
-    pub(crate) seed: [u8; 16],
+    pub(crate) seed: Seed,
+    /// Kinds of entries that tables may have beside own ones, as [`crate::table::refusal`] takes them.
+    pub(crate) entry_kinds: Vec<u64>,
 }
 
 impl Description {
-    /// Fields in which this stored description is not the wanted one. Seeds are random and are not compared.
-    pub(crate) fn differences(&self, wanted: &Self) -> Vec<Difference> {
-        let mut differences = self.fixed_differences(wanted);
-        let settings = (&self.identity.settings, &wanted.identity.settings);
+    /// Fields in which this stored description is not the wanted one. Seeds are compared by themselves: they are chance,
+    /// and no setting.
+    pub(crate) fn differences(&self, wanted: &StoreIdentity, bucket_ms: Option<i64>) -> Vec<Difference> {
+        let mut differences = self.fixed_differences(wanted, bucket_ms);
+        let settings = (&self.identity.settings, &wanted.settings);
         differences.extend(settings_that_differ(settings.0, settings.1, true));
-        let explanation = (&self.identity.explanation, &wanted.identity.explanation);
+        let explanation = (&self.identity.explanation, &wanted.explanation);
         differences.extend(settings_that_differ(explanation.0, explanation.1, false));
         differences
     }
 
-    fn fixed_differences(&self, wanted: &Self) -> Vec<Difference> {
-        let (stored, wanted) = (self.comparable(), wanted.comparable());
+    fn fixed_differences(&self, wanted: &StoreIdentity, bucket_ms: Option<i64>) -> Vec<Difference> {
+        let (stored, wanted) = (comparable(&self.identity, self.bucket_ms), comparable(wanted, bucket_ms));
         let pairs = stored.into_iter().zip(wanted);
         pairs
             .filter(|((field, stored), (_, wanted))| {
@@ -101,15 +106,14 @@ impl Description {
             })
             .collect()
     }
+}
 
-    fn comparable(&self) -> Vec<(String, Value)> {
-        let mut fields =
-            vec![("format_version".into(), self.format_version.into()), ("bucket_ms".into(), self.bucket_ms.into())];
-        if let Ok(Value::Object(identity)) = serde_json::to_value(&self.identity) {
-            fields.extend(identity.into_iter().filter(|(_, value)| !value.is_object()));
-        }
-        fields
+fn comparable(identity: &StoreIdentity, bucket_ms: Option<i64>) -> Vec<(String, Value)> {
+    let mut fields = vec![("bucket_ms".into(), bucket_ms.into())];
+    if let Ok(Value::Object(identity)) = serde_json::to_value(identity) {
+        fields.extend(identity.into_iter().filter(|(_, value)| !value.is_object()));
     }
+    fields
 }
 
 /// Settings whose values differ; with `strict` also those that one side lacks.
@@ -146,18 +150,23 @@ mod tests {
             allowed_lateness_ms: 0,
             settings: BTreeMap::new(),
             explanation: BTreeMap::new(),
+            seed: None,
         };
-        Description { format_version: FORMAT_VERSION, identity, bucket_ms: Some(125), seed: [0; 16] }
+        Description { identity, bucket_ms: Some(125), seed: Seed([0; 16]), entry_kinds: Vec::new() }
+    }
+
+    fn differences(stored: &Description, wanted: &Description) -> Vec<Difference> {
+        stored.differences(&wanted.identity, wanted.bucket_ms)
     }
 
     #[test]
     fn every_differing_field_is_named_with_both_values() {
         let stored = description();
         let mut wanted = description();
-        wanted.seed = [1; 16];
+        wanted.identity.seed = Some(Seed([1; 16]));
         wanted.identity.key_version = 2;
         wanted.identity.window_ms = None;
-        let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = differences(&stored, &wanted).iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
             [
@@ -180,10 +189,10 @@ mod tests {
         set(&mut stored.identity.settings, "--max-time-jump", "1h");
         set(&mut wanted.identity.settings, "--max-time-jump", "1h");
         set(&mut stored.identity.explanation, "--uuid-field", "/uuid");
-        let lines: Vec<String> = stored.differences(&wanted).iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = differences(&stored, &wanted).iter().map(ToString::to_string).collect();
         assert_eq!(lines, ["--event-time: stored /at, wanted /time", "--json-in: stored unset, wanted /data"]);
         set(&mut wanted.identity.explanation, "--uuid-field", "/id");
-        assert_eq!(stored.differences(&wanted)[2].to_string(), "--uuid-field: stored /uuid, wanted /id");
+        assert_eq!(differences(&stored, &wanted)[2].to_string(), "--uuid-field: stored /uuid, wanted /id");
     }
 
     #[test]
@@ -191,8 +200,8 @@ mod tests {
         let stored = description();
         let mut wanted = description();
         wanted.identity.topic_id = None;
-        assert_eq!(stored.differences(&wanted), []);
+        assert_eq!(differences(&stored, &wanted), []);
         wanted.identity.topic_id = Some("b".into());
-        assert_eq!(stored.differences(&wanted).len(), 1);
+        assert_eq!(differences(&stored, &wanted).len(), 1);
     }
 }

@@ -4,6 +4,7 @@
 //! One [`PartitionStore`] is one RocksDB directory, used by one thread at a time. Recent entries are in a hash map (the
 //! front); when it is large they become one sorted table a bucket of time. A bucket is a column family and goes as a
 //! whole. There is no write-ahead log: a crash only moves the applied offset back, and the topic is replayed from there.
+//! A filter over the keys of each bucket is resident; it is stored before its tables, so that opening reads no keys.
 //!
 //! Beside the keys, and off the path of their look-ups, a store keeps by the offset of a first-seen event
 //! - the event's bytes, its original: collected in memory, written as sorted tables by one thread of the process, and
@@ -18,6 +19,7 @@
 mod chunk;
 mod error;
 mod filter;
+mod frame;
 mod front;
 mod histories;
 mod identity;
@@ -29,7 +31,8 @@ mod table;
 mod writer;
 
 pub use error::{OpenError, StateError};
-pub use identity::{Difference, FORMAT_VERSION, StoreIdentity};
+pub use frame::FORMAT_VERSION;
+pub use identity::{Difference, StoreIdentity};
 pub use options::{BlockCache, OriginalsOptions, StoreOptions, bucket_ms_for};
-pub use store::{Applied, FilterCounts, PartitionStore, StoreSizes};
+pub use store::{Applied, FilterCounts, Opened, PartitionStore, Snapshot, StoreSizes};
 pub use writer::OriginalsWriter;

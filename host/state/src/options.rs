@@ -51,7 +51,8 @@ pub struct StoreOptions {
     pub filter_bits_per_key: f64,
     /// Bytes on disk, of keys, originals and histories together, above which the oldest originals go early, and when
     /// none is left the oldest keys: by time, or by offset where there is no time. While a persist runs there may be an
-    /// eighth more, and what RocksDB writes for itself comes on top, up to 2 MiB. `None` is no bound.
+    /// eighth more; filters come on top, with some 10 to 15 bits a key, and what RocksDB writes for itself, up to 2 MiB.
+    /// `None` is no bound.
     pub capacity_bytes_max: Option<u64>,
     /// Memory for data blocks, to be shared between stores.
     pub block_cache: BlockCache,

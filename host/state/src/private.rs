@@ -118,7 +118,8 @@ impl PrivateDir {
         let path = self.path.join(name);
         match DirBuilder::new().mode(OF_OWNER).create(&path) {
             Err(cause) if cause.kind() != ErrorKind::AlreadyExists => return Err(io_error(&path, cause)),
-            Ok(()) | Err(_) => {}
+            Ok(()) => sync_directory(&self.path).map_err(|cause| io_error(&path, cause))?,
+            Err(_) => {}
         }
         let metadata = fs::symlink_metadata(&path).map_err(|cause| io_error(&path, cause))?;
         if !metadata.is_dir() {
@@ -271,9 +272,32 @@ impl PrivateDir {
     }
 }
 
-/// Makes a directory, and those above it that are not there, for this user alone.
+/// Makes a directory, and those above it that are not there, for this user alone, so that they last: what is written
+/// into a directory is lost with its name.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(OF_OWNER).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    if parent != path {
+        make(parent)?;
+    }
+    DirBuilder::new().recursive(true).mode(OF_OWNER).create(path)?;
+    sync_directory(parent)
+}
+
+/// Has the names in a directory on the disk.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The directory that a name is in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
 }
 
 /// Writes a file, whole or not at all, that only this user can read. A symbolic link of that name is replaced.

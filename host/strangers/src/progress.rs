@@ -5,6 +5,7 @@ use std::hash::Hasher;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use engine::fingerprint::Seed;
 use engine::progress::{Ledger, Missing, Progress, Proof, Ranges, TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::Offset;
 use siphasher::sip::SipHasher13;
@@ -93,7 +94,9 @@ pub(crate) fn framed() -> Vec<Vec<u8>> {
 
 fn records() -> Vec<(Offset, String)> {
     let with = |start: Offset, offsets: &[(Offset, Offset)], chars_max: usize| {
-        let mut ledger = Ledger::new(Progress::starting_at(start), start);
+        let progress = Progress::starting_at(start);
+        let progress = if start > 0 { progress.with_seed(Seed([0xa5; 16])) } else { progress };
+        let mut ledger = Ledger::new(progress, start);
         offsets.iter().for_each(|(from, to)| ledger.note_range(*from, *to));
         let next = offsets.last().map_or(start, |(_, to)| *to) + 10;
         (next, ledger.offer(next, start, chars_max).expect("room"))

@@ -56,7 +56,7 @@ pub(super) fn run(
     stop: &Stop,
 ) -> Result<ExitCode, RunError> {
     let source = TopicPartition { topic: STREAM.to_owned(), partition: 0 };
-    let store = parts.open_store(&source)?;
+    let store = parts.open_store(&source, None)?;
     let listened = lane_paths(files).map(|path| path.is_some());
     let (generation, plugins) = parts.plugins.get();
     let observer = PartitionObserver::new(observed.clone(), source.clone(), (generation, &plugins), listened);

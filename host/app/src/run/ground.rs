@@ -10,10 +10,11 @@ use kafka_connector::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, N
 use line::Past;
 use observe::metrics::{LogGap, OpeningReason};
 use observe::status::OpeningStatus;
-use state::{Applied, OpenError, PartitionStore};
+use state::{OpenError, PartitionStore};
 
 use super::assignments::Assigner;
 use super::dispatch::{Flow, Opened, Work};
+use super::lineage::Lineage;
 use super::log_times::log_times;
 use super::observer::Observed;
 use super::opening::{Ground, WaitingFor};
@@ -32,6 +33,8 @@ pub(super) struct KafkaGround {
     pub(super) settings: KafkaSettings,
     /// What the topic was like when the group first started.
     pub(super) known: Arc<Topic>,
+    /// What the keys of the group are hashed with.
+    pub(super) lineage: Lineage,
     pub(super) on_log_gap: OnLogGap,
     pub(super) on_incomplete_progress: OnIncompleteProgress,
     pub(super) dead_letter_topic: Option<String>,
@@ -55,10 +58,11 @@ impl KafkaGround {
         source: &TopicPartition,
         assignment: &Assignment,
         start: Start,
-        applied: Option<&Applied>,
+        store: &PartitionStore,
     ) -> Result<Past, RunError> {
-        let applied = applied.map(|applied| (applied.next_offset, applied.extra.as_slice()));
-        let opening = Opening { assignment, start, applied, on_incomplete: self.on_incomplete_progress };
+        let applied = store.applied().map(|applied| (applied.next_offset, applied.extra.as_slice()));
+        let (on_incomplete, seed) = (self.on_incomplete_progress, store.seed());
+        let opening = Opening { assignment, start, applied, on_incomplete, seed };
         opening.past(|missing| {
             let Some(topic) = &self.dead_letter_topic else { return Ok(None) };
             tracing::info!(%source, topic, "reading back from the dead-letter topic which records went out undecided");
@@ -82,7 +86,15 @@ impl Ground for KafkaGround {
     type State = PartitionStore;
 
     fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer> {
-        self.noted(self.inquiry.committed(partitions, ANSWER_TIMEOUT))
+        let answers = self.noted(self.inquiry.committed(partitions, ANSWER_TIMEOUT))?;
+        self.lineage.learn(&answers);
+        let others = self.lineage.wants_to_hear_of(partitions, self.known.partitions());
+        self.lineage.learn(&self.noted(self.inquiry.committed(&others, ANSWER_TIMEOUT))?);
+        Ok(answers)
+    }
+
+    fn awaits_seed(&self, partition: i32) -> Option<String> {
+        self.lineage.awaits(partition)
     }
 
     fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
@@ -94,7 +106,7 @@ impl Ground for KafkaGround {
     }
 
     fn open(&self, partition: i32) -> Result<PartitionStore, OpenError> {
-        self.parts.open_store(&self.source(partition))
+        self.parts.open_store(&self.source(partition), self.lineage.seed(partition))
     }
 
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut store: PartitionStore) -> Result<(), RunError> {
@@ -111,7 +123,7 @@ impl Ground for KafkaGround {
         for (kind, offsets) in [(LogGap::Unread, start.gap.unread), (LogGap::Unlearned, start.gap.unlearned)] {
             self.observed.metrics.process.log_gap_offsets.inc_by(kind, offsets.unsigned_abs());
         }
-        let past = self.recall(&source, &assignment, start, store.applied())?;
+        let past = self.recall(&source, &assignment, start, &store)?;
         let Some(assigner) = self.assigner.upgrade() else { return Ok(()) };
         assigner.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, store, start, past })))
     }

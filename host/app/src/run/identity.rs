@@ -20,6 +20,8 @@ pub(super) fn extractor(extractor: &Plugin, rules: &Rules) -> String {
 pub(super) fn settings(rules: &Rules, scorer: Option<&Plugin>) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
+    // The only kind so far; other kinds keep entries that mean something else.
+    set("--window-kind", "sliding".to_owned());
     let event_time = rules.event_time.clone();
     set("--event-time", event_time.unwrap_or_else(|| "unset, which is the record's timestamp".to_owned()));
     if !rules.json_in.is_empty() {

@@ -8,6 +8,7 @@ mod ground;
 mod identity;
 mod kafka;
 mod kafka_settings;
+mod lineage;
 mod log_times;
 mod observer;
 mod opening;
@@ -30,6 +31,7 @@ pub(crate) use kafka_settings::client_settings;
 
 use connectors::Remedy;
 use engine::decide::Window;
+use engine::fingerprint::Seed;
 use engine::projection::Numbers;
 use engine::protocol::start::StartError;
 use engine::record::TopicPartition;
@@ -43,7 +45,9 @@ use observe::metrics::Metrics;
 use observe::status::Status;
 use plugin::{Limits, Options, Runtime};
 use state::private::{PrivateDir, PrivateError, Trust, keep_new_files_private};
-use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions};
+use state::{
+    OpenError, Opened, OriginalsOptions, OriginalsWriter, PartitionStore, StateError, StoreIdentity, StoreOptions,
+};
 
 use self::observer::Observed;
 use crate::descriptors;
@@ -281,7 +285,8 @@ impl Parts {
         }
     }
 
-    fn open_store(&self, source: &TopicPartition) -> Result<PartitionStore, OpenError> {
+    /// Opens the state of a partition; `seed` is what its keys are hashed with, where the group has said so.
+    fn open_store(&self, source: &TopicPartition, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
         let (_, plugins) = self.plugins.get();
         let identity = StoreIdentity {
             topic: source.topic.clone(),
@@ -293,10 +298,20 @@ impl Parts {
             allowed_lateness_ms: self.rules.window.allowed_lateness,
             settings: identity::settings(&self.rules, plugins.scorer.as_ref()),
             explanation: identity::explanation(&self.rules),
+            seed,
         };
         let dir = self.store.below(&source.topic)?.below(&source.partition.to_string())?;
         dir.check_contents()?;
-        PartitionStore::open(dir.path(), &identity, self.store_options.clone())
+        let store = PartitionStore::open(dir.path(), &identity, self.store_options.clone())?;
+        let Opened { filters_loaded, filters_rebuilt, buckets_searched, keys_read } = store.opened();
+        if filters_rebuilt > 0 {
+            tracing::warn!(
+                %source, filters_rebuilt, keys_read,
+                "filters of the state were damaged or missing, and were made again from its tables"
+            );
+        }
+        tracing::debug!(%source, filters_loaded, buckets_searched, keys_read, "state opened");
+        Ok(store)
     }
 }
 

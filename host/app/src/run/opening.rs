@@ -46,6 +46,11 @@ pub(super) trait Ground: Send + Sync + 'static {
     /// The transactional ids of this host's workers, in words; empty without transactions.
     fn own_ids(&self) -> &str;
 
+    /// What a partition with a stable offset still waits for before its state is opened, in words.
+    fn awaits_seed(&self, _partition: i32) -> Option<String> {
+        None
+    }
+
     /// Opens a partition's state, which may take minutes.
     fn open(&self, partition: i32) -> Result<Self::State, OpenError>;
 
@@ -232,7 +237,10 @@ impl<G: Ground> Shared<G> {
         let mut stable = BTreeMap::new();
         for (partition, answer) in answers {
             match answer {
-                GroupAnswer::Stable(offset) => drop(stable.insert(partition, offset)),
+                GroupAnswer::Stable(offset) => match self.ground.awaits_seed(partition) {
+                    Some(words) => self.waits(&[partition], OpeningReason::Offsets, &words),
+                    None => drop(stable.insert(partition, offset)),
+                },
                 GroupAnswer::Pending => {
                     let words = pending(partition, self.ground.own_ids());
                     self.waits(&[partition], OpeningReason::PendingTransaction, &words);

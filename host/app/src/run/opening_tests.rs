@@ -17,6 +17,8 @@ struct World {
     in_use: Mutex<BTreeSet<i32>>,
     opens: AtomicUsize,
     open_takes: Mutex<Duration>,
+    /// Whether the group has not said yet what keys are hashed with.
+    seedless: AtomicBool,
     /// Partitions that were handed over, with the group's offset.
     opened: Mutex<Vec<(i32, Option<i64>)>>,
     waiting: Mutex<Vec<WaitingFor>>,
@@ -59,6 +61,10 @@ impl Ground for Arc<World> {
 
     fn own_ids(&self) -> &str {
         "host-0 to host-3"
+    }
+
+    fn awaits_seed(&self, partition: i32) -> Option<String> {
+        (partition > 0 && self.seedless.load(Ordering::SeqCst)).then(|| "waiting for partition 0".to_owned())
     }
 
     fn open(&self, partition: i32) -> Result<Open, OpenError> {
@@ -216,4 +222,18 @@ fn a_partition_that_goes_while_its_state_is_being_opened_is_closed_and_handed_to
     assert_eq!(test.world.opens.load(Ordering::SeqCst), 2, "the first state was dropped");
     assert!(!again[0].is_opening(), "the second assignment got it");
     test.until("closed", |world| world.alive.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn partitions_wait_until_the_group_says_what_keys_are_hashed_with() {
+    let test = Test::new(1);
+    test.world.seedless.store(true, Ordering::SeqCst);
+    let _flows = test.add([0, 1, 2]);
+    test.until("opened the partition that chooses", |world| world.opened.lock().unwrap().len() == 1);
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(test.world.opened.lock().unwrap().iter().map(|(partition, _)| *partition).collect::<Vec<_>>(), [0]);
+    let words: Vec<_> = test.world.waiting.lock().unwrap().iter().map(|waits| waits.words.clone()).collect();
+    assert!(words.iter().filter(|words| words.contains("waiting for partition 0")).count() == 2, "{words:?}");
+    test.world.seedless.store(false, Ordering::SeqCst);
+    test.until("opened the others", |world| world.opened.lock().unwrap().len() == 3);
 }

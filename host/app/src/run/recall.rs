@@ -1,6 +1,7 @@
 //! What is known about the records below the committed offset when a partition is opened: from the progress record of
 //! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
+use engine::fingerprint::Seed;
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
 use engine::protocol::start::Start;
 use engine::record::Offset;
@@ -53,6 +54,8 @@ pub(super) struct Opening<'a> {
     /// A, and the copy of the record that is kept with it.
     pub(super) applied: Option<(Offset, &'a [u8])>,
     pub(super) on_incomplete: OnIncompleteProgress,
+    /// What the keys of the state are hashed with: every commit says so.
+    pub(super) seed: Seed,
 }
 
 impl Opening<'_> {
@@ -66,7 +69,7 @@ impl Opening<'_> {
         read_back: impl FnOnce(&Missing) -> Result<Option<LettersFound>, E>,
     ) -> Result<Past, E> {
         let Start { read_from, live_from, .. } = self.start;
-        let record = self.record()?;
+        let record = self.record()?.with_seed(self.seed);
         let durable = self.applied.map_or(read_from, |(applied, _)| applied);
         let missing = record.missing(read_from);
         if read_from >= live_from || missing.is_nothing() {
@@ -212,9 +215,18 @@ mod tests {
                 Assignment { partition: 0, committed, metadata, log_start: 0, log_end: 2_000, stable_end: 2_000 };
             let start = Start { read_from: self.applied.unwrap_or(0), live_from: 1_000, gap: Gap::default() };
             let applied = self.applied.map(|applied| (applied, self.copy.as_bytes()));
-            let opening = Opening { assignment: &assignment, start, applied, on_incomplete: self.on_incomplete };
+            let (on_incomplete, seed) = (self.on_incomplete, Seed([5; 16]));
+            let opening = Opening { assignment: &assignment, start, applied, on_incomplete, seed };
             let past = opening.past(|_| Ok::<_, RunError>(self.letters.clone()));
             past.map_err(|error| error.to_string())
+        }
+    }
+
+    #[test]
+    fn every_commit_says_what_keys_are_hashed_with() {
+        for metadata in [record(1_000, 3_840), String::new()] {
+            let past = Case::of(&metadata).open().unwrap();
+            assert_eq!(past.ledger.settled().seed(), Some(Seed([5; 16])), "{metadata}");
         }
     }
 

@@ -86,6 +86,11 @@ impl Topic {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).latest_from(partition)
     }
 
+    /// Partitions when last looked at.
+    pub(super) fn partitions(&self) -> i32 {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
     fn write(&self, known: &Partitions) -> std::io::Result<()> {
         partitions::write(&self.directory, known)
     }

@@ -20,6 +20,7 @@ use line::LineError;
 
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Opened, Reading, Work};
+use super::lineage;
 use super::observer::{Observed, PartitionObserver};
 use super::owned::{Owned, Release};
 use super::unreadable::Obstacle;
@@ -202,8 +203,9 @@ impl Worker {
         owned.line.remember(past);
         owned.observer.sizes(&mut owned.line);
         self.owned.insert(partition, owned);
-        let (assignment, group) = (flow.assignment, assignment.committed);
-        self.tell(Event::Opened(protocol::Opened { partition, assignment, start, group }))?;
+        let (owes_seed, group) = (lineage::owes_seed(&assignment), assignment.committed);
+        let assignment = flow.assignment;
+        self.tell(Event::Opened(protocol::Opened { partition, assignment, start, group, owes_seed }))?;
         self.assigner.taken(partition, &flow);
         Ok(())
     }

@@ -182,10 +182,28 @@ fn texts_of_others_are_none_and_those_of_later_versions_are_refused_by_name() {
 #[test]
 fn unknown_sections_are_refused_where_they_are_required_and_passed_over_where_not() {
     let progress = Progress::starting_at(1);
-    // Sections 3 and 4, with two bytes each, behind the one that every record has: next 5, 1 and 1.
+    // Sections 3 and 5, with two bytes each, behind the one that every record has: next 5, 1 and 1.
     let with = |tag: u8| super::text::seal(vec![3, 3, 5, 1, 1, tag, 2, 7, 7]);
     assert_eq!(Progress::read(&with(3 << 1), 5), Ok(Some(progress)));
-    assert_eq!(Progress::read(&with(4 << 1 | 1), 5), Err(ProgressError::Section(4)));
+    assert_eq!(Progress::read(&with(5 << 1 | 1), 5), Err(ProgressError::Section(5)));
+    assert!(matches!(Progress::read(&with(4 << 1 | 1), 5), Err(ProgressError::Damaged(_))), "a seed of two bytes");
+}
+
+#[test]
+fn the_seed_of_the_group_travels_with_every_commit_and_survives_a_moved_offset() {
+    let seed = Seed([7; 16]);
+    let mut ledger = Ledger::new(Progress::starting_at(0).with_seed(seed), 0);
+    let mut text = offered(&mut ledger, &[3, 50], 100, TEXT_CHARS_MAX);
+    for next in [200, 300] {
+        text = offered(&mut ledger, &[next - 1], next, TEXT_CHARS_MAX);
+    }
+    for committed in [300, 40, 900] {
+        assert_eq!(read(&text, committed).seed(), Some(seed), "C at {committed}");
+    }
+    let many: Vec<Offset> = (0..2_000).map(|index| 1_000 + index * 150).collect();
+    assert_eq!(read(&offered(&mut ledger, &many, 400_000, TEXT_CHARS_MIN), 400_000).seed(), Some(seed));
+    assert_eq!(Progress::starting_at(0).seed(), None, "and none is made up");
+    assert!(!format!("{seed:?}").contains('7'), "no log shows it");
 }
 
 /// Offsets a to b apart, so many.
@@ -210,7 +228,7 @@ proptest! {
         offsets in spread(), cuts in 1_usize..9, chars_max in TEXT_CHARS_MIN..TEXT_CHARS_MAX,
     ) {
         let first = offsets.first().copied().unwrap_or(0);
-        let mut ledger = Ledger::new(Progress::starting_at(first), first);
+        let mut ledger = Ledger::new(Progress::starting_at(first).with_seed(Seed([0xff; 16])), first);
         let mut next = first;
         for some in offsets.chunks(offsets.len() / cuts + 1) {
             next = some.last().copied().unwrap_or(next) + 1;

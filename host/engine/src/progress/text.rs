@@ -5,7 +5,8 @@
 //! section: tag length bytes                         tag: 2 * number + 1 where a reader must know it
 //! 1 exceptions (required): next, unknown_below, complete_from, then a run each: 2 * gap + (longer than 1), length - 2
 //! 2 dropped (required): number of ranges, start of the first, then each: length, count, digest (8 bytes, little-endian)
-//! 3 floor, 4 seed of the lineage, 5 intent of a sink: reserved
+//! 4 seed of the lineage (required): 16 bytes
+//! 3 floor, 5 intent of a sink: reserved
 //! ```
 //!
 //! Numbers are unsigned LEB128. A section that is required and unknown is refused by its number, another is passed over.
@@ -18,13 +19,14 @@ use siphasher::sip::SipHasher13;
 
 use super::ranges::Run;
 use super::{Dropped, Progress, Ranges};
+use crate::fingerprint::Seed;
 use crate::record::Offset;
 
 /// Characters of a record at most. Kafka's default for `offset.metadata.max.bytes` is 4096.
 pub const TEXT_CHARS_MAX: usize = 3_840;
 
 /// Characters within which any record can be put, its exceptions dropped.
-pub const TEXT_CHARS_MIN: usize = 128;
+pub const TEXT_CHARS_MIN: usize = 144;
 
 const NAME: &str = "dedup-host/";
 const VERSION: &str = "1";
@@ -33,6 +35,7 @@ const CHECKSUM_BYTES: usize = 4;
 /// Sections by number.
 const EXCEPTIONS: u64 = 1;
 const DROPPED: u64 = 2;
+const SEED: u64 = 4;
 
 /// Why a record cannot be used. Text of somebody else is no error, see [`Progress::read`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +69,9 @@ impl Progress {
         put_section(&mut frame, EXCEPTIONS, &self.exceptions_section(next));
         if !self.dropped.is_empty() {
             put_section(&mut frame, DROPPED, &self.dropped_section());
+        }
+        if let Some(Seed(seed)) = &self.seed {
+            put_section(&mut frame, SEED, seed);
         }
         seal(frame)
     }
@@ -158,7 +164,7 @@ fn parse(frame: &[u8]) -> Result<(Offset, Progress), ProgressError> {
         return Err(ProgressError::Damaged("its checksum is another"));
     }
     let mut reader = Reader(sections);
-    let (mut listed, mut dropped) = (None, Vec::new());
+    let (mut listed, mut dropped, mut seed) = (None, Vec::new(), None);
     while !reader.0.is_empty() {
         let tag = reader.number()?;
         let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
@@ -166,12 +172,13 @@ fn parse(frame: &[u8]) -> Result<(Offset, Progress), ProgressError> {
         match (tag >> 1, tag & 1) {
             (EXCEPTIONS, _) => listed = Some(parse_exceptions(section)?),
             (DROPPED, _) => dropped = parse_dropped(section)?,
+            (SEED, _) => seed = Some(parse_seed(&section)?),
             (number, 1) => return Err(ProgressError::Section(number)),
             (_, _) => {}
         }
     }
     let (next, progress) = listed.ok_or(ProgressError::Damaged("it has no exceptions"))?;
-    let progress = Progress { dropped, ..progress };
+    let progress = Progress { dropped, seed, ..progress };
     check(next, &progress)?;
     Ok((next, progress))
 }
@@ -192,7 +199,11 @@ fn parse_exceptions(mut section: Reader<'_>) -> Result<(Offset, Progress), Progr
         }
         end = run.last + 1;
     }
-    Ok((next, Progress { unknown_below, complete_from, exceptions, dropped: Vec::new() }))
+    Ok((next, Progress { unknown_below, complete_from, exceptions, ..Progress::default() }))
+}
+
+fn parse_seed(section: &Reader<'_>) -> Result<Seed, ProgressError> {
+    section.0.try_into().map(Seed).map_err(|_| ProgressError::Damaged("its seed is none"))
 }
 
 fn parse_dropped(mut section: Reader<'_>) -> Result<Vec<Dropped>, ProgressError> {

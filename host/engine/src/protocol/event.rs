@@ -19,6 +19,8 @@ pub struct Opened {
     pub start: Start,
     /// The group's offset.
     pub group: Option<Offset>,
+    /// Whether a commit is due although nothing has moved: other partitions wait to hear what keys are hashed with.
+    pub owes_seed: bool,
 }
 
 /// Records of a partition, in the order of the log.

@@ -210,7 +210,7 @@ impl Machine {
         let (partition, owned) = (opened.partition, Partition::new(opened));
         effects.push(Effect::Tell(Notice::Stage { partition, stage: owned.stage() }));
         effects.push(owned.read(partition, true));
-        if owned.group.is_none() {
+        if owned.owes_commit() {
             self.uncommit(now, 0);
         }
         self.owned.insert(partition, owned);

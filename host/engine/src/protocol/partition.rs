@@ -24,6 +24,8 @@ pub(super) struct Partition {
     pub(super) committed: Offset,
     /// The group's offset, as far as this worker knows.
     pub(super) group: Option<Offset>,
+    /// Whether a commit is due although nothing has moved, see [`Opened::owes_seed`].
+    owes_seed: bool,
     pub(super) hold: Option<Hold>,
     /// Whether what another batch adds to the progress record might not have room any more.
     pub(super) is_crowded: bool,
@@ -47,6 +49,7 @@ impl Partition {
             position: opened.start.read_from,
             committed: opened.start.read_from,
             group: opened.group,
+            owes_seed: opened.owes_seed,
             hold: None,
             is_crowded: false,
         }
@@ -63,7 +66,15 @@ impl Partition {
     /// ever was: a start at the log's end must not be chosen anew after a crash.
     pub(super) fn target(&self) -> Option<Offset> {
         let has_moved = self.position > self.committed && self.position > self.live_from;
-        (has_moved || self.group.is_none()).then_some(self.position)
+        if has_moved || self.group.is_none() {
+            return Some(self.position);
+        }
+        self.owes_seed.then_some(self.position.max(self.live_from))
+    }
+
+    /// Whether a commit is due, however little has moved.
+    pub(super) fn owes_commit(&self) -> bool {
+        self.group.is_none() || self.owes_seed
     }
 
     /// Whether the open transaction has records of it, and so must never be committed once it is lost.
@@ -99,6 +110,7 @@ impl Partition {
     pub(super) fn apply(&mut self) -> (bool, bool) {
         let is_first = self.group.is_none();
         self.group = self.target().or(self.group);
+        self.owes_seed = false;
         let has_moved = self.position > self.committed;
         self.committed = self.position;
         self.is_crowded = false;

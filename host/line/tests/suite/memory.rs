@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::decide::Gone;
 use engine::entry::{Entry, Found, Write};
-use engine::fingerprint::Fingerprint;
+use engine::fingerprint::{Fingerprint, Seed};
 use engine::history::History;
 use engine::record::{Offset, RecordBatch};
 use engine::state::{Frontier, Originals, PartitionState};
@@ -29,8 +29,8 @@ pub(crate) struct MemoryState {
 impl PartitionState for MemoryState {
     type Failure = Infallible;
 
-    fn seed(&self) -> [u8; 16] {
-        [7; 16]
+    fn seed(&self) -> Seed {
+        Seed([7; 16])
     }
 
     fn clock(&self) -> Option<Clock> {

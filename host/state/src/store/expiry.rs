@@ -242,10 +242,12 @@ impl PartitionStore {
     /// Deletes what is gone.
     pub(super) fn delete_what_is_gone(&mut self) -> Result<(), StateError> {
         for place in &self.progress.gone {
-            if let Some(bucket) = self.buckets.remove(place) {
+            if let Some(mut bucket) = self.buckets.remove(place) {
+                self.filters.forget(*place, &mut bucket);
                 self.db.drop_cf(&bucket.name).map_err(|error| StateError::rocks(&self.dir, &error))?;
             }
         }
+        self.filters.remove_outdated();
         self.delete_originals()?;
         self.delete_histories()
     }

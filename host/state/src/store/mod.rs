@@ -1,38 +1,42 @@
 //! The state of one partition: look up, stage, commit, persist. Not thread-safe, and not the rule of what is a duplicate.
 
 mod expiry;
+mod filters;
 mod histories;
 mod kept;
+mod manifest;
 mod opening;
 mod originals;
 mod places;
 mod rewind;
 mod seam;
 mod sizes;
+mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use engine::entry::{Found, Write};
-use engine::fingerprint::Fingerprint;
+use engine::fingerprint::{Fingerprint, Seed};
 use engine::record::{Millis, Offset};
 use rocksdb::{DB, Options, SstFileWriter, WriteBatch};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OpenError, StateError};
 use crate::front::Front;
-use crate::identity::StoreIdentity;
+use crate::identity::{Description, StoreIdentity};
 use crate::options::StoreOptions;
-use crate::table::{self, Row};
+use crate::table::{self, Row, Stored, ValueError};
 use crate::{private, rocks};
 
 use self::expiry::Mark;
+use self::filters::{Filters, SegmentFile};
 use self::kept::Kept;
+use self::opening::Buckets;
+pub use self::opening::Opened;
 use self::places::{Bucket, Facts, Forgotten, Place, Sort, median_time};
 pub use self::sizes::{FilterCounts, StoreSizes};
-
-/// Key of the progress in the default column family.
-const PROGRESS_KEY: &[u8] = b"progress";
+pub use self::snapshot::Snapshot;
 
 /// Where tables are written before RocksDB takes them over, inside the store's directory.
 const INCOMING: &str = "incoming";
@@ -46,6 +50,7 @@ pub struct Applied {
     /// The offset after the last one that is contained.
     pub next_offset: Offset,
     /// The engine's clock of the partition, opaque here.
+    #[serde(skip)]
     pub clock: Vec<u8>,
     /// Watermark of event time, by which buckets expire; `None` before the clock says anything.
     pub watermark: Option<Millis>,
@@ -55,15 +60,23 @@ pub struct Applied {
     /// Whether the clock has seen records beyond `next_offset`: reading was set back, and no older clock was known.
     pub clock_is_ahead: bool,
     /// Whatever else the caller needs to go on, opaque here.
+    #[serde(skip)]
     pub extra: Vec<u8>,
 }
 
 /// What is written last, and by which a store is understood when it is opened.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Progress {
+    #[serde(skip)]
     applied: Option<Applied>,
     /// What is known of the entries in each place.
     places: Vec<(Place, Facts)>,
+    /// Files of their filters, and the number of the next.
+    filters: Vec<(Place, Vec<SegmentFile>)>,
+    next_filter: u64,
+    /// Offsets of which the clock is noted, ascending.
+    clocks: Vec<Offset>,
     /// Places that are gone, or about to go.
     gone: BTreeSet<Place>,
     forgotten: Forgotten,
@@ -92,13 +105,13 @@ pub struct PartitionStore {
     database_options: Options,
     bucket_options: Options,
     db: DB,
-    seed: [u8; 16],
+    description: Description,
+    opened: Opened,
     is_new: bool,
     front: Front,
     buckets: BTreeMap<Place, Bucket>,
+    filters: Filters,
     progress: Progress,
-    /// Offsets of which the clock is noted, ascending.
-    clocks: Vec<Offset>,
     /// Originals and histories, where they are kept.
     kept: Option<Kept>,
     /// Tables have no history of an original from here on: it came after they were written.
@@ -113,7 +126,7 @@ pub struct PartitionStore {
 }
 
 impl PartitionStore {
-    /// Opens the store in `dir`, or makes one with a random seed where there is none.
+    /// Opens the store in `dir`, or makes one where there is none: with the seed that the identity names, or a random one.
     ///
     /// # Errors
     /// See [`OpenError`]: it belongs to something else, it is in use, it cannot be read or written, it is damaged.
@@ -122,15 +135,14 @@ impl PartitionStore {
         let database_options = rocks::database();
         let bucket_options = rocks::bucket(&options);
         let (mut db, bucket_names) = opening::open_database(dir, &database_options, &options)?;
+        let (description, mut progress) = opening::describe(dir, &db, identity, &options, &bucket_names)?;
         let incoming = dir.join(INCOMING);
         // What lies here is of a persist that did not finish.
         let _ = std::fs::remove_dir_all(&incoming);
         private::make(&incoming).map_err(|error| OpenError::io(dir, error))?;
-        let description = opening::describe(dir, &db, identity, &options, &bucket_names)?;
-        let mut progress: Progress = opening::read(dir, &db, PROGRESS_KEY)?.unwrap_or_default();
-        let buckets = opening::open_buckets(dir, &mut db, bucket_names, &progress, options.bucket_ms)?;
-        let kept = opening::open_kept(dir, &mut db, &options, &mut progress)?;
-        let clocks = rewind::noted(dir, &db)?;
+        let Buckets { buckets, filters, opened } =
+            opening::open_buckets(dir, &mut db, &bucket_names, &description, &mut progress)?;
+        let kept = opening::open_kept(dir, &mut db, &options, &description, &mut progress)?;
         let histories_below = progress.applied.as_ref().map_or(0, |applied| applied.next_offset);
         Ok(Self {
             dir: dir.to_owned(),
@@ -138,12 +150,13 @@ impl PartitionStore {
             database_options,
             bucket_options,
             db,
-            seed: description.seed,
+            description,
+            opened,
             is_new: progress.applied.is_none(),
             front: Front::default(),
             buckets,
+            filters,
             progress,
-            clocks,
             kept,
             histories_below,
             changed: false,
@@ -151,6 +164,12 @@ impl PartitionStore {
             asked: Vec::new(),
             candidates: Vec::new(),
         })
+    }
+
+    /// What opening it took.
+    #[must_use]
+    pub fn opened(&self) -> Opened {
+        self.opened
     }
 
     /// Whether nothing was ever persisted here when the store was opened.
@@ -165,10 +184,10 @@ impl PartitionStore {
         self.progress.applied.as_ref()
     }
 
-    /// The seed of the store's fingerprints.
+    /// What its keys are hashed with.
     #[must_use]
-    pub fn seed(&self) -> [u8; 16] {
-        self.seed
+    pub fn seed(&self) -> Seed {
+        self.description.seed
     }
 
     /// Replaces `found` by what is known of the keys, staged writes included, ascending by key index, then by offset.
@@ -206,9 +225,11 @@ impl PartitionStore {
             let values = self.db.batched_multi_get_cf(family, &keys, true);
             for ((_, key), value) in self.candidates.iter().zip(values) {
                 let Some(bytes) = value.map_err(|error| StateError::rocks(&self.dir, &error))? else { continue };
-                let entry = table::entry(&bytes, start_ms)
-                    .ok_or_else(|| StateError::corrupt(&self.dir, format!("{}: a value of no entry", bucket.name)))?;
-                found.push(Found { key: *key, entry });
+                match table::stored(&bytes, start_ms) {
+                    Ok(Stored::Own(entry)) => found.push(Found { key: *key, entry }),
+                    Ok(Stored::PassedOver) => {}
+                    strange => return Err(unusable(&self.dir, &bucket.name, strange)),
+                }
             }
         }
         found.sort_unstable_by_key(|found| (found.key, found.entry.offset, found.entry.time));
@@ -248,8 +269,8 @@ impl PartitionStore {
         self.front.len() >= self.options.front_entries_max || self.kept.as_ref().is_some_and(Kept::is_persist_due)
     }
 
-    /// Writes what is committed to disk: entries, originals and histories first, then, in a durable step of its own, how
-    /// far they reach; last, what is expired goes. Killed at any point, the store opens with an `applied` below which
+    /// Writes what is committed to disk: entries with their filters, originals and histories first, then, in a durable
+    /// step of its own, how far they reach; last, what is expired goes. Killed at any point, the store opens with an `applied` below which
     /// nothing is missing.
     ///
     /// # Errors
@@ -326,14 +347,17 @@ impl PartitionStore {
         }
         writer.finish().map_err(failed)?;
         let expected = self.buckets.values().map(|bucket| bucket.filter.keys()).max().unwrap_or(0);
-        if !self.buckets.contains_key(&place) {
-            self.db.create_cf(place.name(), &self.bucket_options).map_err(failed)?;
-        }
         let bucket = self.buckets.entry(place).or_insert_with(|| Bucket::new(place));
-        let family = self.db.cf_handle(&bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
-        self.db.ingest_external_file_cf_opts(family, &rocks::ingestion(), vec![path]).map_err(failed)?;
         bucket.filter.reserve(rows.len(), expected);
         rows.iter().for_each(|row| bucket.filter.insert(row.fingerprint));
+        // Before the table: a crash in between leaves the trace that this bucket may have more than it should.
+        let stored = self.filters.store(place, bucket, rows);
+        stored.map_err(|error| StateError::io(&dir, error))?;
+        if self.db.cf_handle(&bucket.name).is_none() {
+            self.db.create_cf(&bucket.name, &self.bucket_options).map_err(failed)?;
+        }
+        let family = self.db.cf_handle(&bucket.name).ok_or_else(|| StateError::corrupt(&dir, "a bucket is gone"))?;
+        self.db.ingest_external_file_cf_opts(family, &rocks::ingestion(), vec![path]).map_err(failed)?;
         let is_bucket = place.sort() == Sort::Timed && self.options.retention_ms.is_some();
         bucket.facts.learn(rows, (!is_bucket).then_some(median));
         Ok(())
@@ -341,13 +365,16 @@ impl PartitionStore {
 
     /// The flush is what makes it durable: there is no log.
     fn write_progress(&mut self) -> Result<(), StateError> {
-        let stays = self.buckets.iter().filter(|(place, _)| !self.progress.gone.contains(place));
-        self.progress.places = stays.map(|(place, bucket)| (*place, bucket.facts)).collect();
-        let bytes = serde_json::to_vec(&self.progress).map_err(|error| StateError::io(&self.dir, error))?;
+        let stays = || self.buckets.iter().filter(|(place, _)| !self.progress.gone.contains(place));
+        let places = stays().map(|(place, bucket)| (*place, bucket.facts)).collect();
+        let filters = stays().map(|(place, bucket)| (*place, bucket.stored.clone())).collect();
+        (self.progress.places, self.progress.filters) = (places, filters);
+        self.progress.next_filter = self.filters.next;
         let mut batch = WriteBatch::default();
         self.note_clock(&mut batch)?;
-        batch.put(PROGRESS_KEY, &bytes);
-        opening::write_batch(&self.db, batch).map_err(|error| StateError::rocks(&self.dir, &error))
+        let manifest = manifest::encode(&self.description, &self.progress);
+        batch.put(manifest::KEY, manifest.map_err(|error| StateError::io(&self.dir, error))?);
+        manifest::write_batch(&self.db, batch).map_err(|error| StateError::rocks(&self.dir, &error))
     }
 
     /// Remembers a failed durable write.
@@ -364,6 +391,21 @@ impl PartitionStore {
             None => Ok(()),
         }
     }
+}
+
+/// Why an answer of a table cannot be used.
+#[cold]
+fn unusable(dir: &Path, bucket: &str, value: Result<Stored, ValueError>) -> StateError {
+    let part = match value {
+        Ok(Stored::Adopted(origin, _)) => {
+            format!("an entry adopted from partition {} (epoch {})", origin.partition, origin.epoch)
+        }
+        Err(ValueError::Kind(kind)) => format!("an entry of kind {kind}"),
+        Ok(Stored::Own(_) | Stored::PassedOver) | Err(ValueError::None) => {
+            return StateError::corrupt(dir, format!("{bucket}: a value of no entry"));
+        }
+    };
+    StateError::Unknown { dir: dir.to_owned(), part }
 }
 
 impl std::fmt::Debug for PartitionStore {

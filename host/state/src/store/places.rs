@@ -6,6 +6,7 @@ use engine::record::{Millis, Offset};
 use serde::{Deserialize, Serialize};
 
 use super::PartitionStore;
+use super::filters::SegmentFile;
 use crate::filter::KeyFilter;
 use crate::table::{Row, UNTIMED_BUCKET};
 
@@ -115,12 +116,14 @@ pub(super) fn median_time(rows: &[Row]) -> Millis {
 pub(super) struct Bucket {
     pub(super) name: String,
     pub(super) filter: KeyFilter,
+    /// A file for each of the filter's segments that is on disk.
+    pub(super) stored: Vec<SegmentFile>,
     pub(super) facts: Facts,
 }
 
 impl Bucket {
     pub(super) fn new(place: Place) -> Self {
-        Self { name: place.name(), filter: KeyFilter::default(), facts: Facts::default() }
+        Self { name: place.name(), filter: KeyFilter::default(), stored: Vec::new(), facts: Facts::default() }
     }
 }
 

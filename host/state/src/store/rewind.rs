@@ -1,14 +1,12 @@
 //! Saved clocks, so that reading that is set back can continue with the clock of that time: which events are late is a
 //! function of the log only if the clock is. Does not take entries back: the rule copes with a state that is ahead.
 
-use std::path::Path;
-
 use engine::record::Offset;
 use engine::time::CLOCK_RECORDS;
-use rocksdb::{DB, Direction, IteratorMode, WriteBatch};
+use rocksdb::WriteBatch;
 
-use super::{Applied, PartitionStore};
-use crate::error::{OpenError, StateError};
+use super::{Applied, PartitionStore, manifest};
+use crate::error::StateError;
 
 /// Keys of notes in the default column family: this, and the offset.
 const PREFIX: &[u8] = b"clock ";
@@ -23,18 +21,6 @@ fn key(offset: Offset) -> Vec<u8> {
     [PREFIX, &offset.cast_unsigned().to_be_bytes()].concat()
 }
 
-/// Offsets of the notes in a database, ascending.
-pub(super) fn noted(dir: &Path, db: &DB) -> Result<Vec<Offset>, OpenError> {
-    let mut offsets = Vec::new();
-    for row in db.iterator(IteratorMode::From(PREFIX, Direction::Forward)) {
-        let (key, _) = row.map_err(|error| OpenError::rocks(dir, &error))?;
-        let Some(offset) = key.strip_prefix(PREFIX) else { break };
-        let offset = offset.try_into().map_err(|_| OpenError::corrupt(dir, "a note of the clock of no offset"))?;
-        offsets.push(u64::from_be_bytes(offset).cast_signed());
-    }
-    Ok(offsets)
-}
-
 impl PartitionStore {
     /// Notes the clock as it stands, if the last note is long enough ago.
     pub(super) fn note_clock(&mut self, batch: &mut WriteBatch) -> Result<(), StateError> {
@@ -42,16 +28,17 @@ impl PartitionStore {
             return Ok(());
         };
         let offset = applied.next_offset;
-        let at = self.clocks.partition_point(|noted| *noted <= offset - SPACING);
-        if self.clocks.get(at).is_some_and(|noted| *noted < offset + SPACING) {
+        let clocks = &mut self.progress.clocks;
+        let at = clocks.partition_point(|noted| *noted <= offset - SPACING);
+        if clocks.get(at).is_some_and(|noted| *noted < offset + SPACING) {
             return Ok(());
         }
         let note = Applied { extra: Vec::new(), ..applied.clone() };
-        batch.put(key(offset), serde_json::to_vec(&note).map_err(|error| StateError::io(&self.dir, error))?);
-        self.clocks.insert(at, offset);
-        if self.clocks.len() > NOTES_MAX {
+        batch.put(key(offset), manifest::encode_note(&note).map_err(|error| StateError::io(&self.dir, error))?);
+        clocks.insert(at, offset);
+        if clocks.len() > NOTES_MAX {
             let mut keep = false;
-            self.clocks.retain(|noted| {
+            clocks.retain(|noted| {
                 keep = !keep;
                 if !keep {
                     batch.delete(key(*noted));
@@ -71,13 +58,13 @@ impl PartitionStore {
     /// When the note cannot be read, or after a durable write has failed.
     pub fn rewind_to(&mut self, wanted: Offset, log_start: Offset) -> Result<Option<&Applied>, StateError> {
         self.refuse_after_failure()?;
-        let before = self.clocks.partition_point(|noted| *noted <= wanted);
-        let Some(offset) = before.checked_sub(1).and_then(|at| self.clocks.get(at)).filter(|at| **at >= log_start)
-        else {
+        let clocks = &self.progress.clocks;
+        let before = clocks.partition_point(|noted| *noted <= wanted);
+        let Some(offset) = before.checked_sub(1).and_then(|at| clocks.get(at)).filter(|at| **at >= log_start) else {
             return Ok(None);
         };
         let bytes = self.db.get(key(*offset)).map_err(|error| StateError::rocks(&self.dir, &error))?;
-        let note: Option<Applied> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let note = bytes.and_then(|bytes| manifest::decode_note(&bytes).ok());
         let note = note.ok_or_else(|| StateError::corrupt(&self.dir, "a note of the clock cannot be read"))?;
         self.progress.applied = Some(note);
         self.changed = true;

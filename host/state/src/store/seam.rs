@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::decide::Gone;
 use engine::entry::{Found, Write};
-use engine::fingerprint::Fingerprint;
+use engine::fingerprint::{Fingerprint, Seed};
 use engine::history::History;
 use engine::record::{Offset, RecordBatch};
 use engine::state::{Frontier, Originals, PartitionState};
@@ -16,7 +16,7 @@ use crate::error::StateError;
 impl PartitionState for PartitionStore {
     type Failure = StateError;
 
-    fn seed(&self) -> [u8; 16] {
+    fn seed(&self) -> Seed {
         self.seed()
     }
 

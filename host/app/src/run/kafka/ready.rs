@@ -14,6 +14,7 @@ use crate::run::assignments::Assigner;
 use crate::run::dispatch::{Reading, Work};
 use crate::run::ground::KafkaGround;
 use crate::run::kafka_settings::{delivery, kafka_settings, prefix, topics};
+use crate::run::lineage::Lineage;
 use crate::run::observer::Observed;
 use crate::run::transactional_id::Prefix;
 use crate::run::watch::Topic;
@@ -125,6 +126,7 @@ impl<'a> Ready<'a> {
             inquiry: Arc::clone(inquiry),
             settings: self.settings.clone(),
             known: Arc::clone(&self.topic),
+            lineage: Lineage::default(),
             on_log_gap: self.kafka.on_log_gap,
             on_incomplete_progress: self.kafka.on_incomplete_progress,
             dead_letter_topic: self.topics.dead_letter.clone(),

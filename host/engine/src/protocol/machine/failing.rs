@@ -165,7 +165,7 @@ impl Machine {
         for (partition, owned) in &mut self.owned {
             owned.rewind(answers.get(partition).copied().flatten());
             effects.extend([Effect::RollBack { partition: *partition }, owned.read(*partition, false)]);
-            if owned.group.is_none() {
+            if owned.owes_commit() {
                 self.uncommitted.get_or_insert(Uncommitted { since: now, records: 0 });
             }
         }

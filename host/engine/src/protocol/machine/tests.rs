@@ -19,7 +19,8 @@ const LATER: Moment = Duration::from_secs(2);
 fn live() -> Machine {
     let mut machine = Machine::new(RULES, 1);
     let start = Start::live(100);
-    let effects = machine.on(NOW, Event::Opened(Opened { partition: 0, assignment: 7, start, group: Some(100) }));
+    let effects = machine
+        .on(NOW, Event::Opened(Opened { partition: 0, assignment: 7, start, group: Some(100), owes_seed: false }));
     let read = Effect::Read { partition: 0, epoch: Epoch::first(7), from: 100, is_first: true };
     assert_eq!(effects, [Effect::Tell(Notice::Stage { partition: 0, stage: Stage::Live }), read]);
     machine
