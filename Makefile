@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test property fuzz build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
+.PHONY: help demo test sim property fuzz build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -18,6 +18,13 @@ demo: build ## Build, then de-duplicate 200,000 events and check the answer
 
 test: build ## Build, start a real Kafka, run every test, stop it (SKIP="kafka browser ..." does without a part)
 	@scripts/test.sh
+
+sim: SEEDS ?= 100000
+sim: FROM ?= 0
+sim: ## Simulate hosts, their group and a broker from seeds (SEEDS=100000 FROM=0); a seed that fails tells its story
+	@scripts/setup.sh build
+	@SIM_SEEDS=$(SEEDS) SIM_FROM=$(FROM) cargo test --release --locked --workspace --test simulation -- --nocapture \
+	  whatever_happens
 
 property: CASES ?= 100000
 property: ## Run the property tests of all that reads what strangers wrote, long (CASES=100000 of each)

@@ -15,6 +15,7 @@ use connectors::{Lane, Outgoing, Refusal, Sink, SinkFailure, Unsendable};
 use engine::decide::Window;
 use engine::progress::{Progress, Proof, Ranges, TEXT_CHARS_MAX};
 use engine::projection::{JsonIn, Numbers};
+use engine::protocol::start::{Assigned, LogTimes, OnLogGap, Start, StartError, StartRules, start};
 use engine::record::{NewRecord, Outline, RecordBatch, TopicPartition};
 use engine::time::{CLOCK_RECORDS, Clock, ClockRules};
 use line::{
@@ -399,12 +400,20 @@ impl<'a> World<'a> {
         let parked = tempfile::tempdir().expect("a directory");
         self.line = line(self.plugins(), self.forward_below, parked.path());
         self.line = line(self.plugins(), self.forward_below, &self.dir);
-        let contained = self.line.store().applied().map_or(0, |applied| applied.next_offset as usize);
-        self.position = contained.min(self.committed);
+        let started = self.start();
+        self.position = started.read_from as usize;
         self.applied = self.position;
-        self.live_from = self.committed;
+        self.live_from = started.live_from as usize;
         let past = self.recall();
         self.line.remember(past);
+    }
+
+    fn start(&mut self) -> Start {
+        let applied = self.line.store().applied().map(|applied| applied.next_offset);
+        let (committed, end) = (Some(self.committed as i64), self.end() as i64);
+        let assigned = Assigned { partition: 0, committed, log_start: 0, log_end: end, stable_end: end };
+        let rules = StartRules { latest_from: None, on_log_gap: OnLogGap::Stop, memory: WINDOW.length };
+        start(&assigned, applied, &rules, || Ok::<_, StartError>(LogTimes::default())).expect("a whole log")
     }
 
     /// From the record, and where that had no room from the dead letters, which are proven to be all.

@@ -18,6 +18,7 @@ pub mod looks;
 pub mod progress;
 pub mod projection;
 pub mod properties;
+pub mod protocol;
 pub mod record;
 pub mod state;
 pub mod time;

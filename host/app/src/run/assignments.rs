@@ -3,6 +3,7 @@
 //! changes when the poll returns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ const RELEASE_LOOK: Duration = Duration::from_millis(2);
 pub(super) struct Assigner {
     inboxes: Mutex<Vec<Sender<Work>>>,
     flows: Mutex<BTreeMap<i32, Arc<Flow>>>,
+    /// How many partitions have come so far: no two assignments have the same number.
+    assignments: AtomicU64,
     revoked: Mutex<Vec<i32>>,
     failure: Mutex<Option<RunError>>,
     openings: OnceLock<Openings<KafkaGround>>,
@@ -37,6 +40,7 @@ impl Assigner {
         Self {
             inboxes: Mutex::new(inboxes),
             flows: Mutex::default(),
+            assignments: AtomicU64::new(0),
             revoked: Mutex::default(),
             failure: Mutex::default(),
             openings: OnceLock::new(),
@@ -106,14 +110,9 @@ impl Assigner {
         (0..workers).min_by_key(load).unwrap_or(0)
     }
 
-    /// Makes the partitions' queued batches stale and hands out their flows.
     fn take_flows(&self, partitions: &[i32]) -> Vec<(i32, Arc<Flow>)> {
         let Ok(mut flows) = self.flows.lock() else { return Vec::new() };
-        let taken: Vec<_> = partitions.iter().filter_map(|partition| flows.remove_entry(partition)).collect();
-        for (_, flow) in &taken {
-            let _epoch = flow.next_epoch();
-        }
-        taken
+        partitions.iter().filter_map(|partition| flows.remove_entry(partition)).collect()
     }
 
     /// Waits until the workers have let go. What they have not let go of in time they have lost.
@@ -144,7 +143,8 @@ impl Assignments for Assigner {
         let mut coming = Vec::new();
         if let Ok(mut flows) = self.flows.lock() {
             for partition in partitions {
-                let flow = Arc::new(Flow::new(self.least_loaded(&flows)));
+                let assignment = self.assignments.fetch_add(1, Ordering::Relaxed);
+                let flow = Arc::new(Flow::new(assignment, self.least_loaded(&flows)));
                 flows.insert(*partition, Arc::clone(&flow));
                 coming.push((*partition, flow));
             }

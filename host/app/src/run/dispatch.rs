@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use engine::protocol::start::Start;
+use engine::protocol::{Epoch, Handover, Standing};
 use engine::record::{Offset, RecordBatch};
 use kafka_connector::Assignment;
 use line::Past;
 use state::PartitionStore;
 
-use super::start::Start;
 use super::unreadable::Obstacle;
 
 /// What a worker is asked to do, in this order and no other.
@@ -20,7 +21,7 @@ pub(super) enum Work {
     /// Records of a partition.
     Batch(Box<Delivered>),
     /// The end of a partition: all of it that can be read was delivered before.
-    End { partition: i32, epoch: u64 },
+    End { partition: i32, epoch: Epoch },
     /// Something that cannot be read stands between what was delivered of a partition and what comes next.
     Obstacle(Box<Obstacle>),
     /// Some partitions go; their flows say which, and how.
@@ -40,8 +41,8 @@ pub(super) struct Opened {
 /// A batch on its way to a worker. Its records count as in flight until it is dropped.
 pub(super) struct Delivered {
     pub(super) partition: i32,
-    /// The flow's epoch when the records were polled; a batch of another epoch is stale.
-    pub(super) epoch: u64,
+    /// The epoch that the records were polled under; a batch of another one is stale.
+    pub(super) epoch: Epoch,
     /// Where the batch before this one ended: the worker's position, or a batch was lost on the way.
     pub(super) from: Offset,
     /// Shared with the state, which holds batches for their originals.
@@ -53,7 +54,7 @@ pub(super) struct Delivered {
 impl Delivered {
     pub(super) fn new(
         partition: i32,
-        epoch: u64,
+        epoch: Epoch,
         from: Offset,
         batch: RecordBatch,
         flow: Arc<Flow>,
@@ -82,102 +83,81 @@ impl Drop for Delivered {
 /// Batches kept for reuse.
 const SPARE_BATCHES_MAX: usize = 256;
 
-/// The way of one partition from the polling thread to its worker, for as long as it is assigned.
+/// The way of one partition from the polling thread to its worker, for as long as it is assigned: what the threads have to
+/// see of each other's words. What follows from them is the protocol's.
 #[derive(Debug)]
 pub(super) struct Flow {
-    /// A [`Standing`].
+    /// A [`Standing`], as its place in the list.
     standing: AtomicU8,
-    /// Raised whenever what was polled before must not be processed: on a rewind, and when the partition goes.
-    epoch: AtomicU64,
     records: AtomicUsize,
     /// While it is held, the next offset that it will process; else [`NOT_HELD`].
     held_at: AtomicI64,
     /// Where the log began when it was last asked.
     log_start: AtomicI64,
+    /// The number of the assignment, which no other of the process has.
+    pub(super) assignment: u64,
     /// Index of the worker.
     pub(super) worker: usize,
-}
-
-/// Whose a partition is. It only moves down this list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-enum Standing {
-    /// Given by the group; its state is being opened.
-    Opening,
-    /// A worker has it.
-    Owned,
-    /// The group takes it back and waits: the worker may still commit.
-    Leaving,
-    /// It may be another's already: nothing of it may be committed any more.
-    Lost,
-    /// No worker has it.
-    Released,
 }
 
 const NOT_HELD: Offset = -1;
 
 impl Flow {
-    pub(super) fn new(worker: usize) -> Self {
+    pub(super) fn new(assignment: u64, worker: usize) -> Self {
         Self {
             standing: AtomicU8::new(Standing::Opening as u8),
-            epoch: AtomicU64::new(0),
             records: AtomicUsize::new(0),
             held_at: AtomicI64::new(NOT_HELD),
             log_start: AtomicI64::new(0),
+            assignment,
             worker,
         }
     }
 
-    fn step(&self, from: Standing, to: Standing) -> bool {
-        self.standing.compare_exchange(from as u8, to as u8, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    /// Where it stood, and whether that is another now.
+    fn hand_over(&self, handover: Handover) -> (Standing, bool) {
+        let next = |from| standing(from).after(handover).map(|to| to as u8);
+        match self.standing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next) {
+            Ok(from) => (standing(from), true),
+            Err(from) => (standing(from), false),
+        }
     }
 
-    fn is(&self, standing: Standing) -> bool {
-        self.standing.load(Ordering::SeqCst) == standing as u8
+    pub(super) fn standing(&self) -> Standing {
+        standing(self.standing.load(Ordering::SeqCst))
     }
 
     /// A worker takes it. `false`: it has gone meanwhile.
     pub(super) fn adopt(&self) -> bool {
-        self.step(Standing::Opening, Standing::Owned)
+        self.hand_over(Handover::Adopt).1
     }
 
     /// The group takes it back and waits for the worker. `false`: no worker has it, so there is nothing to wait for.
     pub(super) fn leave(&self) -> bool {
-        !self.step(Standing::Opening, Standing::Released) && self.step(Standing::Owned, Standing::Leaving)
+        self.hand_over(Handover::Leave) == (Standing::Owned, true)
     }
 
     /// The group does not wait any longer. `false`: it was released in time.
     pub(super) fn expire(&self) -> bool {
-        self.step(Standing::Leaving, Standing::Lost)
+        self.hand_over(Handover::Expire).1
     }
 
     /// It is another's already.
     pub(super) fn lose(&self) {
-        if !self.step(Standing::Opening, Standing::Released) {
-            let _lost = self.step(Standing::Owned, Standing::Lost);
-        }
+        let _known = self.hand_over(Handover::Lose);
     }
 
     /// The worker has let go of it: its state is closed.
     pub(super) fn release(&self) {
-        self.standing.store(Standing::Released as u8, Ordering::SeqCst);
+        let _known = self.hand_over(Handover::Release);
     }
 
     pub(super) fn is_opening(&self) -> bool {
-        self.is(Standing::Opening)
-    }
-
-    /// Whether the worker has to let go of it.
-    pub(super) fn is_going(&self) -> bool {
-        self.is(Standing::Leaving) || self.is(Standing::Lost)
-    }
-
-    pub(super) fn is_lost(&self) -> bool {
-        self.is(Standing::Lost)
+        self.standing() == Standing::Opening
     }
 
     pub(super) fn is_released(&self) -> bool {
-        self.is(Standing::Released)
+        self.standing() == Standing::Released
     }
 
     /// No use to poll it: what comes is stale until the worker asks for a rewind. `None`: go on.
@@ -198,18 +178,13 @@ impl Flow {
         self.log_start.load(Ordering::Relaxed)
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
-    }
-
-    /// Makes stale whatever was polled so far. Returns the new epoch.
-    pub(super) fn next_epoch(&self) -> u64 {
-        self.epoch.fetch_add(1, Ordering::AcqRel) + 1
-    }
-
     pub(super) fn records(&self) -> usize {
         self.records.load(Ordering::Relaxed)
     }
+}
+
+fn standing(place: u8) -> Standing {
+    Standing::ALL.get(usize::from(place)).copied().unwrap_or(Standing::Released)
 }
 
 /// All that is polled and not yet processed.
@@ -251,7 +226,7 @@ impl InFlight {
 /// What a worker asks of the polling thread.
 pub(super) enum Reading {
     /// To read a partition for the first time.
-    Begin { partition: i32, flow: Arc<Flow>, offset: Offset },
+    Begin { partition: i32, flow: Arc<Flow>, epoch: Epoch, offset: Offset },
     /// To read it again from an offset.
     Again(Rewind),
 }
@@ -270,6 +245,6 @@ impl Reading {
 pub(super) struct Rewind {
     pub(super) partition: i32,
     /// The epoch that the records read again will have.
-    pub(super) epoch: u64,
+    pub(super) epoch: Epoch,
     pub(super) offset: Offset,
 }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use engine::protocol::start::{Gap, OnLogGap, Start, StartRules};
 use engine::record::{Offset, TopicPartition};
 use kafka_connector::{Assignment, Bounds, GroupAnswer, Inquiry, KafkaSettings, NoAnswer, read_dead_letters};
 use line::Past;
@@ -18,10 +19,9 @@ use super::observer::Observed;
 use super::opening::{Ground, WaitingFor};
 use super::recall::Opening;
 use super::rewind::start_with;
-use super::start::{Gap, Start, StartRules};
 use super::watch::Topic;
 use super::{Parts, RunError, Stop};
-use crate::settings::kafka::{OnIncompleteProgress, OnLogGap};
+use crate::settings::kafka::OnIncompleteProgress;
 
 /// A broker that does not answer a question within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

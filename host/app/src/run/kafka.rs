@@ -1,6 +1,7 @@
 //! A run over Kafka: one thread polls, workers process and commit. This is the polling side: batches, back-pressure,
 //! rewinds and the orderly end.
 
+mod ready;
 mod snags;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,20 +10,19 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use engine::protocol::Epoch;
 use engine::record::{Offset, RecordBatch, TopicPartition};
-use kafka_connector::{Inquiry, KafkaProducer, KafkaSource, LimitsBook, Polled};
+use kafka_connector::{Inquiry, KafkaSource, Polled};
 use observe::metrics::PartitionMetrics;
 
+use self::ready::{Ready, start_workers};
 use super::assignments::Assigner;
 use super::dispatch::{Delivered, Flow, InFlight, Reading, Rewind, Work};
 use super::ends::Ends;
-use super::ground::KafkaGround;
-use super::kafka_settings::{delivery, kafka_settings, prefix, topics};
 use super::observer::Observed;
 use super::opening::Openings;
 use super::unreadable::{Inspector, Snag};
-use super::watch::{self, Topic};
-use super::worker::{Worker, WorkerSetup};
+use super::watch;
 use super::{Parts, RunError, Stop, no_thread};
 use crate::exit::ExitCode;
 use crate::settings::config::{Config, LimitsConfig};
@@ -50,82 +50,25 @@ const LAG_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) fn run(
     config: &Config,
     kafka: &KafkaConfig,
-    mut parts: Parts,
+    parts: Parts,
     observed: &Observed,
     stop: &Stop,
 ) -> Result<ExitCode, RunError> {
-    let mut settings = kafka_settings(kafka);
-    let topics = topics(kafka);
-    let outputs: Vec<&str> = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter]
-        .into_iter()
-        .filter_map(|topic| topic.as_deref())
-        .collect();
-    let check = kafka_connector::check_topics(&settings, &outputs)?;
-    parts.topic_id.clone_from(&check.topic_id);
-    parts.share_front(check.partitions);
-    settings.share_fetch_queues(check.partitions);
-    let limits = Arc::new(LimitsBook::ask(&settings, &topics)?);
-    if let Some(bytes) = limits.get().batch_bytes() {
-        settings.bound_batches(bytes);
-    }
-    let workers = config.limits.worker_threads.min(check.partitions).max(1);
-    let memory = parts.rules.memory();
-    let topic = Arc::new(Topic::at_start(&settings, &check, &parts.store, kafka.offset_reset, memory, observed)?);
-    // Held until the end, so that no other host takes the same id.
-    let prefix = prefix(kafka, &parts.store)?;
-    let transactional_ids = prefix.as_ref().map(|prefix| prefix.text.as_str());
-    tracing::info!(
-        topic = settings.topic, partitions = check.partitions, workers, outputs = ?outputs, transactional_ids, "starting"
-    );
-    let parts = Arc::new(parts);
-    let setup = |index| WorkerSetup {
-        settings: settings.clone(),
-        delivery: delivery(prefix.as_ref(), index),
-        id_file: prefix.as_ref().and_then(|prefix| prefix.file.clone()),
-        topics: topics.clone(),
-        limits: Arc::clone(&limits),
-        on_unreadable: kafka.on_unreadable,
-        commit_interval: kafka.commit_interval,
-        producer_timeout: kafka.producer.message_timeout.max(Duration::from_secs(10)),
-        parts: Arc::clone(&parts),
-        stop: stop.clone(),
-        observed: observed.clone(),
-    };
-    let setups: Vec<WorkerSetup> = (0..workers).map(setup).collect();
-    let producers = connect(&setups)?;
-
-    let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel()).unzip();
+    let ready = Ready::new(config, kafka, parts, observed, stop)?;
+    let workers = ready.connect()?;
+    let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..ready.workers).map(|_| mpsc::channel()).unzip();
     let assigner = Arc::new(Assigner::new(inboxes.clone(), stop.clone(), config.shutdown_timeout, observed.clone()));
-    let inquiry = Arc::new(Inquiry::new(&settings)?);
-    let ground = KafkaGround {
-        inquiry: Arc::clone(&inquiry),
-        settings: settings.clone(),
-        known: Arc::clone(&topic),
-        on_log_gap: kafka.on_log_gap,
-        on_incomplete_progress: kafka.on_incomplete_progress,
-        dead_letter_topic: topics.dead_letter.clone(),
-        own_ids: own_ids(transactional_ids, workers),
-        stop: stop.clone(),
-        parts,
-        observed: observed.clone(),
-        assigner: Arc::downgrade(&assigner),
-    };
-    assigner.open_with(Openings::start(ground, workers).map_err(no_thread)?);
-    let inspector = Inspector::start(settings.clone(), stop.clone()).map_err(no_thread)?;
+    let inquiry = Arc::new(Inquiry::new(&ready.settings)?);
+    assigner.open_with(Openings::start(ready.ground(&inquiry, &assigner), ready.workers).map_err(no_thread)?);
+    let inspector = Inspector::start(ready.settings.clone(), stop.clone()).map_err(no_thread)?;
     let ends = Ends::start(Arc::clone(&inquiry), Arc::downgrade(&assigner)).map_err(no_thread)?;
     let assignments = Arc::clone(&assigner) as Arc<dyn kafka_connector::Assignments>;
-    let source = KafkaSource::connect(&settings, assignments, inquiry)?;
+    let source = KafkaSource::connect(&ready.settings, assignments, inquiry)?;
     let (reading, readings) = mpsc::channel();
-    let ready = setups.into_iter().zip(producers).zip(receivers);
-    let threads = ready.enumerate().map(|(index, ((setup, producer), inbox))| {
-        let worker = Worker::new(setup, producer, source.group(), Arc::clone(&assigner), reading.clone());
-        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        thread.spawn(move || worker.run(&inbox)).map_err(no_thread)
-    });
-    let threads = threads.collect::<Result<_, _>>()?;
+    let threads = start_workers(workers, receivers, &source, &assigner, &reading)?;
     let mut poller = Poller {
         source,
-        topic: settings.topic,
+        topic: ready.settings.topic.clone(),
         feeds: BTreeMap::new(),
         inboxes,
         readings,
@@ -141,36 +84,15 @@ pub(super) fn run(
         observed: observed.clone(),
         poll_timeout: kafka.poll_timeout.min(POLL_WAIT_MAX),
     };
-    watch::spawn(Arc::clone(&topic), limits, Arc::clone(&poller.assigner), stop.clone())?;
-    let polled = poller.go(stop).map_err(|error| topic.explain(error));
+    watch::spawn(Arc::clone(&ready.topic), Arc::clone(&ready.limits), Arc::clone(&poller.assigner), stop.clone())?;
+    let polled = poller.go(stop).map_err(|error| ready.topic.explain(error));
     poller.end(threads, config.shutdown_timeout, polled)
-}
-
-/// The transactional ids of so many workers, in words.
-fn own_ids(prefix: Option<&str>, workers: usize) -> String {
-    match (prefix, workers) {
-        (None, _) => String::new(),
-        (Some(prefix), ..=1) => format!("{prefix}-0"),
-        (Some(prefix), 2..) => format!("{prefix}-0 to {prefix}-{}", workers - 1),
-    }
-}
-
-/// Every producer fences its predecessor before the group's offsets are read.
-fn connect(setups: &[WorkerSetup]) -> Result<Vec<KafkaProducer>, RunError> {
-    let connect = |setup: &WorkerSetup| {
-        KafkaProducer::connect(&setup.settings, &setup.delivery, setup.producer_timeout).map_err(RunError::from)
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = setups.iter().map(|setup| scope.spawn(|| connect(setup))).collect();
-        let panicked = |_| Err(RunError::Other("a thread panicked".to_owned()));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-    })
 }
 
 /// A partition as the polling thread knows it.
 struct Feed {
     flow: Arc<Flow>,
-    epoch: u64,
+    epoch: Epoch,
     /// Records below this were polled before, whatever the client delivers.
     next_offset: Offset,
     /// Where the batch under way starts: what the worker must have as its position.
@@ -329,12 +251,12 @@ impl Poller {
 
     fn read(&mut self, reading: &Reading) -> Result<bool, RunError> {
         match reading {
-            Reading::Begin { partition, flow, offset } => self.begin(*partition, flow, *offset),
+            Reading::Begin { partition, flow, epoch, offset } => self.begin(*partition, flow, *epoch, *offset),
             Reading::Again(rewind) => Ok(self.rewind(*rewind)),
         }
     }
 
-    fn begin(&mut self, partition: i32, flow: &Arc<Flow>, offset: Offset) -> Result<bool, RunError> {
+    fn begin(&mut self, partition: i32, flow: &Arc<Flow>, epoch: Epoch, offset: Offset) -> Result<bool, RunError> {
         if !self.assigner.is_current(partition, flow) {
             return Ok(true);
         }
@@ -343,7 +265,7 @@ impl Poller {
         }
         let source = TopicPartition { topic: self.topic.clone(), partition };
         let feed = Feed {
-            epoch: flow.epoch(),
+            epoch,
             flow: Arc::clone(flow),
             next_offset: offset,
             batch_from: offset,
@@ -363,7 +285,8 @@ impl Poller {
     /// `false`: not yet.
     fn rewind(&mut self, rewind: Rewind) -> bool {
         let Some(feed) = self.feeds.get_mut(&rewind.partition) else { return true };
-        if rewind.epoch != feed.flow.epoch() {
+        // Asked under an earlier assignment, or before the worker wanted another place.
+        if rewind.epoch.assignment != feed.epoch.assignment || rewind.epoch < feed.epoch {
             return true;
         }
         // Paused, a partition goes on from where it was paused, whatever was sought meanwhile.

@@ -3,13 +3,13 @@
 
 use engine::fields::FieldBatch;
 use engine::projection::Projection;
+use engine::protocol::start::LogTimes;
 use engine::record::{Millis, Offset, Record, RecordBatch};
 use engine::time::{event_time, record_time};
 use kafka_connector::{Assignment, KafkaSettings, peek};
 use line::{Rules, kind_of};
 
 use super::RunError;
-use super::start::LogTimes;
 
 /// Most records looked at on either side; the middle one counts, so that a bad clock or two show nothing.
 const RECORDS_MAX: usize = 31;

@@ -3,7 +3,6 @@
 mod assignments;
 mod dispatch;
 mod ends;
-mod fencing;
 mod files;
 mod ground;
 mod identity;
@@ -17,10 +16,8 @@ mod partitions;
 mod read_ahead;
 mod reasons;
 mod recall;
-mod recovery;
 mod report;
 mod rewind;
-mod start;
 mod transactional_id;
 mod unreadable;
 mod watch;
@@ -35,6 +32,7 @@ pub(crate) use kafka_settings::client_settings;
 use connectors::Remedy;
 use engine::decide::Window;
 use engine::projection::Numbers;
+use engine::protocol::start::StartError;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use file_connector::FileError;
@@ -86,7 +84,7 @@ pub enum RunError {
     Line(#[from] LineError),
     /// The state and the topic do not agree on where to go on.
     #[error("{0}")]
-    Start(#[from] start::StartError),
+    Start(#[from] StartError),
     /// What has to be kept beside the state cannot be.
     #[error("{0}")]
     Kept(String),

@@ -19,7 +19,6 @@ use state::FilterCounts;
 
 use super::Line;
 use super::reasons::unsendable_reason;
-use super::start::Start;
 
 /// Metrics and status of the process.
 #[derive(Clone)]
@@ -119,14 +118,6 @@ impl PartitionObserver {
     pub(super) fn released(&self) {
         self.partition.breaker_open.set(0);
         tracing::info!(source = %self.source, "partition continues: the plugin works again");
-    }
-
-    /// Where the partition starts, and whether it has to catch up first.
-    pub(super) fn starts(&self, start: &Start) {
-        match start.live_from - start.read_from {
-            0 => self.phase(Phase::Live, ""),
-            behind => self.phase(Phase::Replaying, &format!("{behind} offsets into the state, outputs off")),
-        }
     }
 
     pub(super) fn phase(&self, phase: Phase, reason: &str) {

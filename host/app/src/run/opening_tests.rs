@@ -102,7 +102,7 @@ impl Test {
     }
 
     fn add(&self, partitions: impl IntoIterator<Item = i32>) -> Vec<Arc<Flow>> {
-        let new: Vec<_> = partitions.into_iter().map(|partition| (partition, Arc::new(Flow::new(0)))).collect();
+        let new: Vec<_> = partitions.into_iter().map(|partition| (partition, Arc::new(Flow::new(0, 0)))).collect();
         self.openings.add(new.clone());
         new.into_iter().map(|(_, flow)| flow).collect()
     }

@@ -2,11 +2,11 @@
 //! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
+use engine::protocol::start::Start;
 use engine::record::Offset;
 use kafka_connector::{Assignment, KafkaFailure, LettersFound};
 use line::Past;
 
-use super::start::Start;
 use crate::settings::kafka::OnIncompleteProgress;
 
 /// A replay would have to guess which records below the committed offset went out undecided.
@@ -175,9 +175,9 @@ impl Opening<'_> {
 #[cfg(test)]
 mod tests {
     use engine::progress::Ledger;
+    use engine::protocol::start::Gap;
 
     use super::super::RunError;
-    use super::super::start::Gap;
     use super::*;
 
     /// A record whose exceptions are those even offsets below `next` for which there was room, and the others dropped.

@@ -2,12 +2,12 @@
 //! the clock at that time: the state returns to the latest saved clock before it, and the records from there to the
 //! group's offset are read again with outputs off.
 
+use engine::protocol::start::{Assigned, LogTimes, Start, StartRules, start};
 use engine::record::{Offset, TopicPartition};
 use kafka_connector::Assignment;
 use state::PartitionStore;
 
 use super::RunError;
-use super::start::{LogTimes, Start, StartRules, start};
 
 /// [`start`], with the state taken back where it is ahead of the group.
 pub(super) fn start_with(
@@ -18,7 +18,9 @@ pub(super) fn start_with(
     times: impl FnOnce() -> Result<LogTimes, RunError>,
 ) -> Result<Start, RunError> {
     let applied = store.applied().map(|applied| applied.next_offset);
-    let found = start(assignment, applied, rules, times)?;
+    let Assignment { partition, committed, log_start, log_end, stable_end, .. } = *assignment;
+    let assigned = Assigned { partition, committed, log_start, log_end, stable_end };
+    let found = start(&assigned, applied, rules, times)?;
     match (applied, assignment.committed) {
         (Some(applied), Some(committed)) if applied > committed && found.live_from == committed => {
             rewound(source, store, assignment, (applied, committed), found)

@@ -5,6 +5,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use engine::protocol::Epoch;
 use engine::record::Offset;
 use kafka_connector::{KafkaFailure, KafkaSettings, ReadComplaint, Sight, Unreadable, inspect};
 
@@ -124,7 +125,7 @@ impl Snag {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question {
     pub(super) partition: i32,
-    pub(super) epoch: u64,
+    pub(super) epoch: Epoch,
     pub(super) from: Offset,
     pub(super) end: Offset,
 }
@@ -173,8 +174,8 @@ impl Inspector {
 /// What a worker is told of a place that cannot be read.
 pub(super) struct Obstacle {
     pub(super) partition: i32,
-    /// The flow's epoch when it was found.
-    pub(super) epoch: u64,
+    /// The epoch that it was met under.
+    pub(super) epoch: Epoch,
     /// The position: everything before it was delivered.
     pub(super) position: Offset,
     pub(super) unreadable: Unreadable,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use engine::protocol::start::OnLogGap;
 use plain_text::secrets;
 
 use super::SettingsError;
@@ -139,15 +140,6 @@ pub enum OffsetReset {
     Earliest,
     /// At its end.
     Latest,
-}
-
-/// What becomes of a start for which the log no longer has all that it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnLogGap {
-    /// The run ends and says what is missing.
-    Stop,
-    /// It goes on without, counted and with a warning.
-    Skip,
 }
 
 /// What becomes of a place in the log that the client cannot take in.

@@ -1,24 +1,48 @@
 //! After a failed transaction: compares the group's offset with what a worker remembers. The group is believed,
-//! downwards too. A pure function; the worker asks, and does what follows.
+//! downwards too. Pure functions; the machine does what follows.
 
-use engine::record::Offset;
+use std::collections::BTreeMap;
+
+use crate::record::Offset;
+
+/// The group's word on one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// No open transaction can move it.
+    At(Offset),
+    /// It has none.
+    Nothing,
+    /// A transaction with an offset for it is open: what the group has is not known.
+    Pending,
+}
+
+/// What the group has of each partition; `None` as long as one of them is pending.
+#[must_use]
+pub fn stable(answers: &BTreeMap<i32, Answer>) -> Option<BTreeMap<i32, Option<Offset>>> {
+    let stable = |(partition, answer): (&i32, &Answer)| match answer {
+        Answer::At(offset) => Some((*partition, Some(*offset))),
+        Answer::Nothing => Some((*partition, None)),
+        Answer::Pending => None,
+    };
+    answers.iter().map(stable).collect()
+}
 
 /// What a worker knows of one of its partitions when a transaction has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Remembered {
+pub struct Remembered {
     /// The group's offset before the transaction, if it had one.
-    pub(super) group: Option<Offset>,
+    pub group: Option<Offset>,
     /// The offset that the transaction was to commit, if it has records of the partition.
-    pub(super) target: Option<Offset>,
+    pub target: Option<Offset>,
     /// Where the worker's last commit left off: what is decided before it is part of the state.
-    pub(super) committed: Offset,
+    pub committed: Offset,
     /// Records before this are replayed with outputs off.
-    pub(super) live_from: Offset,
+    pub live_from: Offset,
 }
 
 /// What the group's answer says of the partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub enum Finding {
     /// As before the transaction.
     Unchanged,
     /// As the transaction wanted it.
@@ -41,7 +65,9 @@ pub(super) enum Finding {
     Gone,
 }
 
-pub(super) fn compare(remembered: &Remembered, answer: Option<Offset>) -> Finding {
+/// What an answer says of a partition.
+#[must_use]
+pub fn compare(remembered: &Remembered, answer: Option<Offset>) -> Finding {
     match (remembered.group, answer) {
         (None, None) => Finding::Unchanged,
         (Some(_), None) => Finding::Gone,
@@ -54,7 +80,8 @@ pub(super) fn compare(remembered: &Remembered, answer: Option<Offset>) -> Findin
 
 /// Where to read on from, and from where on outputs are sent, if the transaction does not count. What the group has is
 /// done, and must only be known to the state; everything after it is decided and sent, whatever was sent before.
-pub(super) fn resume(remembered: &Remembered, answer: Option<Offset>) -> (Offset, Offset) {
+#[must_use]
+pub fn resume(remembered: &Remembered, answer: Option<Offset>) -> (Offset, Offset) {
     match answer {
         Some(now) => (remembered.committed.min(now), now),
         None => (remembered.committed, remembered.live_from),
@@ -62,7 +89,8 @@ pub(super) fn resume(remembered: &Remembered, answer: Option<Offset>) -> (Offset
 }
 
 /// Whether the transaction was committed: all that it was to commit is there, and nothing else has moved.
-pub(super) fn is_settled(findings: &[(Remembered, Finding)]) -> bool {
+#[must_use]
+pub fn is_settled(findings: &[(Remembered, Finding)]) -> bool {
     let as_it_should = |(remembered, finding): &(Remembered, Finding)| match remembered.target {
         Some(_) => *finding == Finding::AsWanted,
         None => *finding == Finding::Unchanged,

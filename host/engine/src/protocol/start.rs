@@ -3,50 +3,71 @@
 
 use std::fmt;
 
-use engine::record::{Millis, Offset};
-use kafka_connector::Assignment;
+use crate::record::{Millis, Offset};
 
-use crate::settings::kafka::OnLogGap;
+/// What the broker says of a partition that starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// Partition number.
+    pub partition: i32,
+    /// The group's committed offset, if there is one. Stable: no open transaction can still move it.
+    pub committed: Option<Offset>,
+    /// First offset that the log still has.
+    pub log_start: Offset,
+    /// Offset after the last record, whatever transactions are open.
+    pub log_end: Offset,
+    /// Offset up to which committed records can be read now.
+    pub stable_end: Offset,
+}
+
+/// What becomes of a start for which the log no longer has all that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLogGap {
+    /// The run ends and says what is missing.
+    Stop,
+    /// It goes on without, counted and with a warning.
+    Skip,
+}
 
 /// Where to read from, and from where on outputs are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Start {
+pub struct Start {
     /// First offset to read.
-    pub(super) read_from: Offset,
+    pub read_from: Offset,
     /// Records before this are replayed into the state only: their outputs are committed.
-    pub(super) live_from: Offset,
+    pub live_from: Offset,
     /// What the log no longer has, and the operator does without.
-    pub(super) gap: Gap,
+    pub gap: Gap,
 }
 
 /// Offsets that the log no longer has although they were needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Gap {
+pub struct Gap {
     /// Never read: their records are lost.
-    pub(super) unread: i64,
+    pub unread: i64,
     /// Read by an earlier run, and not in the state: duplicates of their records pass as unique.
-    pub(super) unlearned: i64,
+    pub unlearned: i64,
 }
 
 /// What the operator and the topic's history say about starts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StartRules {
+pub struct StartRules {
     /// Where a partition starts that the group has no offset for: its end when the group first started, if it was told
     /// to start there; `None`: the start of the log.
-    pub(super) latest_from: Option<Offset>,
+    pub latest_from: Option<Offset>,
     /// What becomes of a gap.
-    pub(super) on_log_gap: OnLogGap,
+    pub on_log_gap: OnLogGap,
     /// A decision may need keys from this long before; `None`: every key there ever was.
-    pub(super) memory: Option<Millis>,
+    pub memory: Option<Millis>,
 }
 
 /// Event times that show how far the log reaches back; `None` where no record shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct LogTimes {
+pub struct LogTimes {
     /// Of the log's first records.
-    pub(super) first: Option<Millis>,
+    pub first: Option<Millis>,
     /// Of the last records before the committed offset.
-    pub(super) committed: Option<Millis>,
+    pub committed: Option<Millis>,
 }
 
 /// State and topic do not agree, and going on could lose events or let duplicates through.
@@ -174,38 +195,40 @@ impl fmt::Display for Span {
 ///
 /// # Errors
 /// The topic, the group and the state do not agree, or `times` fails.
-pub(super) fn start<E: From<StartError>>(
-    assignment: &Assignment,
+pub fn start<E: From<StartError>>(
+    assigned: &Assigned,
     applied: Option<Offset>,
     rules: &StartRules,
     times: impl FnOnce() -> Result<LogTimes, E>,
 ) -> Result<Start, E> {
-    let Assignment { partition, committed, log_start, log_end, .. } = *assignment;
+    let Assigned { partition, committed, log_start, log_end, .. } = *assigned;
     match (committed, applied) {
         (_, Some(applied)) if applied > log_end => Err(StartError::BeyondLog { partition, applied, log_end }.into()),
         (Some(committed), _) if committed > log_end => {
             Err(StartError::CommittedBeyondLog { partition, committed, log_end }.into())
         }
-        (None, _) => Ok(first_start(assignment, applied, rules)?),
-        (Some(committed), _) if committed < log_start => Ok(past_unread(assignment, committed, applied, rules)?),
+        (None, _) => Ok(first_start(assigned, applied, rules)?),
+        (Some(committed), _) if committed < log_start => Ok(past_unread(assigned, committed, applied, rules)?),
         (Some(committed), Some(applied)) if applied >= committed => Ok(Start::live(committed)),
         // Never on an empty store past what was committed: the keys before C are read again, outputs off.
         (Some(committed), _) => match applied.unwrap_or(0) {
             from if from >= log_start => Ok(Start { read_from: from, live_from: committed, gap: Gap::default() }),
-            _ => Ok(from_log_start(assignment, committed, applied, rules, times()?)?),
+            _ => Ok(from_log_start(assigned, committed, applied, rules, times()?)?),
         },
     }
 }
 
 impl Start {
-    fn live(at: Offset) -> Self {
+    /// Reads and sends from an offset on.
+    #[must_use]
+    pub fn live(at: Offset) -> Self {
         Self { read_from: at, live_from: at, gap: Gap::default() }
     }
 }
 
 /// The group has no offset: the operator's choice, unless there is state that says how far another run came.
-fn first_start(assignment: &Assignment, applied: Option<Offset>, rules: &StartRules) -> Result<Start, StartError> {
-    let Assignment { partition, log_start, stable_end, .. } = *assignment;
+fn first_start(assigned: &Assigned, applied: Option<Offset>, rules: &StartRules) -> Result<Start, StartError> {
+    let Assigned { partition, log_start, stable_end, .. } = *assigned;
     let from = rules.latest_from.map_or(log_start, |end| end.min(stable_end).max(log_start));
     match applied {
         Some(applied) if applied != from => Err(StartError::NoCommitted { partition, applied }),
@@ -215,12 +238,12 @@ fn first_start(assignment: &Assignment, applied: Option<Offset>, rules: &StartRu
 
 /// Records from C on are gone, and nobody has decided them.
 fn past_unread(
-    assignment: &Assignment,
+    assigned: &Assigned,
     committed: Offset,
     applied: Option<Offset>,
     rules: &StartRules,
 ) -> Result<Start, StartError> {
-    let Assignment { partition, log_start, .. } = *assignment;
+    let Assigned { partition, log_start, .. } = *assigned;
     match rules.on_log_gap {
         OnLogGap::Stop => Err(StartError::Unread { partition, committed, log_start }),
         OnLogGap::Skip => {
@@ -233,13 +256,13 @@ fn past_unread(
 /// Between the end of the state and the start of the log records are gone. They are a gap unless the log still has all
 /// that a decision after C may need.
 fn from_log_start(
-    assignment: &Assignment,
+    assigned: &Assigned,
     committed: Offset,
     applied: Option<Offset>,
     rules: &StartRules,
     times: LogTimes,
 ) -> Result<Start, StartError> {
-    let Assignment { partition, log_start, .. } = *assignment;
+    let Assigned { partition, log_start, .. } = *assigned;
     let log = times.committed.zip(times.first).map(|(committed, first)| committed.saturating_sub(first));
     let reaches = log.zip(rules.memory).is_some_and(|(log, memory)| log >= memory);
     let unlearned = if reaches { 0 } else { log_start - applied.unwrap_or(0) };
@@ -259,9 +282,8 @@ mod tests {
     const SKIP: StartRules = StartRules { on_log_gap: OnLogGap::Skip, ..RULES };
     const NO_GAP: Gap = Gap { unread: 0, unlearned: 0 };
 
-    fn assigned(committed: Option<Offset>) -> Assignment {
-        let metadata = String::new();
-        Assignment { partition: 3, committed, metadata, log_start: 100, log_end: 900, stable_end: 800 }
+    fn assigned(committed: Option<Offset>) -> Assigned {
+        Assigned { partition: 3, committed, log_start: 100, log_end: 900, stable_end: 800 }
     }
 
     /// The log reaches back this many hours from C.
@@ -318,9 +340,9 @@ mod tests {
 
     #[test]
     fn an_empty_store_is_rebuilt_from_the_start_of_a_whole_log() {
-        let assignment = Assignment { log_start: 0, ..assigned(Some(500)) };
+        let assigned = Assigned { log_start: 0, ..assigned(Some(500)) };
         let never = || -> Result<LogTimes, StartError> { panic!("nothing was ever removed") };
-        assert_eq!(start(&assignment, None, &RULES, never), from(0, 500));
+        assert_eq!(start(&assigned, None, &RULES, never), from(0, 500));
     }
 
     #[test]
@@ -404,9 +426,9 @@ mod tests {
     fn a_topic_that_never_lost_a_record_has_no_gap() {
         for committed in [0, 1, 500] {
             for applied in [None, Some(0), Some(1), Some(400)] {
-                let assignment = Assignment { log_start: 0, ..assigned(Some(committed)) };
+                let assigned = Assigned { log_start: 0, ..assigned(Some(committed)) };
                 let never = || -> Result<LogTimes, StartError> { panic!("nothing was ever removed") };
-                assert!(start(&assignment, applied, &RULES, never).is_ok_and(|start| start.gap == NO_GAP));
+                assert!(start(&assigned, applied, &RULES, never).is_ok_and(|start| start.gap == NO_GAP));
             }
         }
     }
