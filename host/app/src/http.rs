@@ -47,7 +47,7 @@ mod views;
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// How far the threads of the server stand behind those of the line where there are too few processors for all.
-const NICENESS: i32 = 5;
+const NICENESS: i32 = 10;
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
