@@ -40,6 +40,7 @@ mod origin;
 pub mod page;
 mod room;
 mod seldom;
+mod unhurried;
 mod views;
 
 /// A line that has not turned for this long is not alive. Longer than any one step it takes: a transaction may wait for
