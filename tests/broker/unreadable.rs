@@ -76,7 +76,7 @@ fn unreadable(host: &Host, reason: &str) -> u64 {
 fn a_batch_that_expands_too_far_stops_its_partition() {
     let scene = Scene::new("bomb", 2);
     let mut host = scene.start(BY_ID);
-    send_apart(&scene, "zstd", &[record(event("before")), bomb(120 << 20), record(event("after"))]);
+    send_apart(&scene, "zstd", &[record(event("before")), bomb(300 << 20), record(event("after"))]);
     wait_unready(&mut host, &["[0] is stuck", "offsets 1 to 1", "compression"]);
     assert_eq!(unreadable(&host, "compression"), 1);
     scene.broker.produce_records(&scene.input, &[Seen { partition: 1, ..record(event("beside")) }]);

@@ -96,7 +96,7 @@ fn with_wasi(path: &Path) {
     let world = resolve.select_world(&[package], Some("wasi-plugin")).unwrap();
     let encoding = wit_component::StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
-    let mut encoder = wit_component::ComponentEncoder::default();
+    let encoder = wit_component::ComponentEncoder::default();
     std::fs::write(path, encoder.validate(true).module(&module).unwrap().encode().unwrap()).unwrap();
 }
 

@@ -90,8 +90,9 @@ fn component_of(dir: &Path, file: &str, module: &str, worlds: Option<(&str, &str
     };
     let encoding = wit_component::StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("metadata");
-    let mut encoder = wit_component::ComponentEncoder::default();
-    let component = encoder.validate(true).module(&module).and_then(|encoder| encoder.encode()).expect("a component");
+    let encoder = wit_component::ComponentEncoder::default();
+    let component =
+        encoder.validate(true).module(&module).and_then(|mut encoder| encoder.encode()).expect("a component");
     let path = dir.join(file);
     std::fs::write(&path, component).expect("a file");
     path

@@ -157,24 +157,6 @@ fn compare(title: &str, events: &[String], pointers: &[&str]) {
         "serde_json::Value",
         measure(events, |event| drop(black_box(serde_json::from_str::<serde_json::Value>(event)))),
     );
-    line("sonic_rs::Value", measure(events, |event| drop(black_box(sonic_rs::from_str::<sonic_rs::Value>(event)))));
-    let mut tree = sonic_rs::PointerTree::new();
-    for pointer in pointers {
-        let segments = pointer.split('/').skip(1);
-        tree.add_path(
-            segments
-                .map(|segment| match segment.parse() {
-                    Ok(index) => sonic_rs::PointerNode::Index(index),
-                    Err(_) => sonic_rs::PointerNode::Key(segment.to_owned().into()),
-                })
-                .collect::<Vec<_>>()
-                .iter(),
-        );
-    }
-    line(
-        "sonic_rs::get_many (not all checked)",
-        measure(events, |event| drop(black_box(sonic_rs::get_many(event, &tree)))),
-    );
 }
 
 /// The same events with an object at `/data` and with its JSON text there, by turns; the ratio is what a string costs.

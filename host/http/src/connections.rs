@@ -22,6 +22,7 @@ use crate::config::HttpConfig;
 use crate::error::HttpError;
 use crate::room::{Place, Room};
 use crate::seldom::Seldom;
+use crate::unhurried::Unhurried;
 
 /// Connections that the system holds until they are accepted; it may have a smaller bound of its own.
 const BACKLOG: u32 = 4_096;
@@ -137,7 +138,7 @@ async fn converse(stream: TcpStream, serving: Serving, place: Place) {
         // Time is kept by the seat, for the answer too.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(Unhurried::new(stream)), answer);
     let cut_off = tokio::select! {
         // Who can be answered is, though its place is wanted.
         biased;
@@ -146,5 +147,5 @@ async fn converse(stream: TcpStream, serving: Serving, place: Place) {
     };
     serving.metrics.process.http_cut_off.inc(cut_off);
     // So that the system does not go on trying to send what nobody takes.
-    let _reset = connection.into_parts().io.into_inner().set_zero_linger();
+    let _reset = connection.into_parts().io.into_inner().into_inner().set_zero_linger();
 }

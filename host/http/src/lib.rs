@@ -21,6 +21,7 @@ mod routes;
 mod seldom;
 mod server;
 mod text;
+mod unhurried;
 mod views;
 
 pub use config::HttpConfig;

@@ -56,8 +56,9 @@ fn component_of_module(dir: &Path, name: &str, module: &str, world: &str) -> Pat
     let world = resolve.select_world(&[package], Some(world)).expect("the world");
     let encoding = wit_component::StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).expect("metadata");
-    let mut encoder = wit_component::ComponentEncoder::default();
-    let component = encoder.validate(true).module(&module).and_then(|encoder| encoder.encode()).expect("a component");
+    let encoder = wit_component::ComponentEncoder::default();
+    let component =
+        encoder.validate(true).module(&module).and_then(|mut encoder| encoder.encode()).expect("a component");
     let path = dir.join(name);
     std::fs::write(&path, component).expect("a file");
     path

@@ -101,7 +101,7 @@ fn with_world(mut module: Vec<u8>, world: World) -> Result<Vec<u8>, String> {
 }
 
 fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
-    let component = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    let component = ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
     component.map_err(|error| format!("{error:#}"))
 }
 
