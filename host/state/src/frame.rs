@@ -114,6 +114,14 @@ fn checksum(what: What, tag: u64, bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     hasher.finalize().to_le_bytes()
 }
 
+/// One section of a frame.
+pub(crate) struct Section<'a> {
+    number: u64,
+    /// Whether a reader must know it.
+    is_required: bool,
+    bytes: &'a [u8],
+}
+
 /// The sections of a frame, in their order, checked one by one.
 pub(crate) struct Reader<'a> {
     what: What,
@@ -136,8 +144,8 @@ impl<'a> Reader<'a> {
         Ok(Self { what, rest })
     }
 
-    /// The next section: its number, whether a reader must know it, and its bytes. `None` at the end of what there is.
-    pub(crate) fn next(&mut self) -> Result<Option<(u64, bool, &'a [u8])>, FrameError> {
+    /// The next section; `None` at the end of what there is.
+    pub(crate) fn next(&mut self) -> Result<Option<Section<'a>>, FrameError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -155,7 +163,7 @@ impl<'a> Reader<'a> {
             )));
         }
         self.rest = rest;
-        Ok(Some((tag >> 1, tag & 1 == 1, bytes)))
+        Ok(Some(Section { number: tag >> 1, is_required: tag & 1 == 1, bytes }))
     }
 
     /// What to do about a section that this version does not know.
@@ -180,7 +188,7 @@ pub(crate) fn read<const N: usize>(
     let mut reader = Reader::new(what, bytes)?;
     let mut found = [None; N];
     let mut is_whole = false;
-    while let Some((number, is_required, bytes)) = reader.next()? {
+    while let Some(Section { number, is_required, bytes }) = reader.next()? {
         let known = numbers.iter().zip(&mut found).find(|(known, _)| **known == number);
         match known {
             _ if is_whole => return Err(FrameError::Damaged(format!("{} goes on behind its end", what.name()))),
