@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use engine::fields::Kind;
-use engine::findings::{Explained, Findings, Likeness, PropertyCounts, Rows, uuid_similarity};
+use engine::findings::{Explained, Findings, Likeness, PropertyCounts, Rows};
 use engine::properties::{PairBatch, Score, Verdict};
 use engine::record::TopicPartition;
 use rand_xoshiro::Xoshiro256PlusPlus;
