@@ -1,6 +1,6 @@
 //! The line from the outside: batches in, records out by the lanes, with real plugins and a real state.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
 
 mod memory;
 mod output_keys;
