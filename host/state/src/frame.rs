@@ -116,10 +116,10 @@ fn checksum(what: What, tag: u64, bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 /// One section of a frame.
 pub(crate) struct Section<'a> {
-    number: u64,
+    pub(crate) number: u64,
     /// Whether a reader must know it.
-    is_required: bool,
-    bytes: &'a [u8],
+    pub(crate) is_required: bool,
+    pub(crate) bytes: &'a [u8],
 }
 
 /// The sections of a frame, in their order, checked one by one.

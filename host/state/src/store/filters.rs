@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::places::{Bucket, Place};
 use crate::filter::KeyFilter;
-use crate::frame::{self, Reader, What, Writer};
+use crate::frame::{self, Reader, Section, What, Writer};
 use crate::table::Row;
 use crate::{private, table};
 
@@ -176,9 +176,9 @@ impl Found {
 /// Adds what a file holds to a filter; `None` where it is not what was written.
 fn read(bytes: &[u8], filter: &mut KeyFilter) -> Option<()> {
     let mut reader = Reader::new(What::Filter, bytes).ok()?;
-    let (SEGMENT, _, segment) = reader.next().ok()?? else { return None };
+    let Section { number: SEGMENT, bytes: segment, .. } = reader.next().ok()?? else { return None };
     filter.decode(segment)?;
-    while let Some((number, is_required, bytes)) = reader.next().ok()? {
+    while let Some(Section { number, is_required, bytes }) = reader.next().ok()? {
         if number != KEYS {
             reader.unknown(number, is_required).ok()?;
             continue;
