@@ -1,6 +1,6 @@
 //! The store seen from outside: any steps against a model, named situations, snapshots, kills and losses of power. Not its
 //! speed; bad disks are in a program of their own, `on_disks.rs`.
-#![expect(clippy::unwrap_used, reason = "tests may stop")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests may stop")]
 
 mod common;
 // It preloads a library into a process, as Linux does.
