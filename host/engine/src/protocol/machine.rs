@@ -190,6 +190,7 @@ impl Machine {
             (Asking::Commit, Event::Committed) => {
                 self.commit_failures = 0;
                 effects.push(Effect::Tell(Notice::Ended(Transaction::Committed)));
+                self.owned.values_mut().for_each(|owned| owned.owes_seed = false);
                 self.apply(&mut effects);
             }
             (Asking::Commit, Event::Failed(failure)) => {

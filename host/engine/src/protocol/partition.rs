@@ -25,7 +25,7 @@ pub(super) struct Partition {
     /// The group's offset, as far as this worker knows.
     pub(super) group: Option<Offset>,
     /// Whether a commit is due although nothing has moved, see [`Opened::owes_seed`].
-    owes_seed: bool,
+    pub(super) owes_seed: bool,
     pub(super) hold: Option<Hold>,
     /// Whether what another batch adds to the progress record might not have room any more.
     pub(super) is_crowded: bool,
@@ -110,7 +110,6 @@ impl Partition {
     pub(super) fn apply(&mut self) -> (bool, bool) {
         let is_first = self.group.is_none();
         self.group = self.target().or(self.group);
-        self.owes_seed = false;
         let has_moved = self.position > self.committed;
         self.committed = self.position;
         self.is_crowded = false;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::record::Offset;
 
 use super::super::event::{Event, Failure, RefusedAt};
+use super::super::partition::Partition;
 use super::super::recovery::{Finding, Remembered, compare, is_settled, stable};
 use super::super::{Effect, End, Moment, Notice, Stage, Standing, Transaction, Trouble};
 use super::{Asking, Machine, Reconnecting, Step, Uncommitted};
@@ -123,6 +124,10 @@ impl Machine {
         if settled {
             self.show_stages(effects);
             self.apply(effects);
+            // Where the offset had not moved, the answer is the same whether the commit went through or not.
+            if self.owned.values().any(Partition::owes_commit) {
+                self.uncommit(now, 0);
+            }
         } else {
             self.rewind(now, answers, effects);
         }

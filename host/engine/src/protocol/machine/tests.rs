@@ -129,6 +129,26 @@ fn the_group_says_what_became_of_a_commit() {
 }
 
 #[test]
+fn a_seed_is_owed_until_a_commit_is_known_to_have_said_it() {
+    let mut machine = Machine::new(RULES, 1);
+    let opened = Opened { partition: 0, assignment: 7, start: Start::live(100), group: Some(100), owes_seed: true };
+    machine.on(NOW, Event::Opened(opened));
+    let up_to_the_commit = || [TURN, Event::Flushed, Event::Membership(true), Event::Looked(Vec::new())];
+    let commit = [Effect::Commit { offsets: vec![(0, 100)] }];
+    assert_eq!(answer(&mut machine, up_to_the_commit()), commit);
+    // The group's offset is what it was before: it does not tell whether the commit went through.
+    let failed = [Event::Failed(Failure::Other), Event::Looked(Vec::new()), Event::Connected];
+    assert_eq!(answer(&mut machine, failed), [Effect::Ask { partitions: vec![0] }]);
+    machine.on(LATER, Event::Answered(BTreeMap::from([(0, Answer::At(100))])));
+    let later = LATER * 2;
+    machine.on(later, TURN);
+    let again = [Event::Flushed, Event::Membership(true), Event::Looked(Vec::new())];
+    assert_eq!(answer(&mut machine, again), commit);
+    machine.on(LATER, Event::Committed);
+    assert_eq!(machine.on(LATER * 3, TURN), []);
+}
+
+#[test]
 fn a_pending_offset_is_waited_for_with_yet_another_producer() {
     let mut machine = unknown();
     let pending = Event::Answered(BTreeMap::from([(0, Answer::Pending)]));
