@@ -100,6 +100,8 @@ impl Partition {
     /// Back to where the group says; the records since are read again.
     pub(super) fn rewind(&mut self, answer: Option<Offset>) {
         let (read_from, live_from) = resume(&self.remembered(), answer);
+        // Where the group has moved, there are records to be read, and the commit after them says it.
+        self.owes_seed &= answer == self.group;
         self.group = answer;
         (self.committed, self.live_from) = (read_from, live_from);
         self.roll_back();

@@ -40,7 +40,7 @@ pub(crate) const WARM: Offset = CLOCK_RECORDS as Offset;
 const SEEDS: u64 = 1_500;
 
 /// Seeds within which each flaw is found.
-const FLAW_SEEDS: u64 = 1_000;
+const FLAW_SEEDS: u64 = 5_000;
 
 /// What a run of the tests has to meet.
 const TROUBLES: [&str; 17] = [

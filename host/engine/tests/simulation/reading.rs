@@ -41,7 +41,7 @@ impl Reading {
     ) -> Result<(), String> {
         let begins = outs.first().map_or(self.next, |out| out.offset);
         let from = match self.unheard {
-            Some(unheard) if begins >= unheard || next > unheard && outs.is_empty() => unheard,
+            Some(unheard) if begins >= unheard || next >= unheard && outs.is_empty() => unheard,
             Some(_) | None => self.next,
         };
         if next < from {
