@@ -54,7 +54,8 @@ impl Desk {
     fn run_with(&self, line: &str, more: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dedup-host"));
         command.args(line.split_whitespace()).args(more).current_dir(self.0.path());
-        command.env_clear().env("XDG_CACHE_HOME", self.path("cache")).envs(variables.iter().copied());
+        command.env_clear().env("XDG_CACHE_HOME", self.path("cache")).env("STORE_PATH", self.path("state"));
+        command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
