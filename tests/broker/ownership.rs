@@ -127,22 +127,25 @@ fn alive(host: &Host) {
 
 fn a_pending_transaction_of_another_id_is_waited_for() {
     let scene = Scene::new("pending", 2);
-    // Of a partition that does not have to say what the keys of a new group are hashed with.
-    let in_second = |id| Seen { partition: 1, ..record(format!(r#"{{"id":{id}}}"#)) };
-    let records: Vec<_> = (0..100).map(in_second).collect();
+    let settings = [BY_ID, QUICK_SESSION].concat();
+    // A new group would wait as a whole: each of its offsets may say what its keys are hashed with.
+    let mut host = scene.start_member("earlier", LANES, &settings);
+    host.ready();
+    host.stop();
+    assert_eq!(scene.broker.committed(&scene.group, &scene.input, 2), [Some(0), Some(0)]);
+    let records: Vec<_> = (0..100).map(|id| record(format!(r#"{{"id":{id}}}"#))).collect();
     scene.broker.produce_records(&scene.input, &records);
     // Longer than the host used to wait for an answer.
     let id = scene.broker.name("another");
-    let producer = transaction(&scene, &id, &[(1, 40)], Duration::from_secs(180));
-    let settings = [BY_ID, QUICK_SESSION].concat();
+    let producer = transaction(&scene, &id, &[(0, 40)], Duration::from_secs(180));
     let mut host = scene.start_member("first", LANES, &settings);
     let deadline = Instant::now() + PATIENCE;
     let mut body = wait_readiness(&mut host, "another transactional id");
     // The other one is opened meanwhile.
-    while body.contains("[0] is restoring") && Instant::now() < deadline {
+    while body.contains("[1] is restoring") && Instant::now() < deadline {
         body = wait_readiness(&mut host, "another transactional id");
     }
-    assert!(body.contains("[1] is restoring") && !body.contains("[0] is restoring"), "only one waits: {body}");
+    assert!(body.contains("[0] is restoring") && !body.contains("[1] is restoring"), "only one waits: {body}");
     let metrics = host.metrics();
     assert_eq!(metrics.count("dedup_host_opening_partitions", &["reason=\"pending_transaction\""]), 1);
     for _ in 0..35 {
