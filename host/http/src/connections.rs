@@ -138,7 +138,7 @@ async fn converse(stream: TcpStream, serving: Serving, place: Place) {
         // Time is kept by the seat, for the answer too.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Unhurried::new(stream)), answer);
+        .serve_connection(TokioIo::new(Unhurried::new(stream, || place.seat.is_asking())), answer);
     let cut_off = tokio::select! {
         // Who can be answered is, though its place is wanted.
         biased;

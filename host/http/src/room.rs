@@ -109,6 +109,11 @@ impl Seat {
         *lock(&self.stage) = (stage, Instant::now() + self.times.answering);
     }
 
+    /// Whether the request is not complete.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.stage() == Stage::Asking
+    }
+
     fn stage(&self) -> Stage {
         lock(&self.stage).0
     }

@@ -20,7 +20,7 @@ use crate::routes::{Shared, router};
 use crate::views::{Facts, Views};
 
 /// How far the threads of the server stand behind those of the line where there are too few processors for all.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// A server that answers until it is stopped or dropped.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A connection that is read at most so often: a client that sends its request byte by byte costs as much as one that
+//! A connection whose request is read at most so often: a client that sends it byte by byte costs as much as one that
 //! sends it slowly, however fast it does that. Not a bound of its time; that is the room's.
 
 use std::future::Future as _;
@@ -14,16 +14,17 @@ use tokio::time::{Instant, Sleep, sleep};
 /// Time between two reads that found something. Requests usually come in one piece, and need one read.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// See the module.
-pub(super) struct Unhurried {
+/// See the module. Once the request is there, a read only finds that the client has gone, which is to be known at once.
+pub(super) struct Unhurried<F> {
     stream: TcpStream,
+    is_asking: F,
     /// When it may be read again, if something was read before.
     next: Option<Pin<Box<Sleep>>>,
 }
 
-impl Unhurried {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, next: None }
+impl<F> Unhurried<F> {
+    pub(super) fn new(stream: TcpStream, is_asking: F) -> Self {
+        Self { stream, is_asking, next: None }
     }
 
     pub(super) fn into_inner(self) -> TcpStream {
@@ -31,11 +32,12 @@ impl Unhurried {
     }
 }
 
-impl AsyncRead for Unhurried {
+impl<F: Fn() -> bool + Unpin> AsyncRead for Unhurried<F> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(next) = &mut this.next
             && !next.is_elapsed()
+            && (this.is_asking)()
         {
             ready!(next.as_mut().poll(cx));
         }
@@ -51,7 +53,7 @@ impl AsyncRead for Unhurried {
     }
 }
 
-impl AsyncWrite for Unhurried {
+impl<F: Unpin> AsyncWrite for Unhurried<F> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
@@ -102,7 +104,7 @@ mod tests {
     }
 
     /// Reads to the end; how many reads found something, and how many bytes they were.
-    async fn read_all(mut stream: Unhurried) -> (u32, usize) {
+    async fn read_all(mut stream: Unhurried<fn() -> bool>) -> (u32, usize) {
         let (mut reads, mut bytes) = (0, 0);
         loop {
             let mut space = [0; 256];
@@ -122,8 +124,9 @@ mod tests {
         let stream = trickle();
         stream.set_nonblocking(true).expect("an option");
         let begun = Instant::now();
-        let (reads, bytes) =
-            runtime.block_on(async { read_all(Unhurried::new(TcpStream::from_std(stream).expect("a stream"))).await });
+        let (reads, bytes) = runtime.block_on(async {
+            read_all(Unhurried::new(TcpStream::from_std(stream).expect("a stream"), || true)).await
+        });
         assert_eq!(bytes, BYTES);
         let most = 1 + begun.elapsed().as_millis() / PAUSE.as_millis();
         assert!(u128::from(reads) <= most, "{reads} reads where {most} are allowed");
