@@ -40,6 +40,9 @@ pub(crate) struct Browser {
     session: String,
 }
 
+/// How often a driver is started before it is given up.
+const DRIVER_STARTS_MAX: usize = 5;
+
 impl Browser {
     /// A desk's window.
     pub(crate) fn open() -> Self {
@@ -48,14 +51,8 @@ impl Browser {
 
     /// A window of this many CSS pixels.
     pub(crate) fn open_sized(width: u32, height: u32) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .args(["--port=0"])
-            .env("TZ", "UTC")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts");
-        let (port, said) = port_of(&mut driver);
+        let started = (0..DRIVER_STARTS_MAX).find_map(|_| start_driver());
+        let (driver, port, said) = started.expect("chromedriver says its port");
         let mut browser = Self { driver, _said: said, port, session: String::new() };
         // Only our own page is opened, and a container has no sandbox to offer.
         let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
@@ -200,13 +197,24 @@ impl Drop for Browser {
     }
 }
 
-/// The port is in what it says when it has started.
-fn port_of(driver: &mut Child) -> (u16, BufReader<ChildStdout>) {
+/// The port is in what it says when it has started. `None`: it has ended, as it does where the port that it was given for
+/// IPv4 is taken for IPv6.
+fn start_driver() -> Option<(Child, u16, BufReader<ChildStdout>)> {
+    let mut driver = Command::new("chromedriver")
+        .args(["--port=0"])
+        .env("TZ", "UTC")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver starts");
     let mut said = BufReader::new(driver.stdout.take().expect("piped"));
     let port = |line: String| {
         let rest = line.split_once("started successfully on port ")?.1;
         rest.trim_end_matches('.').parse().ok()
     };
-    let port = said.by_ref().lines().map_while(Result::ok).find_map(port).expect("chromedriver says its port");
-    (port, said)
+    let Some(port) = said.by_ref().lines().map_while(Result::ok).find_map(port) else {
+        drop(driver.wait());
+        return None;
+    };
+    Some((driver, port, said))
 }
