@@ -1,3 +1,5 @@
+//! The machine, asked step by step. Not whole runs: those are the simulation's.
+
 use super::*;
 use crate::protocol::event::Failure;
 use crate::protocol::recovery::Answer;
