@@ -13,9 +13,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use engine::fingerprint::Fingerprint;
-use serde::{Deserialize, Serialize};
 
-use super::places::{Bucket, Place};
+use super::places::{Bucket, Place, SegmentFile};
 use crate::filter::KeyFilter;
 use crate::frame::{self, Reader, Section, What, Writer};
 use crate::table::Row;
@@ -29,17 +28,6 @@ const SEGMENT: u64 = 1;
 const KEYS: u64 = 2;
 
 const KEY_BYTES: usize = 16;
-
-/// A segment's file, as far as it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SegmentFile {
-    /// Its number: no two files of a store have the same.
-    pub(super) number: u64,
-    /// Bytes that count.
-    pub(super) bytes: u64,
-    /// Bytes when it was written; what comes after them are keys that were added.
-    pub(super) base: u64,
-}
 
 /// The files of a store's filters.
 #[derive(Debug)]

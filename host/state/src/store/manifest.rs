@@ -156,8 +156,7 @@ pub(super) fn write_batch(db: &DB, batch: WriteBatch) -> Result<(), rocksdb::Err
 
 #[cfg(test)]
 mod tests {
-    use super::super::filters::SegmentFile;
-    use super::super::places::{Facts, Place};
+    use super::super::places::{Facts, Place, SegmentFile};
     use super::*;
 
     fn example() -> (Description, Progress) {

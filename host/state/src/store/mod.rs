@@ -30,11 +30,11 @@ use crate::table::{self, Row, Stored, ValueError};
 use crate::{private, rocks};
 
 use self::expiry::Mark;
-use self::filters::{Filters, SegmentFile};
+use self::filters::Filters;
 use self::kept::Kept;
 use self::opening::Buckets;
 pub use self::opening::Opened;
-use self::places::{Bucket, Facts, Forgotten, Place, Sort, median_time};
+use self::places::{Bucket, Facts, Forgotten, Place, SegmentFile, Sort, median_time};
 pub use self::sizes::{FilterCounts, StoreSizes};
 pub use self::snapshot::Snapshot;
 

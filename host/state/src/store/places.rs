@@ -6,7 +6,6 @@ use engine::record::{Millis, Offset};
 use serde::{Deserialize, Serialize};
 
 use super::PartitionStore;
-use super::filters::SegmentFile;
 use crate::filter::KeyFilter;
 use crate::table::{Row, UNTIMED_BUCKET};
 
@@ -23,6 +22,17 @@ pub(super) const FAR_FIRST: i64 = i64::MAX - FAR_PLACES + 1;
 pub(super) struct Place {
     pub(super) index: i64,
     pub(super) slice: u32,
+}
+
+/// The file of a segment of a filter, as far as it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SegmentFile {
+    /// Its number: no two files of a store have the same.
+    pub(super) number: u64,
+    /// Bytes that count.
+    pub(super) bytes: u64,
+    /// Bytes when it was written; what comes after them are keys that were added.
+    pub(super) base: u64,
 }
 
 /// What decides the order in which places go.
