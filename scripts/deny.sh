@@ -41,6 +41,7 @@ clients='rdkafka|rocksdb|prometheus|axum|hyper|clap|toml'
 without engine "$clients|wasmtime|tracing|tokio"
 without connectors "$clients|wasmtime|flate2|zstd"
 without line "$clients|state|observe|kafka_connector|file_connector"
+without drive "$clients|state|observe|kafka_connector|file_connector"
 without file_connector "$clients|wasmtime|kafka_connector"
 without kafka_connector "rocksdb|prometheus|axum|clap|wasmtime|file_connector"
 twice=$(grep -c '^warning\[duplicate\]' <<<"$report" || true)

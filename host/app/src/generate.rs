@@ -7,7 +7,7 @@ use workbench::generate::{self as events, GenerateError, GenerateFailure};
 use crate::exit::ExitCode;
 use crate::run::client_settings;
 use crate::settings::generate::{GenerateConfig, GenerateTarget};
-use crate::stop::Stop;
+use drive::Stop;
 
 /// Makes the events that were asked for, until all are written or a stop is asked for.
 ///

@@ -12,4 +12,3 @@ mod redaction;
 pub mod reload;
 pub mod run;
 pub mod settings;
-pub mod stop;

@@ -7,8 +7,8 @@ use std::process::ExitCode as ProcessExit;
 
 use dedup_host::exit::ExitCode;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::stop::Stop;
 use dedup_host::{generate, logging, plugin_commands, run};
+use drive::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 

@@ -23,9 +23,10 @@ use plugin::{Candidate, LoadError, Plugin, Runtime};
 pub(crate) use self::hang_ups::HangUps;
 use self::same_keys::{Reading, same_keys};
 use self::watch::{Look, Stamp, Watched};
-use crate::plugins::{self, InForce, PluginsError};
+use crate::plugins::{self, PluginsError};
 use crate::settings::config::PluginConfig;
-use crate::stop::Stop;
+use drive::InForce;
+use drive::Stop;
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);

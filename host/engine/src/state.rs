@@ -140,3 +140,30 @@ pub trait PartitionState {
     /// Takes back what came since the last commit.
     fn rollback(&mut self);
 }
+
+/// The state of one partition, as who drives the line sees it: it is written from time to time, and taken back where the
+/// input's owner is. What is in it is the line's. Used by one thread.
+pub trait DurableState: PartitionState {
+    /// How far it is, written or not, and what was noted with it; `None` where nothing was committed to it.
+    fn applied(&self) -> Option<(Offset, &[u8])>;
+
+    /// Whether memory holds enough to be written.
+    fn should_persist(&self) -> bool;
+
+    /// Writes what is committed, so that it outlives the process.
+    ///
+    /// # Errors
+    /// It cannot be written, or something is staged. The state refuses further work then.
+    fn persist(&mut self) -> Result<(), Self::Failure>;
+
+    /// Goes back to the latest clock that was saved at or before `offset` and not before `log_start`, and says where that
+    /// was; `None`: none is saved, and nothing has changed.
+    ///
+    /// # Errors
+    /// The state cannot be read or written.
+    fn rewind_to(&mut self, offset: Offset, log_start: Offset) -> Result<Option<Offset>, Self::Failure>;
+
+    /// A batch that [`PartitionState::keep_shared`] held and that nobody holds any more, emptied. To be asked after each
+    /// batch until there is none.
+    fn take_released_batch(&mut self) -> Option<RecordBatch>;
+}

@@ -6,18 +6,22 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use drive::{InForce, PartitionReport, Stop};
+use engine::protocol::Stage;
 use engine::record::{Offset, TopicPartition};
 use file_connector::{Existing, FileLanes, FilePosition, FileSink, OutputOptions, SourceLimits, check_output};
 use indicatif::{ProgressBar, ProgressStyle};
-use line::{LineError, Tally};
-use observe::status::{Phase, Status};
+use line::{Line, LineError, Tally};
+use observe::status::Status;
 use serde::{Deserialize, Serialize};
+use state::PartitionStore;
 
+use super::error::RunError;
 use super::observer::{Observed, PartitionObserver};
+use super::parts::Parts;
 use super::read_ahead::{Read, ReadAhead, Step};
-use super::{Line, Parts, REMEMBER_INTERVAL, RunError, Stop, report};
+use super::report;
 use crate::exit::ExitCode;
-use crate::plugins::InForce;
 use crate::settings::files::{FilesConfig, Stream};
 
 /// Topic name under which the state of file runs is kept; no Kafka topic can have it.
@@ -31,6 +35,9 @@ const WAIT: Duration = Duration::from_millis(50);
 
 /// A report has some 600 bytes.
 const REPORT_BYTES_MAX: u64 = 64 << 10;
+
+/// Time after which the events that new plugins are tried with are replaced by others.
+const REMEMBER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How far a run over files has come; stored with the keys in one step.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -59,7 +66,7 @@ pub(super) fn run(
     let store = parts.open_store(&source, None)?;
     let listened = lane_paths(files).map(|path| path.is_some());
     let (generation, plugins) = parts.plugins.get();
-    let observer = PartitionObserver::new(observed.clone(), source.clone(), (generation, &plugins), listened);
+    let mut observer = PartitionObserver::new(observed.clone(), source.clone(), (generation, &plugins), listened);
     let mut line = Line::new(source, parts.rules.clone(), &plugins, store)?;
     let (next_offset, stored) = match line.store().applied() {
         Some(applied) => (applied.next_offset, serde_json::from_slice(&applied.extra).ok()),
@@ -97,7 +104,7 @@ pub(super) fn run(
     for (output, path) in progress.outputs.iter_mut().zip(lane_paths(files)) {
         *output = path.map(|path| (path.display().to_string(), output.as_ref().map_or(0, |(_, bytes)| *bytes)));
     }
-    observer.phase(Phase::Live, "");
+    observer.stage(Stage::Live, "");
     observed.status.assigned();
     let started = Instant::now();
     let plugins = Arc::clone(&parts.plugins);
@@ -242,7 +249,7 @@ fn open_lanes(files: &FilesConfig, progress: &Progress, options: OutputOptions) 
 }
 
 struct Run {
-    line: Line,
+    line: Line<PartitionStore>,
     observer: PartitionObserver,
     plugins: Arc<InForce>,
     /// Of the plugins that the line has, or could not take up.
@@ -301,7 +308,9 @@ impl Run {
             }
             return Err(error.into());
         }
-        self.observer.batch(&read.records, &mut self.line);
+        self.observer.batch(&read.records);
+        let (times, costs) = self.line.take_costs();
+        self.observer.costs(&times, &costs);
         self.next_offset += i64::try_from(read.records.len()).unwrap_or(i64::MAX);
         self.position = read.position;
         self.show(read.progress);
@@ -349,7 +358,7 @@ impl Run {
         self.observer.committed(&tally, findings, self.next_offset);
         self.line.store().persist()?;
         self.observer.persisted(self.next_offset);
-        self.observer.sizes(&mut self.line);
+        self.observer.sizes(self.line.store());
         Ok(())
     }
 

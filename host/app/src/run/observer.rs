@@ -1,24 +1,27 @@
-//! What a partition reports in metrics and in the status: after each batch, each commit, each persist. It decides
-//! nothing.
+//! What a run says of itself in metrics and in the status: as a whole, of each partition, after each batch, each commit,
+//! each persist. It decides nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connectors::{Lane, Refusal};
+use connectors::{Bounds, Lane, Refusal, Unreadable};
+use drive::{Change, FeedReport, OnUnreadable, PartitionReport, Report, Took, WaitingFor};
 use engine::findings::Findings;
+use engine::protocol::start::Gap;
+use engine::protocol::{self, Transaction};
 use engine::record::{Millis, Offset, RecordBatch, TopicPartition};
 use engine::time::Unusable;
-use line::{LineError, PluginCost, Plugins, Tally};
+use line::{LineError, PluginCost, Plugins, StageTimes, Tally};
 use observe::insights::{Insights, Totals};
 use observe::metrics::{
-    By, Destination, Histogram, Metrics, Outcome, PartitionMetrics, PluginMetrics, Stage, SwapResult,
+    By, Destination, Histogram, LogGap, Metrics, OpeningReason, Outcome, PartitionMetrics, PluginMetrics, Rebalance,
+    Stage, SwapResult,
 };
-use observe::status::{PartitionStatus, Phase, PluginUse, StateSize, Status};
+use observe::status::{OpeningStatus, PartitionStatus, Phase, PluginUse, StateSize, Status};
 use plugin::Plugin;
-use state::FilterCounts;
+use state::{FilterCounts, PartitionStore};
 
-use super::Line;
-use super::reasons::unsendable_reason;
+use super::reasons::{opening_reason, transaction_result, unreadable_reason, unsendable_reason};
 
 /// Metrics and status of the process.
 #[derive(Clone)]
@@ -26,6 +29,133 @@ pub(super) struct Observed {
     pub(super) metrics: Metrics,
     pub(super) status: Arc<Status>,
     pub(super) insights: Arc<Insights>,
+}
+
+impl Report<PartitionStore> for Observed {
+    type Partition = PartitionObserver;
+    type Feed = FeedObserver;
+
+    fn partition(
+        &self,
+        source: &TopicPartition,
+        plugins: (u64, &Plugins),
+        listened: [bool; Lane::ALL.len()],
+    ) -> PartitionObserver {
+        PartitionObserver::new(self.clone(), source.clone(), plugins, listened)
+    }
+
+    fn feed(&self, source: &TopicPartition) -> FeedObserver {
+        let partition = self.metrics.partition(source);
+        FeedObserver { status: Arc::clone(&self.status), source: source.clone(), partition }
+    }
+
+    fn beat(&self) {
+        self.status.beat();
+    }
+
+    fn rebalanced(&self, change: Change, partitions: usize) {
+        let kind = match change {
+            Change::Assigned => Rebalance::Assigned,
+            Change::Revoked => Rebalance::Revoked,
+            Change::Lost => Rebalance::Lost,
+        };
+        self.metrics.process.rebalances.inc_by(kind, partitions as u64);
+    }
+
+    fn assigned(&self) {
+        self.status.assigned();
+    }
+
+    fn waiting(&self, topic: &str, waiting: &[WaitingFor]) {
+        let status = waiting.iter().map(|waits| {
+            let source = TopicPartition { topic: topic.to_owned(), partition: waits.partition };
+            (source, OpeningStatus { reason: waits.words.clone(), since: waits.since })
+        });
+        self.status.set_opening(status.collect());
+        let metrics = &self.metrics.process;
+        for reason in OpeningReason::ALL {
+            let counted = waiting.iter().filter(|waits| opening_reason(waits.reason) == *reason).count();
+            metrics.opening_partitions.set(*reason, i64::try_from(counted).unwrap_or(i64::MAX));
+        }
+        let longest = waiting.iter().map(|waits| waits.since.elapsed()).max().unwrap_or_default();
+        metrics.opening_seconds.set(longest.as_secs_f64());
+    }
+
+    fn gap(&self, gap: Gap) {
+        for (kind, offsets) in [(LogGap::Unread, gap.unread), (LogGap::Unlearned, gap.unlearned)] {
+            self.metrics.process.log_gap_offsets.inc_by(kind, offsets.unsigned_abs());
+        }
+    }
+
+    fn ended(&self, transaction: Transaction) {
+        self.metrics.process.transactions.inc(transaction_result(transaction));
+    }
+
+    fn fenced(&self) {
+        self.metrics.process.fenced.inc();
+    }
+
+    fn shortened(&self, chars: usize, from_now_on: usize) {
+        tracing::warn!(
+            chars,
+            from_now_on,
+            "offset.metadata.max.bytes of the brokers is low: progress records list fewer of the records that went \
+             out undecided, and the rest must be read back from the dead-letter topic when a state is lost"
+        );
+    }
+
+    fn renewed(&self) {
+        self.metrics.process.clients_renewed.inc();
+    }
+
+    fn stopping(&self) {
+        self.status.stopping();
+    }
+}
+
+/// The observer of one partition on the thread that polls.
+pub(super) struct FeedObserver {
+    status: Arc<Status>,
+    source: TopicPartition,
+    partition: PartitionMetrics,
+}
+
+impl FeedReport for FeedObserver {
+    fn paused(&mut self) {
+        self.partition.pauses.inc();
+    }
+
+    fn lag(&mut self, lag: Offset, bounds: &Bounds) {
+        self.partition.lag.set(lag);
+        self.status.update_partition(&self.source, |status| {
+            status.lag = Some(lag);
+            status.log_end = Some(bounds.log_end);
+            status.stable_end = Some(bounds.stable_end);
+        });
+    }
+
+    fn unreadable(&mut self, what: &Unreadable, then: OnUnreadable, is_new: bool) {
+        self.partition.unreadable.set_only(Some(unreadable_reason(what.reason)));
+        let Unreadable { from, next, reason, cause } = what;
+        let words = format!("offsets {from} to {} cannot be read ({}): {cause}", next - 1, reason.as_str());
+        let source = &self.source;
+        match then {
+            _ if !is_new => {}
+            OnUnreadable::Stop => tracing::error!(
+                %source, words,
+                "partition stopped: the client cannot read what is next in its log. to fix this: raise the client's \
+                 limit (--kafka-property consumer.receive.message.max.bytes), delete these records from the topic, \
+                 or skip them with --on-unreadable skip"
+            ),
+            OnUnreadable::Skip => tracing::error!(%source, words, "passing over what the client cannot read"),
+        }
+        self.status.update_partition(source, |status| status.unreadable = Some(words));
+    }
+
+    fn readable(&mut self) {
+        self.partition.unreadable.set_only(None);
+        self.status.update_partition(&self.source, |status| status.unreadable = None);
+    }
 }
 
 /// The observer of one partition. Its series and its status go with it.
@@ -76,24 +206,62 @@ impl PartitionObserver {
         observer
     }
 
-    /// The plugins of the line from now on.
-    pub(super) fn decided_with(&mut self, generation: u64, plugins: &Plugins) {
+    fn phase(&self, phase: Phase, reason: &str) {
+        self.observed.status.update_partition(&self.source, |status| {
+            status.phase = phase;
+            reason.clone_into(&mut status.reason);
+        });
+    }
+
+    fn times(&self, tally: &Tally) {
+        for (reason, events) in Unusable::ALL.into_iter().zip(tally.times_unusable) {
+            self.partition.event_times_unusable.inc_by(reason, events);
+        }
+        self.partition.decided_without_memory.inc_by(tally.decided_without_memory);
+        self.partition.clock_went_back.inc_by(tally.clock_went_back);
+        self.observed.status.update_partition(&self.source, |status| {
+            status.times.add(&tally.times_unusable, tally.decided_without_memory, tally.clock_went_back);
+        });
+    }
+
+    fn unsendable(&self, tally: &Tally) {
+        for (refusal, records) in Refusal::ALL.into_iter().zip(tally.unsendable) {
+            self.observed.metrics.process.unsendable.inc_by(unsendable_reason(refusal), records);
+        }
+    }
+
+    fn forwarded(&self, tally: &Tally) {
+        let forwarded = &self.observed.metrics.process.forwarded;
+        for ((lane, records), listened) in Lane::ALL.into_iter().zip(tally.left_by).zip(self.listened) {
+            let destination = match lane {
+                _ if !listened => Destination::MetricsOnly,
+                Lane::Output => Destination::Output,
+                Lane::Duplicates => Destination::Duplicates,
+                Lane::Late => Destination::Late,
+                Lane::DeadLetter => Destination::DeadLetter,
+            };
+            forwarded.inc_by(destination, records);
+        }
+        forwarded.inc_by(Destination::Dropped, tally.dropped);
+    }
+}
+
+impl PartitionReport<PartitionStore> for PartitionObserver {
+    fn decided_with(&mut self, generation: u64, plugins: &Plugins) {
         let metrics = &self.observed.metrics;
         let shown = |plugin: &Plugin| (metrics.plugin(plugin.name()), plugin.sha256().to_owned());
         self.plugins = plugins.iter().map(shown).collect();
         self.observed.status.update_partition(&self.source, |status| status.plugin_generation = generation);
     }
 
-    /// The line goes on with the plugins that it has, because it cannot take up others.
-    pub(super) fn kept_plugins(&self, generation: u64, why: &LineError) {
+    fn kept_plugins(&mut self, generation: u64, why: &LineError) {
         self.observed.metrics.process.plugin_swaps.inc(SwapResult::Kept);
         tracing::error!(
             source = %self.source, generation, %why, "plugins not swapped here; the old ones stay in force"
         );
     }
 
-    /// The group has less than it had: a commit was lost, or somebody has set the offset back.
-    pub(super) fn group_went_back(&self, from: Offset, to: Offset) {
+    fn went_back(&mut self, from: Offset, to: Offset) {
         self.observed.metrics.process.group_offset_went_back.inc();
         tracing::error!(
             source = %self.source, from, to,
@@ -102,8 +270,7 @@ impl PartitionObserver {
         );
     }
 
-    /// The partition waits for a plugin that works.
-    pub(super) fn held(&self, why: &str) {
+    fn held(&mut self, why: &str) {
         self.partition.breaker_open.set(1);
         self.phase(Phase::Held, why);
         tracing::error!(
@@ -114,20 +281,22 @@ impl PartitionObserver {
         );
     }
 
-    /// It does not wait any more.
-    pub(super) fn released(&self) {
+    fn released(&mut self) {
         self.partition.breaker_open.set(0);
         tracing::info!(source = %self.source, "partition continues: the plugin works again");
     }
 
-    pub(super) fn phase(&self, phase: Phase, reason: &str) {
-        self.observed.status.update_partition(&self.source, |status| {
-            status.phase = phase;
-            reason.clone_into(&mut status.reason);
-        });
+    fn stage(&mut self, stage: protocol::Stage, why: &str) {
+        let phase = match stage {
+            protocol::Stage::Restoring => Phase::Restoring,
+            protocol::Stage::Replaying(_) => Phase::Replaying,
+            protocol::Stage::Live => Phase::Live,
+            protocol::Stage::Draining { .. } => Phase::Draining,
+        };
+        self.phase(phase, why);
     }
 
-    pub(super) fn batch(&mut self, batch: &RecordBatch, line: &mut Line) {
+    fn batch(&mut self, batch: &RecordBatch) {
         self.uncommitted += batch.len() as u64;
         self.uncommitted_bytes += batch.bytes() as u64;
         self.partition.consumed(batch.len() as u64, batch.bytes() as u64);
@@ -136,12 +305,9 @@ impl PartitionObserver {
         metrics.batch_records.observe(batch.len() as f64);
         metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
-        self.costs(line);
     }
 
-    /// What the line's work cost since the last call.
-    pub(super) fn costs(&self, line: &mut Line) {
-        let (times, costs) = line.take_costs();
+    fn costs(&mut self, times: &StageTimes, costs: &[PluginCost; 2]) {
         for (stage, time) in [
             (Stage::Decode, times.decode),
             (Stage::Extract, times.extract),
@@ -150,10 +316,10 @@ impl PartitionObserver {
             (Stage::Explain, times.explain),
             (Stage::Produce, times.produce),
         ] {
-            self.stage(stage, time);
+            self.stages.observe(stage, time.as_secs_f64());
         }
         for ((plugin, digest), cost) in self.plugins.iter().zip(costs) {
-            let PluginCost { calls, failures, time, events } = cost;
+            let PluginCost { calls, failures, time, events } = *cost;
             let seconds = time.as_secs_f64();
             plugin.calls.inc_by(calls);
             plugin.seconds.inc_by(seconds);
@@ -162,18 +328,22 @@ impl PartitionObserver {
         }
     }
 
-    pub(super) fn stage(&self, stage: Stage, time: Duration) {
+    fn took(&mut self, what: Took, time: Duration) {
+        let stage = match what {
+            Took::Commit => Stage::Commit,
+            Took::Apply => Stage::Apply,
+            Took::Persist => Stage::Persist,
+        };
         self.stages.observe(stage, time.as_secs_f64());
     }
 
-    /// What was processed since the last commit is read again.
-    pub(super) fn rolled_back(&mut self) {
+    fn rolled_back(&mut self) {
         self.partition.given_back(std::mem::take(&mut self.uncommitted));
         self.uncommitted_bytes = 0;
         self.oldest.clear();
     }
 
-    pub(super) fn committed(&mut self, tally: &Tally, findings: Findings, next_offset: Offset) {
+    fn committed(&mut self, tally: &Tally, findings: Findings, next_offset: Offset) {
         let outcomes = [
             (Outcome::Unique, tally.unique),
             (Outcome::Duplicate, tally.duplicate),
@@ -215,48 +385,13 @@ impl PartitionObserver {
         });
     }
 
-    fn times(&self, tally: &Tally) {
-        for (reason, events) in Unusable::ALL.into_iter().zip(tally.times_unusable) {
-            self.partition.event_times_unusable.inc_by(reason, events);
-        }
-        self.partition.decided_without_memory.inc_by(tally.decided_without_memory);
-        self.partition.clock_went_back.inc_by(tally.clock_went_back);
-        self.observed.status.update_partition(&self.source, |status| {
-            status.times.add(&tally.times_unusable, tally.decided_without_memory, tally.clock_went_back);
-        });
-    }
-
-    fn unsendable(&self, tally: &Tally) {
-        for (refusal, records) in Refusal::ALL.into_iter().zip(tally.unsendable) {
-            self.observed.metrics.process.unsendable.inc_by(unsendable_reason(refusal), records);
-        }
-    }
-
-    fn forwarded(&self, tally: &Tally) {
-        let forwarded = &self.observed.metrics.process.forwarded;
-        for ((lane, records), listened) in Lane::ALL.into_iter().zip(tally.left_by).zip(self.listened) {
-            let destination = match lane {
-                _ if !listened => Destination::MetricsOnly,
-                Lane::Output => Destination::Output,
-                Lane::Duplicates => Destination::Duplicates,
-                Lane::Late => Destination::Late,
-                Lane::DeadLetter => Destination::DeadLetter,
-            };
-            forwarded.inc_by(destination, records);
-        }
-        forwarded.inc_by(Destination::Dropped, tally.dropped);
-    }
-
-    /// The state was written to disk, up to `applied`.
-    pub(super) fn persisted(&mut self, applied: Offset) {
+    fn persisted(&mut self, applied: Offset) {
         self.applied_at = Instant::now();
         self.partition.applied_offset.set(applied);
         self.observed.status.update_partition(&self.source, |status| status.applied = Some(applied));
     }
 
-    /// Sizes of the state; to be called now and then, as they cost a look at RocksDB's properties.
-    pub(super) fn sizes(&mut self, line: &mut Line) {
-        let store = line.store();
+    fn sizes(&mut self, store: &mut PartitionStore) {
         let (sizes, filters) = (store.sizes(), store.filter_counts());
         self.partition.store_keys.set(sizes.keys_estimate.cast_signed());
         self.partition.store_bytes.set(sizes.bytes_on_disk.cast_signed());

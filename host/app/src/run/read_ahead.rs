@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::record::{Offset, RecordBatch};
 use file_connector::{BatchLimits, FileError, FilePosition, FileSource, SourceLimits};
 
-use super::RunError;
+use super::error::RunError;
 
 /// Enough to spread the cost of a call into the plugin, few enough to stay in the second-level cache.
 const BATCH: BatchLimits = BatchLimits { records_max: 1_024, bytes_max: 1 << 20 };

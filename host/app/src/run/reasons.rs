@@ -1,8 +1,9 @@
-//! What connectors say, as labels of metrics: those know no connector.
+//! What connectors and the driver say, as labels of metrics: those know neither.
 
-use connectors::Refusal;
-use kafka_connector::UnreadableReason as Unreadable;
-use observe::metrics::{UnreadableReason, UnsendableReason};
+use connectors::{Refusal, UnreadableReason as Unreadable};
+use drive::OpeningReason as Opening;
+use engine::protocol::Transaction;
+use observe::metrics::{OpeningReason, TransactionResult, UnreadableReason, UnsendableReason};
 
 /// Why a record was not taken.
 pub(super) const fn unsendable_reason(refusal: Refusal) -> UnsendableReason {
@@ -24,14 +25,38 @@ pub(super) const fn unreadable_reason(reason: Unreadable) -> UnreadableReason {
     }
 }
 
+/// Why a partition is not read yet.
+pub(super) const fn opening_reason(reason: Opening) -> OpeningReason {
+    match reason {
+        Opening::Offsets => OpeningReason::Offsets,
+        Opening::Pending => OpeningReason::PendingTransaction,
+        Opening::NoAnswer => OpeningReason::NoAnswer,
+        Opening::State => OpeningReason::State,
+        Opening::StateInUse => OpeningReason::StateInUse,
+        Opening::Worker => OpeningReason::Worker,
+    }
+}
+
+/// What became of a transaction.
+pub(super) const fn transaction_result(transaction: Transaction) -> TransactionResult {
+    match transaction {
+        Transaction::Committed => TransactionResult::Committed,
+        Transaction::Aborted => TransactionResult::Aborted,
+        Transaction::UnknownCommitted => TransactionResult::UnknownCommitted,
+        Transaction::UnknownAborted => TransactionResult::UnknownAborted,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn metrics_have_the_words_of_dead_letters() {
+    fn metrics_have_the_words_of_dead_letters_and_of_the_log() {
         assert!(Refusal::ALL.into_iter().all(|refusal| unsendable_reason(refusal).as_str() == refusal.as_str()));
         assert!(Unreadable::ALL.into_iter().all(|reason| unreadable_reason(reason).as_str() == reason.as_str()));
+        assert!(Opening::ALL.into_iter().all(|reason| opening_reason(reason).as_str() == reason.as_str()));
+        assert_eq!(Opening::ALL.len(), OpeningReason::ALL.len());
         assert_eq!(
             (Refusal::ALL.len(), Unreadable::ALL.len()),
             (UnsendableReason::ALL.len(), UnreadableReason::ALL.len())

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use connectors::LettersFound;
 use connectors::headers::{NEXT_HEADER, OFFSET_HEADER, PARTITION_HEADER, STAGE_HEADER, TOPIC_HEADER};
 use engine::progress::Ranges;
 use engine::record::{Offset, TopicPartition};
@@ -25,31 +26,22 @@ const TRANSACTION_END: Duration = Duration::from_secs(10);
 /// Stages of letters whose records were decided all the same: only a record about them was not taken.
 const DECIDED_STAGES: [&str; 2] = ["duplicates", "late"];
 
-/// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LettersFound {
-    /// Offsets of which there is a letter.
-    pub offsets: Ranges,
-    /// Whether the topic still has its first records: nothing was deleted from it.
-    pub is_whole: bool,
-}
-
 /// Reads the topic from its start to its end. What is committed may still be behind a transaction of somebody else that is
 /// open: it waits until none is, for as long as a transaction may take.
 ///
 /// # Errors
 /// The topic cannot be read, or `is_cancelled`.
-pub fn read_dead_letters(
+pub(crate) fn read_dead_letters(
     settings: &KafkaSettings,
     topic: &str,
     source: &TopicPartition,
     span: Range<Offset>,
-    is_cancelled: impl Fn() -> bool,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<LettersFound, KafkaFailure> {
     let failed = |cause: String| KafkaFailure::Read { topic: topic.to_owned(), cause };
     let consumer = consumer(settings, "read_committed")?;
     let partitions = bounds(&consumer, topic).map_err(|error| failed(error.to_string()))?;
-    wait_stable(settings, &consumer, topic, &is_cancelled)?;
+    wait_stable(settings, &consumer, topic, is_cancelled)?;
     let mut list = TopicPartitionList::new();
     for (partition, (start, _)) in &partitions {
         let added = list.add_partition_offset(topic, *partition, KafkaOffset::Offset(*start));
@@ -104,7 +96,7 @@ fn wait_stable(
     settings: &KafkaSettings,
     committed: &BaseConsumer,
     topic: &str,
-    is_cancelled: &impl Fn() -> bool,
+    is_cancelled: &dyn Fn() -> bool,
 ) -> Result<(), KafkaFailure> {
     let failed = |error: KafkaError| KafkaFailure::Read { topic: topic.to_owned(), cause: error.to_string() };
     let ends = bounds(&consumer(settings, "read_uncommitted")?, topic).map_err(failed)?;

@@ -1,10 +1,8 @@
 //! What can go wrong with Kafka, by what helps. Not librdkafka's own list.
 
-use connectors::{Remedy, SinkFailure};
+use connectors::{RefusedRecord, Remedy, SinkFailure, SourceFailure};
 use plain_text::secrets::{HIDDEN, hidden, is_secret};
 use rdkafka::error::KafkaError;
-
-use crate::refused::RefusedRecord;
 
 /// What can go wrong with Kafka.
 #[derive(Debug, thiserror::Error)]
@@ -117,16 +115,18 @@ impl KafkaFailure {
 
 impl KafkaFailure {
     /// What helps a sink that has failed so.
-    #[must_use]
-    pub fn remedy(&self) -> Remedy {
+    fn remedy(&self) -> Remedy {
         match self {
             Self::Fenced { .. } => Remedy::Fenced,
-            Self::Settings(_) | Self::NoTopic { .. } | Self::Compacted { .. } | Self::Refused { .. } => Remedy::None,
-            Self::Unreachable { .. }
+            Self::Records { refused, .. } => Remedy::SetAside(refused.clone()),
+            Self::MetadataTooLarge { chars } => Remedy::Shorten { chars: *chars },
+            Self::Refused { .. } => Remedy::None,
+            Self::Settings(_)
+            | Self::Unreachable { .. }
+            | Self::NoTopic { .. }
+            | Self::Compacted { .. }
             | Self::Read { .. }
             | Self::Offsets { .. }
-            | Self::Records { .. }
-            | Self::MetadataTooLarge { .. }
             | Self::Write { .. } => Remedy::Retry,
         }
     }
@@ -138,27 +138,61 @@ impl From<KafkaFailure> for SinkFailure {
     }
 }
 
-/// Back again; of another connector's failure only the words are left.
-impl From<SinkFailure> for KafkaFailure {
-    fn from(failure: SinkFailure) -> Self {
-        let other = |failure: SinkFailure| Self::Write { step: "send", cause: failure.to_string() };
-        failure.into_cause().unwrap_or_else(other)
+impl From<KafkaFailure> for SourceFailure {
+    fn from(failure: KafkaFailure) -> Self {
+        Self::new(failure)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use connectors::{Lane, Refusal, Unsendable};
+
     use super::*;
 
+    fn all() -> Vec<(KafkaFailure, Remedy)> {
+        let text = |text: &str| text.to_owned();
+        let why = Unsendable { reason: Refusal::TooLarge, cause: text("large") };
+        let refused = vec![RefusedRecord { partition: 3, offset: 7, lane: Lane::Late, why, bytes: 9, is_alone: true }];
+        let (hosts, topic, group, cause) = (text("kafka:9092"), text("events"), text("hosts"), text("no"));
+        let records = KafkaFailure::Records { refused: refused.clone(), cause: cause.clone() };
+        let fenced = KafkaFailure::Fenced { transactional_id: text("a-0"), step: "produce" };
+        let unreachable = KafkaFailure::Unreachable { hosts: hosts.clone(), cause: cause.clone() };
+        let compacted = KafkaFailure::Compacted { topic: topic.clone(), policy: text("compact") };
+        vec![
+            (KafkaFailure::Refused { cause: cause.clone() }, Remedy::None),
+            (records, Remedy::SetAside(refused)),
+            (fenced, Remedy::Fenced),
+            (KafkaFailure::MetadataTooLarge { chars: 4_097 }, Remedy::Shorten { chars: 4_097 }),
+            (KafkaFailure::Settings(cause.clone()), Remedy::Retry),
+            (unreachable, Remedy::Retry),
+            (KafkaFailure::NoTopic { topic: topic.clone(), hosts }, Remedy::Retry),
+            (compacted, Remedy::Retry),
+            (KafkaFailure::Read { topic, cause: cause.clone() }, Remedy::Retry),
+            (KafkaFailure::Offsets { group, cause: cause.clone() }, Remedy::Retry),
+            (KafkaFailure::Write { step: "flush", cause }, Remedy::Retry),
+        ]
+    }
+
     #[test]
-    fn a_failure_comes_back_from_a_sink_as_it_was() {
-        let fenced = || KafkaFailure::Fenced { transactional_id: "a-0".to_owned(), step: "produce" };
-        let told = SinkFailure::from(fenced());
-        assert_eq!((told.remedy, told.to_string()), (Remedy::Fenced, fenced().to_string()));
-        assert!(
-            matches!(KafkaFailure::from(told), KafkaFailure::Fenced { transactional_id, .. } if transactional_id == "a-0")
-        );
-        let other = SinkFailure::new(Remedy::None, "disk full");
-        assert_eq!(KafkaFailure::from(other).to_string(), "send: disk full");
+    fn what_helps_is_said_of_every_failure_of_a_sink_and_its_words_stay() {
+        for (failure, remedy) in all() {
+            let (words, kind) = (failure.to_string(), std::mem::discriminant(&failure));
+            let told = SinkFailure::from(failure);
+            assert_eq!((told.to_string(), &told.remedy), (words, &remedy));
+            let cause = told.into_cause::<KafkaFailure>().unwrap();
+            assert_eq!(std::mem::discriminant(&cause), kind, "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_failure_of_a_source_keeps_its_words_and_its_cause() {
+        for (failure, _) in all() {
+            let (words, kind) = (failure.to_string(), std::mem::discriminant(&failure));
+            let told = SourceFailure::from(failure);
+            assert_eq!(told.to_string(), words);
+            let cause = told.into_cause::<KafkaFailure>().unwrap();
+            assert_eq!(std::mem::discriminant(&cause), kind, "{cause}");
+        }
     }
 }

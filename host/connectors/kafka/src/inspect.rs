@@ -7,9 +7,11 @@
 //! than `receive.message.max.bytes` ends the connection. A consumer that reads one partition from one offset therefore
 //! sees first what is wrong there.
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use connectors::{ReadComplaint, Sight, Unreadable, UnreadableReason};
 use engine::record::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -25,66 +27,28 @@ const LOOK_MAX: Duration = Duration::from_secs(15);
 /// Offsets that are looked at one by one, where the client does not say where a batch begins.
 const STEPS_MAX: Offset = 1_000;
 
-/// Why a part of the log cannot be read, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnreadableReason {
-    /// It cannot be decompressed, or comes to more than `receive.message.max.bytes`.
-    Compression,
-    /// Its checksum or its form is wrong.
-    Damaged,
-    /// A response with it is larger than the client takes.
-    TooLarge,
-    /// Its form or its compression is none that the client knows.
-    Unsupported,
+/// `None`: the error is of the connection or the group, not of what was read.
+fn reason_of(code: RDKafkaErrorCode, cause: &str) -> Option<UnreadableReason> {
+    if cause.contains("receive.message.max.bytes") {
+        return Some(UnreadableReason::TooLarge);
+    }
+    let is = |codes: &[RDKafkaErrorCode]| codes.contains(&code);
+    let by_code = [
+        (
+            UnreadableReason::Compression,
+            is(&[RDKafkaErrorCode::BadCompression, RDKafkaErrorCode::CriticalSystemResource]),
+        ),
+        (UnreadableReason::Damaged, is(&[RDKafkaErrorCode::BadMessage, RDKafkaErrorCode::InvalidMessage])),
+        (UnreadableReason::TooLarge, is(&[RDKafkaErrorCode::MessageSizeTooLarge])),
+        (UnreadableReason::Unsupported, is(&[RDKafkaErrorCode::NotImplemented])),
+    ];
+    by_code.into_iter().find(|(_, is)| *is).map(|(reason, _)| reason)
 }
 
-impl UnreadableReason {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Compression, Self::Damaged, Self::TooLarge, Self::Unsupported];
-
-    /// The word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Compression => "compression",
-            Self::Damaged => "damaged",
-            Self::TooLarge => "too_large",
-            Self::Unsupported => "unsupported",
-        }
-    }
-
-    /// `None`: the error is of the connection or the group, not of what was read.
-    fn of(code: RDKafkaErrorCode, cause: &str) -> Option<Self> {
-        if cause.contains("receive.message.max.bytes") {
-            return Some(Self::TooLarge);
-        }
-        let is = |codes: &[RDKafkaErrorCode]| codes.contains(&code);
-        let by_code = [
-            (Self::Compression, is(&[RDKafkaErrorCode::BadCompression, RDKafkaErrorCode::CriticalSystemResource])),
-            (Self::Damaged, is(&[RDKafkaErrorCode::BadMessage, RDKafkaErrorCode::InvalidMessage])),
-            (Self::TooLarge, is(&[RDKafkaErrorCode::MessageSizeTooLarge])),
-            (Self::Unsupported, is(&[RDKafkaErrorCode::NotImplemented])),
-        ];
-        by_code.into_iter().find(|(_, is)| *is).map(|(reason, _)| reason)
-    }
-}
-
-/// Something was wrong with what was read, as the client says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadComplaint {
-    /// In one word.
-    pub reason: UnreadableReason,
-    /// First offset of the batch, where the client says it. It does not say of which partition.
-    pub offset: Option<Offset>,
-    /// The client's words.
-    pub cause: String,
-}
-
-impl ReadComplaint {
-    pub(crate) fn of(code: RDKafkaErrorCode, cause: &str) -> Option<Self> {
-        let reason = UnreadableReason::of(code, cause)?;
-        Some(Self { reason, offset: offset_in(cause), cause: cause.to_owned() })
-    }
+/// What the client complains of, where that is something that it has read.
+pub(crate) fn complaint_of(code: RDKafkaErrorCode, cause: &str) -> Option<ReadComplaint> {
+    let reason = reason_of(code, cause)?;
+    Some(ReadComplaint { reason, offset: offset_in(cause), cause: cause.to_owned() })
 }
 
 /// The number after "at" or "at offset", which is how librdkafka names a batch.
@@ -95,45 +59,23 @@ fn offset_in(cause: &str) -> Option<Offset> {
     rest.get(..digits)?.parse().ok()
 }
 
-/// A part of the log that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// First offset that cannot be read.
-    pub from: Offset,
-    /// The first after it that can be, or is another part.
-    pub next: Offset,
-    /// In one word.
-    pub reason: UnreadableReason,
-    /// The client's words.
-    pub cause: String,
-}
-
-/// What there is at an offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sight {
-    /// A record, or the end of the log.
-    Readable,
-    /// Something that cannot be read.
-    Unreadable(Unreadable),
-}
-
 /// What one look saw first.
 enum Look {
     Readable,
     Complaint(ReadComplaint),
 }
 
-/// Looks at a partition from an offset on. Offsets before `end` may hold records.
+/// Looks at what stands first in `span`. Offsets before its end may hold records.
 ///
 /// # Errors
 /// The broker does not answer, or `is_cancelled`.
-pub fn inspect(
+pub(crate) fn inspect(
     settings: &KafkaSettings,
     partition: i32,
-    from: Offset,
-    end: Offset,
+    span: Range<Offset>,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Sight, KafkaFailure> {
+    let Range { start: from, end } = span;
     let eye = Eye { settings, partition, is_cancelled };
     let Look::Complaint(first) = eye.look(from)? else { return Ok(Sight::Readable) };
     let bad = first.offset.filter(|offset| (from..end).contains(offset)).unwrap_or(from);
@@ -174,7 +116,7 @@ impl Eye<'_> {
                 Some(Err(error)) => {
                     let words = consumer.context().take();
                     let code = error.rdkafka_error_code();
-                    if let Some(complaint) = code.and_then(|code| ReadComplaint::of(code, &words)) {
+                    if let Some(complaint) = code.and_then(|code| complaint_of(code, &words)) {
                         return Ok(Look::Complaint(complaint));
                     }
                     last = format!("{error}: {words}");
@@ -249,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_complaint_names_its_reason_and_the_batch() {
-        let of = |code, cause| ReadComplaint::of(code, cause).map(|complaint| (complaint.reason, complaint.offset));
+        let of = |code, cause| complaint_of(code, cause).map(|complaint| (complaint.reason, complaint.offset));
         let words = "Decompression (codec 0x4) of message at 5 of 9700 bytes failed: Local: Invalid compressed data";
         assert_eq!(of(RDKafkaErrorCode::BadCompression, words), Some((UnreadableReason::Compression, Some(5))));
         let words = "MessageSet at offset 1234 (77 bytes) failed CRC32C check (original 0x1 != calculated 0x2)";

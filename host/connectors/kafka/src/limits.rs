@@ -6,13 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use connectors::{KEY_BYTES_MAX, Lane, Outgoing, Refusal, Unsendable};
+use connectors::{KEY_BYTES_MAX, Lane, Outgoing, Refusal, RefusedRecord, Unsendable};
 use engine::record::{Millis, Outline};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 
 use crate::failure::KafkaFailure;
-use crate::refused::RefusedRecord;
 use crate::settings::KafkaSettings;
 use crate::size::{self, Codec};
 use crate::topics::Topics;

@@ -40,7 +40,7 @@ impl Member {
 
 /// A membership as it was inside one rebalance. Offsets that are committed with it are refused by the broker as soon as
 /// the group has moved on to another generation, which is before anybody else gets a partition of this one.
-pub struct Membership {
+pub(crate) struct Membership {
     member: Member,
     metadata: ConsumerGroupMetadata,
 }

@@ -10,15 +10,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use connectors::{Lane, Outgoing, Refusal, Unsendable};
+use connectors::{Committed, Lane, Outgoing, Refusal, RefusedRecord, Unsendable};
 
 use crate::failure::KafkaFailure;
-use crate::inquiry::GroupOffset;
+use crate::group::{GroupHandle, metadata_too_large};
 use crate::membership::Membership;
-use crate::refused::{RefusedRecord, Tag};
+use crate::refused::Tag;
 use crate::settings::KafkaSettings;
 use crate::size;
-use crate::source::{GroupHandle, metadata_too_large};
 
 /// Sends between two looks at the producer's own events.
 const SENDS_PER_POLL: u32 = 1_000;
@@ -235,11 +234,11 @@ impl KafkaProducer {
     ///
     /// # Errors
     /// Anything: the producer must then be dropped, and the group's offsets asked.
-    pub fn commit(
+    pub(crate) fn commit(
         &mut self,
         group: &GroupHandle,
         membership: &Membership,
-        offsets: &[(i32, GroupOffset)],
+        offsets: &[(i32, Committed)],
     ) -> Result<(), KafkaFailure> {
         self.open()?;
         self.flush()?;

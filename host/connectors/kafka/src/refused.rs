@@ -3,42 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use connectors::{Lane, Origin, Outgoing, Refusal, Unsendable};
+use connectors::{Lane, Origin, Outgoing, Refusal, RefusedRecord, Unsendable};
 use engine::record::Offset;
-
-/// A record that the broker, or the client itself, refuses for what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedRecord {
-    /// Partition of the record that it comes of.
-    pub partition: i32,
-    /// The last bits of that record's offset.
-    pub(crate) offset: u64,
-    /// The lane that it was to leave by.
-    pub lane: Lane,
-    /// Why.
-    pub why: Unsendable,
-    /// Bytes of it, alone in a batch, about.
-    pub bytes: usize,
-    /// Whether it is refused for itself, and not for others in its batch.
-    pub is_alone: bool,
-}
-
-impl RefusedRecord {
-    /// The offset of the record that it comes of, which is not trillions away from `position`.
-    #[must_use]
-    pub fn offset_near(&self, position: Offset) -> Offset {
-        let period: Offset = 1 << Tag::OFFSET_BITS;
-        let distance = (self.offset.cast_signed() - position).rem_euclid(period);
-        position + if distance < period / 2 { distance } else { distance - period }
-    }
-}
 
 /// What comes back with the report of a record that was not delivered: what it comes of and its lane, in the bits of a
 /// pointer, as nothing may be allocated for a record that is delivered.
 pub(crate) struct Tag;
 
 impl Tag {
-    const OFFSET_BITS: u32 = 44;
+    const OFFSET_BITS: u32 = RefusedRecord::OFFSET_BITS;
     const LANE_BITS: u32 = 2;
 
     pub(crate) fn pack(origin: Origin, lane: Lane) -> usize {
@@ -59,22 +32,21 @@ impl Tag {
 
 /// Records that the broker refused although nothing said that it would, until what they come of is committed.
 #[derive(Debug, Default)]
-pub struct Refused(BTreeMap<(Origin, usize), (u32, Unsendable)>);
+pub(crate) struct Refused(BTreeMap<(Origin, usize), (u32, Unsendable)>);
 
 impl Refused {
     /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Remembers one.
-    pub fn note(&mut self, origin: Origin, lane: Lane, why: Unsendable) {
+    pub(crate) fn note(&mut self, origin: Origin, lane: Lane, why: Unsendable) {
         self.0.entry((origin, lane as usize)).or_insert((0, why)).0 += 1;
     }
 
     /// Forgets those that come of a partition's records below an offset.
-    pub fn settle(&mut self, partition: i32, below: Offset) {
+    pub(crate) fn settle(&mut self, partition: i32, below: Offset) {
         self.0.retain(|(origin, _), _| origin.partition != partition || origin.offset >= below);
     }
 

@@ -98,6 +98,8 @@ pub enum Event {
     Obstacle(Obstacle),
     /// Nothing has come for a while.
     Idle,
+    /// The input is over: nothing may come any more, and what is decided is committed, however little it is.
+    Over,
     /// One of the above is dealt with; it is time for what is due.
     Turn {
         /// The plugins in force, as a number that grows.

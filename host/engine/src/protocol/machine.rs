@@ -156,6 +156,14 @@ impl Machine {
         self.owned.get(&partition).map(|owned| owned.position)
     }
 
+    /// Where a partition stands, if it is owned and nothing of it is undecided or uncommitted.
+    #[must_use]
+    pub fn settled(&self, partition: i32) -> Option<Offset> {
+        let is_settled = |owned: &&Partition| owned.position == owned.committed && owned.hold.is_none();
+        let owned = self.owned.get(&partition).filter(|_| self.uncommitted.is_none()).filter(is_settled);
+        owned.map(|owned| owned.position)
+    }
+
     /// Takes in an event, and says what is to be done now.
     pub fn on(&mut self, now: Moment, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -167,6 +175,7 @@ impl Machine {
             (Asking::Nothing, Event::Obstacle(obstacle)) => self.meet(obstacle, &mut effects),
             (Asking::Nothing, Event::Idle) => self.persist_if_due(&mut effects),
             (Asking::Nothing, Event::Turn { plugins }) => self.turn(plugins),
+            (Asking::Nothing, Event::Over) => self.agenda.push_back(Task::Commit),
             (Asking::Nothing, Event::Looked(seen)) => self.see(&seen),
             (Asking::Process { batch }, Event::Decided { is_crowded }) => {
                 self.uncommit(now, batch.records);

@@ -7,7 +7,7 @@ use engine::entry::{Found, Write};
 use engine::fingerprint::{Fingerprint, Seed};
 use engine::history::History;
 use engine::record::{Offset, RecordBatch};
-use engine::state::{Frontier, Originals, PartitionState};
+use engine::state::{DurableState, Frontier, Originals, PartitionState};
 use engine::time::Clock;
 
 use super::{Applied, PartitionStore};
@@ -86,5 +86,27 @@ impl PartitionState for PartitionStore {
 
     fn rollback(&mut self) {
         self.rollback();
+    }
+}
+
+impl DurableState for PartitionStore {
+    fn applied(&self) -> Option<(Offset, &[u8])> {
+        self.applied().map(|applied| (applied.next_offset, applied.extra.as_slice()))
+    }
+
+    fn should_persist(&self) -> bool {
+        self.should_persist()
+    }
+
+    fn persist(&mut self) -> Result<(), StateError> {
+        self.persist()
+    }
+
+    fn rewind_to(&mut self, offset: Offset, log_start: Offset) -> Result<Option<Offset>, StateError> {
+        Ok(self.rewind_to(offset, log_start)?.map(|applied| applied.next_offset))
+    }
+
+    fn take_released_batch(&mut self) -> Option<RecordBatch> {
+        self.take_released_batch()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use drive::{OnIncompleteProgress, OnUnreadable};
 pub use engine::protocol::start::OnLogGap;
 
 use super::topic::topic;
@@ -17,26 +18,8 @@ pub enum OffsetReset {
     Latest,
 }
 
-/// What becomes of a place in the log that the client cannot take in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnreadable {
-    /// Its partition stops there, and is not ready; the others go on.
-    Stop,
-    /// It is passed over: a dead letter says where.
-    Skip,
-}
-
 /// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
 pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
-
-/// What to do where a replay would have to guess which records went out undecided, or cannot decide one as before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnIncompleteProgress {
-    /// Refuse to start, or wait for a plugin that works.
-    Stop,
-    /// Decide by what the plugin says now.
-    Accept,
-}
 
 const GROUP: Group = Group { title: "Kafka input", runs: Runs::Kafka, also: &[] };
 

@@ -211,3 +211,30 @@ fn what_does_not_answer_the_question_ends_the_run() {
     machine.on(LATER, TURN);
     assert!(matches!(machine.on(LATER, Event::Committed)[..], [Effect::End(End::Bug(_))]));
 }
+
+#[test]
+fn the_end_of_the_input_is_committed_at_once_and_then_all_is_settled() {
+    let mut machine = decided();
+    assert_eq!(machine.settled(0), None, "it is decided and not committed");
+    assert_eq!(machine.on(NOW, Event::Over), [Effect::Flush]);
+    let looked = Event::Looked(Vec::new());
+    answer(&mut machine, [Event::Flushed, Event::Membership(true), looked, Event::Committed]);
+    assert_eq!((machine.settled(0), machine.settled(1)), (Some(110), None));
+    let effects = answer(&mut machine, [Event::Over, Event::Membership(true), Event::Looked(Vec::new())]);
+    assert!(
+        !effects.iter().any(|effect| is_commit(effect) || effect.is_question()),
+        "there is nothing more: {effects:?}"
+    );
+}
+
+#[test]
+fn a_commit_at_the_end_that_failed_settles_nothing_until_it_is_read_again() {
+    let mut machine = decided();
+    let looked = || Event::Looked(Vec::new());
+    answer(&mut machine, [Event::Over, Event::Flushed, Event::Membership(true), looked()]);
+    let answers = [(0, Answer::At(100))].into_iter().collect();
+    let failed = [Event::Failed(Failure::Other), looked(), Event::Connected, Event::Answered(answers), looked()];
+    let effects = answer(&mut machine, failed);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Read { from: 100, .. })), "{effects:?}");
+    assert_eq!(machine.settled(0), Some(100));
+}

@@ -1,21 +1,21 @@
 //! What the polling thread does when a partition is stuck: it has the position examined, stops reading the partition,
 //! reports it, and tells its worker, which decides what follows. Does not detect it: see `unreadable`.
 
-use engine::record::{Offset, TopicPartition};
-use kafka_connector::{KafkaFailure, ReadComplaint, Sight, Unreadable};
+use connectors::{ReadComplaint, Sight, Source, Unreadable};
+use engine::record::Offset;
 
 use super::{Feed, Poller};
-use crate::run::RunError;
-use crate::run::dispatch::{Reading, Rewind, Work};
-use crate::run::reasons::unreadable_reason;
-use crate::run::unreadable::{Answer, Obstacle, Question, Snag};
-use crate::settings::kafka::OnUnreadable;
+use crate::dispatch::{Reading, Rewind};
+use crate::failure::Failure;
+use crate::inboxes::Work;
+use crate::report::{FeedReport, Report};
+use crate::unreadable::{Answer, Obstacle, Question, Snag};
 
 /// A partition that has been begun anew so often in one place needs another client.
 const ANEW_MAX: u32 = 1;
 
-impl Poller {
-    /// The client could not take something in, of a partition that it does not name.
+impl<C: Source, S, R: Report<S>> Poller<C, S, R> {
+    /// The source could not take something in, of a partition that it does not name.
     pub(super) fn hear(&mut self, complaint: &ReadComplaint) {
         for feed in self.feeds.values_mut().filter(|feed| !feed.snag.is_blocked()) {
             feed.snag.complained(complaint, feed.next_offset);
@@ -38,9 +38,9 @@ impl Poller {
         }
     }
 
-    pub(super) fn take_answers(&mut self) -> Result<(), RunError> {
+    pub(super) fn take_answers(&mut self) -> Result<(), Failure> {
         for Answer { of, sight } in self.inspector.answers() {
-            let is_stale = |feed: &&mut Feed| feed.epoch != of.epoch || feed.next_offset != of.from;
+            let is_stale = |feed: &&mut Feed<R::Feed>| feed.epoch != of.epoch || feed.next_offset != of.from;
             let Some(feed) = self.feeds.get_mut(&of.partition).filter(|feed| !is_stale(feed)) else {
                 if let Some(feed) = self.feeds.get_mut(&of.partition) {
                     feed.snag.unanswered();
@@ -66,7 +66,7 @@ impl Poller {
     /// Nothing is wrong at the position: the partition is read from there again. Where the client has not complained either,
     /// it has stopped fetching the partition, and is made to begin anew. A log that ends with what is no record gets here
     /// too, and then its end is reached again.
-    fn go_on(&mut self, partition: i32) -> Result<(), RunError> {
+    fn go_on(&mut self, partition: i32) -> Result<(), Failure> {
         self.flush(partition);
         let Some(feed) = self.feeds.get_mut(&partition) else { return Ok(()) };
         if feed.jumped || feed.snag.is_blocked() {
@@ -88,67 +88,43 @@ impl Poller {
 
     /// Lets go of all partitions, as at the end, and joins the group with a new client, as a restart would. If that one stops
     /// in the same place, there is nothing left to try.
-    fn renew_client(&mut self, partition: i32, offset: Offset) -> Result<(), RunError> {
+    fn renew_client(&mut self, partition: i32, offset: Offset) -> Result<(), Failure> {
         if self.renewed_for.insert(partition, offset) == Some(offset) {
-            let cause = format!(
-                "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third \
-                 can read; check the connections to its broker. nothing is lost: a restart continues from there"
-            );
-            return Err(KafkaFailure::Read { topic: self.topic.clone(), cause }.into());
+            return Err(Failure::Stalled { partition, offset });
         }
         tracing::warn!(
             partition,
             offset,
             "the client has stopped fetching; joining the group again with a new one. nothing is lost"
         );
-        self.observed.metrics.process.clients_renewed.inc();
-        self.source.renew(self.release_timeout)?;
-        self.take_revoked()
+        self.report.renewed();
+        self.source.renew(self.setup.release_timeout)?;
+        self.take_revoked();
+        Ok(())
     }
 
     /// The partition does not get past its position. What was read before it is processed; then the worker is told.
     fn block(&mut self, partition: i32, unreadable: Unreadable) {
         self.flush(partition);
-        let source = TopicPartition { topic: self.topic.clone(), partition };
         let Some(feed) = self.feeds.get_mut(&partition) else { return };
         let is_new = feed.snag.block();
         if !std::mem::replace(&mut feed.paused, true) {
             self.source.pause(partition);
         }
-        feed.metrics.unreadable.set_only(Some(unreadable_reason(unreadable.reason)));
-        let Unreadable { from, next, reason, cause } = &unreadable;
-        let words = format!("offsets {from} to {} cannot be read ({}): {cause}", next - 1, reason.as_str());
+        feed.report.unreadable(&unreadable, self.setup.policies.on_unreadable, is_new);
         let (worker, epoch, position) = (feed.flow.worker, feed.epoch, feed.next_offset);
-        if is_new {
-            self.tell_unreadable(&source, &words);
-        }
-        self.observed.status.update_partition(&source, |status| status.unreadable = Some(words));
         let obstacle = Obstacle { partition, epoch, position, unreadable };
         if let Some(inbox) = self.inboxes.get(worker) {
             let _gone = inbox.send(Work::Obstacle(Box::new(obstacle)));
         }
     }
 
-    fn tell_unreadable(&self, source: &TopicPartition, words: &str) {
-        match self.on_unreadable {
-            OnUnreadable::Stop => tracing::error!(
-                %source, words,
-                "partition stopped: the client cannot read what is next in its log. to fix this: raise the client's \
-                 limit (--kafka-property consumer.receive.message.max.bytes), delete these records from the topic, \
-                 or skip them with --on-unreadable skip"
-            ),
-            OnUnreadable::Skip => tracing::error!(%source, words, "passing over what the client cannot read"),
-        }
-    }
-
     /// The partition is read from another place.
     pub(super) fn unblock(&mut self, partition: i32) {
-        let source = TopicPartition { topic: self.topic.clone(), partition };
         let Some(feed) = self.feeds.get_mut(&partition) else { return };
         feed.jumped = false;
         if feed.snag.is_blocked() {
-            feed.metrics.unreadable.set_only(None);
-            self.observed.status.update_partition(&source, |status| status.unreadable = None);
+            feed.report.readable();
         }
         feed.snag = Snag::new(feed.next_offset);
     }

@@ -1,6 +1,6 @@
 //! What the keys of a group are hashed with: one random seed for all partitions of the topic, so that keys can be compared
 //! across partitions. It stands in the progress record beside every offset that the group commits. Here it is decided who
-//! chooses it, once; nothing here asks the broker.
+//! chooses it, once; nothing here asks anybody.
 //!
 //! The seed is the one that a record of the group says: the partition's own, else that of the lowest partition that has
 //! one. Where no record has one, the owner of partition 0 alone chooses, and the others wait until it has committed
@@ -11,16 +11,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use connectors::Word;
 use engine::fingerprint::Seed;
 use engine::progress::Progress;
-use kafka_connector::{Assignment, GroupAnswer};
+
+use crate::assignment::{Assignment, record_beside};
 
 /// The partition whose owner chooses.
 const CHOOSER: i32 = 0;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Lineage(Mutex<Known>);
+pub(crate) struct Lineage(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -32,15 +34,15 @@ struct Known {
 
 impl Lineage {
     /// Takes in what the group said of some partitions.
-    pub(super) fn learn(&self, answers: &[(i32, GroupAnswer)]) {
+    pub(crate) fn learn(&self, answers: &[(i32, Word)]) {
         let mut known = self.lock();
         for (partition, answer) in answers {
-            let GroupAnswer::Stable(committed) = answer else {
+            let Word::Stable(committed) = answer else {
                 known.pending.insert(*partition);
                 continue;
             };
             known.pending.remove(partition);
-            let record = committed.as_ref().map(|beside| Progress::read(&beside.metadata, beside.offset));
+            let record = committed.as_ref().map(record_beside);
             // One that cannot be read is refused when its partition is opened.
             match record.and_then(|record| record.ok().flatten()).and_then(|record| record.seed()) {
                 Some(seed) => known.seeds.insert(*partition, seed),
@@ -50,7 +52,7 @@ impl Lineage {
     }
 
     /// Of which partitions beside those asked for the group has to be asked: of all, until one of them has a seed.
-    pub(super) fn wants_to_hear_of(&self, asked: &[i32], partitions: i32) -> Vec<i32> {
+    pub(crate) fn wants_to_hear_of(&self, asked: &[i32], partitions: i32) -> Vec<i32> {
         if !self.lock().seeds.is_empty() {
             return Vec::new();
         }
@@ -58,7 +60,7 @@ impl Lineage {
     }
 
     /// What a partition waits for, in words; `None` where its state can be opened.
-    pub(super) fn awaits(&self, partition: i32) -> Option<String> {
+    pub(crate) fn awaits(&self, partition: i32) -> Option<String> {
         let known = self.lock();
         if !known.seeds.is_empty() {
             return None;
@@ -78,7 +80,7 @@ impl Lineage {
     }
 
     /// What a partition's keys are to be hashed with; `None`: the state says, or chooses.
-    pub(super) fn seed(&self, partition: i32) -> Option<Seed> {
+    pub(crate) fn seed(&self, partition: i32) -> Option<Seed> {
         let known = self.lock();
         known.seeds.get(&partition).or_else(|| known.seeds.values().next()).copied()
     }
@@ -90,8 +92,8 @@ impl Lineage {
 
 /// Whether the group waits for a commit of this partition to say what its keys are hashed with: it has an offset already,
 /// set by hand or by an earlier version, and a commit that waits for records would keep the others waiting.
-pub(super) fn owes_seed(assignment: &Assignment) -> bool {
-    let record = assignment.committed.map(|committed| Progress::read(&assignment.metadata, committed));
+pub(crate) fn owes_seed(assignment: &Assignment) -> bool {
+    let record = assignment.committed.as_ref().map(record_beside);
     let is_silent =
         |record: Result<Option<Progress>, _>| record.ok().flatten().is_none_or(|record| record.seed().is_none());
     assignment.partition == CHOOSER && record.is_some_and(is_silent)
@@ -99,18 +101,18 @@ pub(super) fn owes_seed(assignment: &Assignment) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kafka_connector::GroupOffset;
+    use connectors::{Bounds, Committed};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn with(seed: Option<Seed>) -> GroupAnswer {
+    fn with(seed: Option<Seed>) -> Word {
         let progress = Progress::starting_at(7);
         let metadata = seed.map_or_else(|| progress.clone(), |seed| progress.clone().with_seed(seed)).text(7);
-        GroupAnswer::Stable(Some(GroupOffset { offset: 7, metadata }))
+        Word::Stable(Some(Committed { offset: 7, metadata }))
     }
 
-    const NONE: GroupAnswer = GroupAnswer::Stable(None);
+    const NONE: Word = Word::Stable(None);
     const ONE: Seed = Seed([1; 16]);
     const TWO: Seed = Seed([2; 16]);
 
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn partition_0_takes_the_seed_of_any_record_and_waits_for_one_that_is_pending() {
         let lineage = Lineage::default();
-        lineage.learn(&[(0, NONE), (3, GroupAnswer::Pending)]);
+        lineage.learn(&[(0, NONE), (3, Word::Pending)]);
         assert!(lineage.awaits(0).unwrap().contains("partition 3"));
         lineage.learn(&[(3, with(Some(TWO)))]);
         assert_eq!((lineage.awaits(0), lineage.seed(0)), (None, Some(TWO)));
@@ -146,13 +148,10 @@ mod tests {
 
     #[test]
     fn partition_0_commits_at_once_where_its_offset_says_no_seed() {
-        let assigned = |partition, committed, metadata: &str| Assignment {
+        let assigned = |partition, committed: Option<i64>, metadata: &str| Assignment {
             partition,
-            committed,
-            metadata: metadata.to_owned(),
-            log_start: 0,
-            log_end: 9,
-            stable_end: 9,
+            committed: committed.map(|offset| Committed { offset, metadata: metadata.to_owned() }),
+            bounds: Bounds { log_start: 0, log_end: 9, stable_end: 9 },
         };
         let said = Progress::starting_at(7).with_seed(ONE).text(7);
         assert!(
@@ -205,7 +204,7 @@ mod tests {
             let answer = |partition: i32| {
                 let at = partition as usize;
                 match (self.pending[at], self.records[at]) {
-                    (Some(_), _) => (partition, GroupAnswer::Pending),
+                    (Some(_), _) => (partition, Word::Pending),
                     (None, None) => (partition, NONE),
                     (None, some) => (partition, with(some)),
                 }

@@ -2,28 +2,30 @@
 //! the clock at that time: the state returns to the latest saved clock before it, and the records from there to the
 //! group's offset are read again with outputs off.
 
+use connectors::Bounds;
 use engine::protocol::start::{Assigned, LogTimes, Start, StartRules, start};
 use engine::record::{Offset, TopicPartition};
-use kafka_connector::Assignment;
-use state::PartitionStore;
+use engine::state::DurableState;
 
-use super::RunError;
+use crate::assignment::Assignment;
+use crate::failure::Failure;
 
 /// [`start`], with the state taken back where it is ahead of the group.
-pub(super) fn start_with(
+pub(crate) fn start_with(
     source: &TopicPartition,
-    store: &mut PartitionStore,
+    state: &mut impl DurableState,
     assignment: &Assignment,
     rules: &StartRules,
-    times: impl FnOnce() -> Result<LogTimes, RunError>,
-) -> Result<Start, RunError> {
-    let applied = store.applied().map(|applied| applied.next_offset);
-    let Assignment { partition, committed, log_start, log_end, stable_end, .. } = *assignment;
+    times: impl FnOnce() -> Result<LogTimes, Failure>,
+) -> Result<Start, Failure> {
+    let applied = state.applied().map(|(applied, _)| applied);
+    let (partition, committed) = (assignment.partition, assignment.committed());
+    let Bounds { log_start, log_end, stable_end } = assignment.bounds;
     let assigned = Assigned { partition, committed, log_start, log_end, stable_end };
     let found = start(&assigned, applied, rules, times)?;
-    match (applied, assignment.committed) {
+    match (applied, committed) {
         (Some(applied), Some(committed)) if applied > committed && found.live_from == committed => {
-            rewound(source, store, assignment, (applied, committed), found)
+            rewound(source, state, log_start, (applied, committed), found)
         }
         _ => Ok(found),
     }
@@ -31,12 +33,12 @@ pub(super) fn start_with(
 
 fn rewound(
     source: &TopicPartition,
-    store: &mut PartitionStore,
-    assignment: &Assignment,
+    state: &mut impl DurableState,
+    log_start: Offset,
     (applied, committed): (Offset, Offset),
     found: Start,
-) -> Result<Start, RunError> {
-    let Some(clock) = store.rewind_to(committed, assignment.log_start)? else {
+) -> Result<Start, Failure> {
+    let Some(read_from) = state.rewind_to(committed, log_start).map_err(Failure::state)? else {
         tracing::warn!(
             %source, applied, committed,
             "the group's offset was set back, and no clock from that time is saved: until offset {applied} no event \
@@ -45,7 +47,6 @@ fn rewound(
         );
         return Ok(found);
     };
-    let read_from = clock.next_offset;
     tracing::warn!(
         %source, applied, committed, read_from,
         "the group's offset was set back: its events are decided again, and late ones are late again. duplicates \

@@ -10,41 +10,38 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kafka_connector::{Assignment, Bounds, GroupAnswer, NoAnswer};
-use observe::metrics::OpeningReason;
-use state::OpenError;
+use connectors::{Bounds, NoAnswer, Word};
 
-use super::RunError;
-use super::dispatch::Flow;
-use super::worker::pending;
-
-/// Time between two rounds of questions while something waits.
-const ROUND_PAUSE: Duration = Duration::from_millis(250);
-
-/// Time between two attempts at a state that is in use.
-const IN_USE_PAUSE: Duration = Duration::from_millis(250);
+use crate::assignment::Assignment;
+use crate::failure::Failure;
+use crate::flow::Flow;
+use crate::report::{OpeningReason, WaitingFor};
+use crate::states::OpenFailure;
 
 /// A state that another process keeps for longer than this is not being released: it is another host's. One that a
 /// worker of this process still has is waited for without end, as the worker does end.
 const OTHER_PROCESS_PATIENCE: Duration = Duration::from_secs(45);
+
+/// Between two looks at whether threads have ended.
+const END_LOOK: Duration = Duration::from_millis(2);
 
 /// Waiting is said in the log after this, and each time it has doubled, but at least every [`SAY_PAUSE_MAX`].
 const SAY_AFTER: Duration = Duration::from_secs(5);
 const SAY_PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// What opening needs of the world around it.
-pub(super) trait Ground: Send + Sync + 'static {
+pub(crate) trait Ground: Send + Sync + 'static {
     /// The state of a partition.
     type State: Send;
 
-    /// The group's offset of each partition. Waits for some seconds at most.
-    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer>;
+    /// How far each partition is done. Waits for some seconds at most.
+    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Word)>, NoAnswer>;
+
+    /// Why that is pending, in words.
+    fn why_pending(&self, partition: i32) -> String;
 
     /// Where partitions begin and end; those that nobody speaks for are left out. Waits for some seconds at most.
     fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer>;
-
-    /// The transactional ids of this host's workers, in words; empty without transactions.
-    fn own_ids(&self) -> &str;
 
     /// What a partition with a stable offset still waits for before its state is opened, in words.
     fn awaits_seed(&self, _partition: i32) -> Option<String> {
@@ -52,26 +49,16 @@ pub(super) trait Ground: Send + Sync + 'static {
     }
 
     /// Opens a partition's state, which may take minutes.
-    fn open(&self, partition: i32) -> Result<Self::State, OpenError>;
+    fn open(&self, partition: i32) -> Result<Self::State, OpenFailure>;
 
     /// The partition can be read.
-    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Self::State) -> Result<(), RunError>;
+    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Self::State) -> Result<(), Failure>;
 
     /// What waits, for whom it concerns; called a few times a second while something does, and when nothing does any more.
     fn waiting(&self, waiting: &[WaitingFor]);
 
     /// Something that waiting does not cure.
-    fn failed(&self, error: RunError);
-}
-
-/// A partition that waits, and for what.
-#[derive(Debug, Clone)]
-pub(super) struct WaitingFor {
-    pub(super) partition: i32,
-    pub(super) since: Instant,
-    pub(super) reason: OpeningReason,
-    /// The reason in words.
-    pub(super) words: String,
+    fn failed(&self, error: Failure);
 }
 
 /// How far a partition has come.
@@ -101,13 +88,15 @@ impl Partition {
 }
 
 /// The partitions that are being opened, and the threads that do it.
-pub(super) struct Openings<G: Ground> {
+pub(crate) struct Openings<G: Ground> {
     shared: Arc<Shared<G>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Shared<G> {
     ground: G,
+    /// Time between two rounds of questions while something waits, and between two attempts at a state that is in use.
+    pause: Duration,
     partitions: Mutex<BTreeMap<i32, Partition>>,
     changed: Condvar,
     ended: AtomicBool,
@@ -115,26 +104,31 @@ struct Shared<G> {
 
 impl<G: Ground> Openings<G> {
     /// One thread asks, and so many open.
-    pub(super) fn start(ground: G, openers: usize) -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(crate) fn start(ground: G, openers: usize, pause: Duration) -> Result<Self, Failure> {
         let shared = Arc::new(Shared {
             ground,
+            pause,
             partitions: Mutex::default(),
             changed: Condvar::new(),
             ended: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
         let asking = Arc::clone(&shared);
-        threads.push(std::thread::Builder::new().name("offsets".to_owned()).spawn(move || asking.ask_on())?);
+        let thread = std::thread::Builder::new().name("offsets".to_owned());
+        threads.push(thread.spawn(move || asking.ask_on()).map_err(Failure::Thread)?);
         for index in 0..openers.max(1) {
             let opening = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("opener-{index}"));
-            threads.push(thread.spawn(move || opening.open_on())?);
+            threads.push(thread.spawn(move || opening.open_on()).map_err(Failure::Thread)?);
         }
         Ok(Self { shared, threads: Mutex::new(threads) })
     }
 
     /// Partitions come. Returns at once.
-    pub(super) fn add(&self, partitions: impl IntoIterator<Item = (i32, Arc<Flow>)>) {
+    pub(crate) fn add(&self, partitions: impl IntoIterator<Item = (i32, Arc<Flow>)>) {
         let mut waiting = self.shared.lock();
         for (partition, flow) in partitions {
             let (since, words) = (Instant::now(), String::new());
@@ -148,14 +142,14 @@ impl<G: Ground> Openings<G> {
     }
 
     /// Partitions go. Returns at once; a state that is being opened is closed again as soon as it is open.
-    pub(super) fn cancel(&self, partitions: &[i32]) {
+    pub(crate) fn cancel(&self, partitions: &[i32]) {
         let mut waiting = self.shared.lock();
         waiting.retain(|partition, _| !partitions.contains(partition));
         self.shared.show(&waiting);
     }
 
     /// A worker has taken a partition, and whoever asks can see it there.
-    pub(super) fn taken(&self, partition: i32, flow: &Arc<Flow>) {
+    pub(crate) fn taken(&self, partition: i32, flow: &Arc<Flow>) {
         let mut waiting = self.shared.lock();
         if Shared::<G>::same(&mut waiting, partition, flow).is_some() {
             waiting.remove(&partition);
@@ -164,7 +158,7 @@ impl<G: Ground> Openings<G> {
     }
 
     /// Ends the threads, but waits for a state that is being opened only until then.
-    pub(super) fn end(&self, deadline: Instant) {
+    pub(crate) fn end(&self, deadline: Instant) {
         {
             // Under the lock, or a thread that is about to wait would miss it.
             let _waiting = self.shared.lock();
@@ -173,7 +167,7 @@ impl<G: Ground> Openings<G> {
         self.shared.changed.notify_all();
         let Ok(threads) = self.threads.lock() else { return };
         while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(END_LOOK);
         }
     }
 }
@@ -203,7 +197,7 @@ impl<G: Ground> Shared<G> {
         while !self.is_ended() {
             let asking: Vec<i32> = {
                 let waiting = self.lock();
-                let waiting = if waiting.is_empty() { self.pause(waiting, SAY_PAUSE_MAX) } else { waiting };
+                let waiting = if waiting.is_empty() { self.wait(waiting, SAY_PAUSE_MAX) } else { waiting };
                 let asking = waiting.iter().filter(|(_, waits)| matches!(waits.step, Step::Asking));
                 asking.map(|(partition, _)| *partition).collect()
             };
@@ -213,11 +207,11 @@ impl<G: Ground> Shared<G> {
             let waiting = self.lock();
             self.show(&waiting);
             say.now_and_then(&waiting);
-            drop(self.pause(waiting, ROUND_PAUSE));
+            drop(self.wait(waiting, self.pause));
         }
     }
 
-    fn pause<'a>(
+    fn wait<'a>(
         &self,
         guard: MutexGuard<'a, BTreeMap<i32, Partition>>,
         pause: Duration,
@@ -237,13 +231,12 @@ impl<G: Ground> Shared<G> {
         let mut stable = BTreeMap::new();
         for (partition, answer) in answers {
             match answer {
-                GroupAnswer::Stable(offset) => match self.ground.awaits_seed(partition) {
+                Word::Stable(offset) => match self.ground.awaits_seed(partition) {
                     Some(words) => self.waits(&[partition], OpeningReason::Offsets, &words),
                     None => drop(stable.insert(partition, offset)),
                 },
-                GroupAnswer::Pending => {
-                    let words = pending(partition, self.ground.own_ids());
-                    self.waits(&[partition], OpeningReason::PendingTransaction, &words);
+                Word::Pending => {
+                    self.waits(&[partition], OpeningReason::Pending, &self.ground.why_pending(partition));
                 }
             }
         }
@@ -262,10 +255,7 @@ impl<G: Ground> Shared<G> {
             let Some(waits) = waiting.get_mut(&partition).filter(|waits| matches!(waits.step, Step::Asking)) else {
                 continue;
             };
-            let (offset, metadata) = committed.map_or((None, String::new()), |has| (Some(has.offset), has.metadata));
-            let Bounds { log_start, log_end, stable_end } = bounds;
-            let assignment = Assignment { partition, committed: offset, metadata, log_start, log_end, stable_end };
-            waits.step = Step::Known(assignment, Instant::now());
+            waits.step = Step::Known(Assignment { partition, committed, bounds }, Instant::now());
             waits.waits(OpeningReason::State, "opening its state");
         }
         drop(waiting);
@@ -290,14 +280,13 @@ impl<G: Ground> Shared<G> {
         while !self.is_ended() {
             let Some((partition, flow, assignment)) = self.take_known() else {
                 let waiting = self.lock();
-                let pause = if waiting.is_empty() { SAY_PAUSE_MAX } else { IN_USE_PAUSE };
-                drop(self.pause(waiting, pause));
+                let pause = if waiting.is_empty() { SAY_PAUSE_MAX } else { self.pause };
+                drop(self.wait(waiting, pause));
                 continue;
             };
             match self.ground.open(partition) {
                 Ok(state) => self.hand_over(assignment, flow, state),
-                Err(OpenError::InUse { dir, cause }) => self.in_use(assignment, &flow, OpenError::InUse { dir, cause }),
-                Err(error) => self.give_up(partition, &flow, error.into()),
+                Err(failure) => self.not_opened(assignment, &flow, failure),
             }
         }
     }
@@ -344,24 +333,27 @@ impl<G: Ground> Shared<G> {
         }
     }
 
-    fn in_use(&self, assignment: Assignment, flow: &Arc<Flow>, error: OpenError) {
+    fn not_opened(&self, assignment: Assignment, flow: &Arc<Flow>, failure: OpenFailure) {
         let partition = assignment.partition;
-        let ours = matches!(&error, OpenError::InUse { cause, .. } if cause.contains("current process"));
+        let holder = match &failure {
+            OpenFailure::InUseHere(_) => "the worker that had the partition before",
+            OpenFailure::InUseElsewhere(_) => "another process",
+            OpenFailure::Other(_) => return self.give_up(partition, flow, failure),
+        };
         let mut waiting = self.lock();
         let Some(waits) = Self::same(&mut waiting, partition, flow) else { return };
-        if !ours && waits.since.elapsed() > OTHER_PROCESS_PATIENCE {
+        if matches!(failure, OpenFailure::InUseElsewhere(_)) && waits.since.elapsed() > OTHER_PROCESS_PATIENCE {
             drop(waiting);
-            return self.give_up(partition, flow, error.into());
+            return self.give_up(partition, flow, failure);
         }
-        let holder = if ours { "the worker that had the partition before" } else { "another process" };
         waits.waits(OpeningReason::StateInUse, format!("{holder} still has its state open"));
-        waits.step = Step::Known(assignment, Instant::now() + IN_USE_PAUSE);
+        waits.step = Step::Known(assignment, Instant::now() + self.pause);
     }
 
-    fn give_up(&self, partition: i32, flow: &Arc<Flow>, error: RunError) {
+    fn give_up(&self, partition: i32, flow: &Arc<Flow>, failure: OpenFailure) {
         let wanted = Self::same(&mut self.lock(), partition, flow).is_some();
         if wanted {
-            self.ground.failed(error);
+            self.ground.failed(Failure::Open(failure.into_cause()));
         }
     }
 }
@@ -398,5 +390,4 @@ impl Say {
 }
 
 #[cfg(test)]
-#[path = "opening_tests.rs"]
 mod tests;

@@ -4,15 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use connectors::SourceFailure;
+use drive::{Failure, Failures, Input};
 use engine::record::{Millis, Offset};
 use kafka_connector::{KafkaFailure, KafkaSettings, LimitsBook, TopicCheck, TopicLook, TopicWatch};
 use state::OpenError;
 use state::private::PrivateDir;
 
-use super::assignments::Assigner;
-use super::observer::Observed;
 use super::partitions::{self, Found, Partitions};
-use super::{RunError, Stop, no_thread};
+use crate::run::error::RunError;
+use crate::run::observer::Observed;
 use crate::settings::kafka::OffsetReset;
 
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
@@ -81,25 +82,15 @@ impl Topic {
         Ok(topic)
     }
 
-    /// Where a partition starts that the group has no offset for, if not at the start of its log.
-    pub(super) fn latest_from(&self, partition: i32) -> Option<Offset> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).latest_from(partition)
-    }
-
-    /// Partitions when last looked at.
-    pub(super) fn partitions(&self) -> i32 {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).now
-    }
-
     fn write(&self, known: &Partitions) -> std::io::Result<()> {
         partitions::write(&self.directory, known)
     }
 
     /// Looks until the run ends.
-    pub(super) fn watch(&self, limits: &LimitsBook, assigner: &Assigner, stop: &Stop) {
+    fn watch(&self, limits: &LimitsBook, failures: &Failures) {
         let (mut looked, mut asked) = (Instant::now(), Instant::now());
         let mut missed_since = None;
-        while !stop.is_requested() {
+        while !failures.stop().is_requested() {
             std::thread::sleep(STOP_LOOK);
             if asked.elapsed() >= LIMITS_INTERVAL {
                 limits.ask_again();
@@ -111,7 +102,7 @@ impl Topic {
             match self.watch.look() {
                 Ok(look) => {
                     if let Err(error) = self.compare(&look, &mut missed_since) {
-                        assigner.fail(error);
+                        failures.fail(Failure::Source(SourceFailure::new(error)));
                         return;
                     }
                 }
@@ -179,19 +170,23 @@ impl Topic {
     }
 }
 
+impl Input for Topic {
+    fn partitions(&self) -> i32 {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    fn latest_from(&self, partition: i32) -> Option<Offset> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).latest_from(partition)
+    }
+}
+
 /// Starts the thread; it ends with the run.
 ///
 /// # Errors
 /// There is no thread to be had.
-pub(super) fn spawn(
-    topic: Arc<Topic>,
-    limits: Arc<LimitsBook>,
-    assigner: Arc<Assigner>,
-    stop: Stop,
-) -> Result<(), RunError> {
+pub(super) fn spawn(topic: Arc<Topic>, limits: Arc<LimitsBook>, failures: Failures) -> Result<(), Failure> {
     let thread = std::thread::Builder::new().name("topic".to_owned());
-    let spawned = thread.spawn(move || topic.watch(&limits, &assigner, &stop));
-    spawned.map(drop).map_err(no_thread)
+    thread.spawn(move || topic.watch(&limits, &failures)).map(drop).map_err(Failure::Thread)
 }
 
 fn now() -> Millis {

@@ -1,15 +1,15 @@
 //! How far a partition's log reaches back: event times of its first records, and of the last ones before the committed
 //! offset. A few records are read for this, beside the run.
 
+use connectors::{Inquiry, SourceFailure};
 use engine::fields::FieldBatch;
 use engine::projection::Projection;
 use engine::protocol::start::LogTimes;
 use engine::record::{Millis, Offset, Record, RecordBatch};
 use engine::time::{event_time, record_time};
-use kafka_connector::{Assignment, KafkaSettings, peek};
 use line::{Rules, kind_of};
 
-use super::RunError;
+use crate::assignment::Assignment;
 
 /// Most records looked at on either side; the middle one counts, so that a bad clock or two show nothing.
 const RECORDS_MAX: usize = 31;
@@ -20,20 +20,21 @@ const BACK_MAX: [Offset; 3] = [64, 4_096, 262_144];
 /// Reads both ends of what the log has below the committed offset.
 ///
 /// # Errors
-/// The broker does not answer in time.
-pub(super) fn log_times(
-    settings: &KafkaSettings,
+/// No answer in time.
+pub(crate) fn log_times(
+    inquiry: &impl Inquiry,
     assignment: &Assignment,
     rules: &Rules,
-) -> Result<LogTimes, RunError> {
-    let Assignment { partition, committed, log_start, .. } = *assignment;
-    let Some(committed) = committed.filter(|committed| *committed > log_start) else { return Ok(LogTimes::default()) };
+) -> Result<LogTimes, SourceFailure> {
+    let (partition, log_start) = (assignment.partition, assignment.bounds.log_start);
+    let committed = assignment.committed().filter(|committed| *committed > log_start);
+    let Some(committed) = committed else { return Ok(LogTimes::default()) };
     let wanted = usize::try_from((committed - log_start) / 4).unwrap_or(RECORDS_MAX).clamp(1, RECORDS_MAX);
-    let first = peek(settings, partition, log_start..committed, wanted)?;
+    let first = inquiry.peek(partition, log_start..committed, wanted)?;
     let first = upper_middle(event_times(rules, &first));
     for back in BACK_MAX {
         let from = (committed - back).max(log_start);
-        let batch = peek(settings, partition, from..committed, usize::try_from(back).unwrap_or(usize::MAX))?;
+        let batch = inquiry.peek(partition, from..committed, usize::try_from(back).unwrap_or(usize::MAX))?;
         let mut times = event_times(rules, &batch);
         if !times.is_empty() || from == log_start {
             times.drain(..times.len().saturating_sub(wanted));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use kafka_connector::{Delivery, KafkaSettings, Topics};
 use state::private::PrivateDir;
 
-use super::RunError;
 use super::transactional_id::{self, Prefix};
+use crate::run::error::RunError;
 use crate::settings::kafka::{self as settings, KafkaConfig, KafkaConnection, ProducerConfig, PropertyClient};
 
 pub(super) fn topics(kafka: &KafkaConfig) -> Topics {

@@ -2,14 +2,16 @@
 //! are a complaint of the client, which does not name the partition, and a position that stands still while the log has
 //! more. Not what is done about it, and not the examination itself.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use connectors::{Inquiry, ReadComplaint, Sight, SourceFailure, Unreadable};
 use engine::protocol::Epoch;
 use engine::record::Offset;
-use kafka_connector::{KafkaFailure, KafkaSettings, ReadComplaint, Sight, Unreadable, inspect};
 
-use super::Stop;
+use crate::failure::Failure;
+use crate::stop::Stop;
 
 /// A position that stays for so long although the log has more is looked at.
 const STALL: Duration = Duration::from_secs(3);
@@ -24,7 +26,7 @@ const RECHECK_MAX: Duration = Duration::from_secs(300);
 
 /// One partition's way past what cannot be read.
 #[derive(Debug)]
-pub(super) struct Snag {
+pub(crate) struct Snag {
     /// The position, and since when it is that.
     at: Offset,
     since: Instant,
@@ -49,17 +51,17 @@ struct Blocked {
 }
 
 impl Snag {
-    pub(super) fn new(at: Offset) -> Self {
+    pub(crate) fn new(at: Offset) -> Self {
         Self { at, since: Instant::now(), seen_end: None, wary: None, asked: false, blocked: None }
     }
 
     /// Whether nothing can be read until the place is behind.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.is_some()
     }
 
     /// Whether a record may be taken although the client has complained: not one beyond a place that was not seen.
-    pub(super) fn may_take(&mut self, next: Offset, offset: Offset) -> bool {
+    pub(crate) fn may_take(&mut self, next: Offset, offset: Offset) -> bool {
         let Some(wary) = self.wary else { return true };
         let is_jump = match wary.offset {
             Some(bad) => next <= bad && bad < offset,
@@ -72,7 +74,7 @@ impl Snag {
     }
 
     /// The client could not take something in; it may have been of this partition.
-    pub(super) fn complained(&mut self, complaint: &ReadComplaint, next: Offset) {
+    pub(crate) fn complained(&mut self, complaint: &ReadComplaint, next: Offset) {
         if complaint.offset.is_none_or(|offset| offset >= next) {
             self.wary = Some(Wary { offset: complaint.offset });
         }
@@ -80,7 +82,7 @@ impl Snag {
 
     /// Whether the place is to be looked at now. `next` is the position, and the log is known to have `end`; `jumped`: a
     /// record was not taken.
-    pub(super) fn is_due(&mut self, next: Offset, end: Option<Offset>, jumped: bool) -> bool {
+    pub(crate) fn is_due(&mut self, next: Offset, end: Option<Offset>, jumped: bool) -> bool {
         if let Some(blocked) = &self.blocked {
             return !self.asked && Instant::now() >= blocked.recheck_at;
         }
@@ -94,17 +96,17 @@ impl Snag {
         !self.asked && (jumped || has_more && self.since.elapsed() >= patience)
     }
 
-    pub(super) fn asked(&mut self) {
+    pub(crate) fn asked(&mut self) {
         self.asked = true;
     }
 
     /// All that can be read has been, and the log was last known to end at `end`.
-    pub(super) fn reached(&mut self, end: Option<Offset>) {
+    pub(crate) fn reached(&mut self, end: Option<Offset>) {
         self.seen_end = end.max(self.seen_end);
     }
 
     /// Nobody could say: it is asked again after a while.
-    pub(super) fn unanswered(&mut self) {
+    pub(crate) fn unanswered(&mut self) {
         (self.asked, self.since) = (false, Instant::now());
         if let Some(blocked) = &mut self.blocked {
             blocked.recheck_at = Instant::now() + blocked.pause;
@@ -112,7 +114,7 @@ impl Snag {
     }
 
     /// It cannot be read. Answers whether that is new.
-    pub(super) fn block(&mut self) -> bool {
+    pub(crate) fn block(&mut self) -> bool {
         let is_new = self.blocked.is_none();
         let pause = self.blocked.as_ref().map_or(RECHECK_MIN, |blocked| (blocked.pause * 2).min(RECHECK_MAX));
         (self.asked, self.wary) = (false, None);
@@ -123,21 +125,21 @@ impl Snag {
 
 /// A question about a place.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question {
-    pub(super) partition: i32,
-    pub(super) epoch: Epoch,
-    pub(super) from: Offset,
-    pub(super) end: Offset,
+pub(crate) struct Question {
+    pub(crate) partition: i32,
+    pub(crate) epoch: Epoch,
+    pub(crate) from: Offset,
+    pub(crate) end: Offset,
 }
 
 /// What was found there.
-pub(super) struct Answer {
-    pub(super) of: Question,
-    pub(super) sight: Result<Sight, KafkaFailure>,
+pub(crate) struct Answer {
+    pub(crate) of: Question,
+    pub(crate) sight: Result<Sight, SourceFailure>,
 }
 
 /// Looks at places on a thread of its own.
-pub(super) struct Inspector {
+pub(crate) struct Inspector {
     questions: Sender<Question>,
     answers: Receiver<Answer>,
 }
@@ -145,45 +147,46 @@ pub(super) struct Inspector {
 impl Inspector {
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn start(settings: KafkaSettings, stop: Stop) -> std::io::Result<Self> {
+    pub(crate) fn start(inquiry: Arc<impl Inquiry>, stop: Stop) -> Result<Self, Failure> {
         let (questions, inbox) = mpsc::channel::<Question>();
         let (outbox, answers) = mpsc::channel();
         let thread = std::thread::Builder::new().name("inspector".to_owned());
-        thread.spawn(move || {
+        let inspect = move || {
             for of in inbox {
                 let is_cancelled = || stop.is_requested();
-                let sight = inspect(&settings, of.partition, of.from, of.end, &is_cancelled);
+                let sight = inquiry.inspect(of.partition, of.from..of.end, &is_cancelled);
                 if outbox.send(Answer { of, sight }).is_err() {
                     return;
                 }
             }
-        })?;
+        };
+        thread.spawn(inspect).map_err(Failure::Thread)?;
         Ok(Self { questions, answers })
     }
 
-    pub(super) fn ask(&self, question: Question) {
+    pub(crate) fn ask(&self, question: Question) {
         // Without the thread no answer comes, and the partition stays where it is.
         let _gone = self.questions.send(question);
     }
 
-    pub(super) fn answers(&self) -> Vec<Answer> {
+    pub(crate) fn answers(&self) -> Vec<Answer> {
         self.answers.try_iter().collect()
     }
 }
 
 /// What a worker is told of a place that cannot be read.
-pub(super) struct Obstacle {
-    pub(super) partition: i32,
+pub(crate) struct Obstacle {
+    pub(crate) partition: i32,
     /// The epoch that it was met under.
-    pub(super) epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The position: everything before it was delivered.
-    pub(super) position: Offset,
-    pub(super) unreadable: Unreadable,
+    pub(crate) position: Offset,
+    pub(crate) unreadable: Unreadable,
 }
 
 #[cfg(test)]
 mod tests {
-    use kafka_connector::UnreadableReason;
+    use connectors::UnreadableReason;
 
     use super::*;
 

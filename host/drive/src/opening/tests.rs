@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 
-use kafka_connector::GroupOffset;
+use connectors::Committed;
 
 use super::*;
 
@@ -38,17 +38,17 @@ impl Drop for Open {
 impl Ground for Arc<World> {
     type State = Open;
 
-    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, GroupAnswer)>, NoAnswer> {
+    fn committed(&self, partitions: &[i32]) -> Result<Vec<(i32, Word)>, NoAnswer> {
         if self.dead.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(300));
             return Err(NoAnswer { cause: "Local: Timed out".to_owned(), hopeless: false });
         }
         let pending = self.pending.lock().unwrap();
         let answer = |partition: &i32| match pending.contains(partition) {
-            true => GroupAnswer::Pending,
+            true => Word::Pending,
             false => {
                 let (offset, metadata) = (i64::from(*partition), "m".to_owned());
-                GroupAnswer::Stable((*partition > 0).then_some(GroupOffset { offset, metadata }))
+                Word::Stable((*partition > 0).then_some(Committed { offset, metadata }))
             }
         };
         Ok(partitions.iter().map(|partition| (*partition, answer(partition))).collect())
@@ -59,18 +59,17 @@ impl Ground for Arc<World> {
         Ok(partitions.iter().map(|partition| (*partition, bounds)).collect())
     }
 
-    fn own_ids(&self) -> &str {
-        "host-0 to host-3"
+    fn why_pending(&self, partition: i32) -> String {
+        format!("{partition} is pending; this host's own ids: host-0 to host-3")
     }
 
     fn awaits_seed(&self, partition: i32) -> Option<String> {
         (partition > 0 && self.seedless.load(Ordering::SeqCst)).then(|| "waiting for partition 0".to_owned())
     }
 
-    fn open(&self, partition: i32) -> Result<Open, OpenError> {
+    fn open(&self, partition: i32) -> Result<Open, OpenFailure> {
         if self.in_use.lock().unwrap().contains(&partition) {
-            let cause = "lock hold by current process, acquire time 1 acquiring thread 2".to_owned();
-            return Err(OpenError::InUse { dir: "store".into(), cause });
+            return Err(OpenFailure::InUseHere("lock hold by current process".into()));
         }
         self.alive.fetch_add(1, Ordering::SeqCst);
         self.opens.fetch_add(1, Ordering::SeqCst);
@@ -79,10 +78,10 @@ impl Ground for Arc<World> {
         Ok(Open(Arc::clone(&self.alive)))
     }
 
-    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Open) -> Result<(), RunError> {
+    fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Open) -> Result<(), Failure> {
         assert!(flow.adopt());
         drop(state);
-        self.opened.lock().unwrap().push((assignment.partition, assignment.committed));
+        self.opened.lock().unwrap().push((assignment.partition, assignment.committed()));
         Ok(())
     }
 
@@ -90,7 +89,7 @@ impl Ground for Arc<World> {
         *self.waiting.lock().unwrap() = waiting.to_vec();
     }
 
-    fn failed(&self, error: RunError) {
+    fn failed(&self, error: Failure) {
         self.failures.lock().unwrap().push(error.to_string());
     }
 }
@@ -103,7 +102,7 @@ struct Test {
 impl Test {
     fn new(openers: usize) -> Self {
         let world = Arc::new(World::default());
-        let openings = Openings::start(Arc::clone(&world), openers).unwrap();
+        let openings = Openings::start(Arc::clone(&world), openers, Duration::from_millis(250)).unwrap();
         Self { world, openings }
     }
 
@@ -182,7 +181,7 @@ fn a_pending_transaction_holds_up_its_own_partitions_only() {
         world.waiting.lock().unwrap().iter().filter(|waits| waits.words.contains("host-0 to host-3")).count() == 2
     });
     let reasons = test.reasons();
-    assert_eq!((reasons[&1], reasons[&3]), (OpeningReason::PendingTransaction, OpeningReason::PendingTransaction));
+    assert_eq!((reasons[&1], reasons[&3]), (OpeningReason::Pending, OpeningReason::Pending));
     test.world.pending.lock().unwrap().clear();
     test.until("opened", |world| opened(world) == 4);
 }

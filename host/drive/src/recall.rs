@@ -1,14 +1,15 @@
 //! What is known about the records below the committed offset when a partition is opened: from the progress record of
 //! the offset, else from its copy in the state, else from the dead-letter topic. Not what a line does with it.
 
+use connectors::LettersFound;
 use engine::fingerprint::Seed;
 use engine::progress::{Missing, Progress, ProgressError, Proof, Ranges};
 use engine::protocol::start::Start;
 use engine::record::Offset;
-use kafka_connector::{Assignment, KafkaFailure, LettersFound};
 use line::Past;
 
-use crate::settings::kafka::OnIncompleteProgress;
+use crate::assignment::{Assignment, record_beside};
+use crate::setup::OnIncompleteProgress;
 
 /// A replay would have to guess which records below the committed offset went out undecided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,14 +49,14 @@ pub enum RecallError {
 }
 
 /// Where a partition is opened from.
-pub(super) struct Opening<'a> {
-    pub(super) assignment: &'a Assignment,
-    pub(super) start: Start,
+pub(crate) struct Opening<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) start: Start,
     /// A, and the copy of the record that is kept with it.
-    pub(super) applied: Option<(Offset, &'a [u8])>,
-    pub(super) on_incomplete: OnIncompleteProgress,
+    pub(crate) applied: Option<(Offset, &'a [u8])>,
+    pub(crate) on_incomplete: OnIncompleteProgress,
     /// What the keys of the state are hashed with: every commit says so.
-    pub(super) seed: Seed,
+    pub(crate) seed: Seed,
 }
 
 impl Opening<'_> {
@@ -64,7 +65,7 @@ impl Opening<'_> {
     ///
     /// # Errors
     /// See [`RecallError`]; or the dead-letter topic cannot be read.
-    pub(super) fn past<E: From<RecallError> + From<KafkaFailure>>(
+    pub(crate) fn past<E: From<RecallError>>(
         &self,
         read_back: impl FnOnce(&Missing) -> Result<Option<LettersFound>, E>,
     ) -> Result<Past, E> {
@@ -105,10 +106,10 @@ impl Opening<'_> {
     /// writes it anew, mostly with no text.
     fn record(&self) -> Result<Progress, RecallError> {
         let partition = self.assignment.partition;
-        let Some(committed) = self.assignment.committed else {
+        let Some(committed) = &self.assignment.committed else {
             return Ok(Progress::starting_at(self.start.read_from));
         };
-        let beside = match Progress::read(&self.assignment.metadata, committed) {
+        let beside = match record_beside(committed) {
             Ok(beside) => beside,
             Err(cause) if self.on_incomplete == OnIncompleteProgress::Stop => {
                 return Err(RecallError::Record { partition, cause });
@@ -122,7 +123,8 @@ impl Opening<'_> {
         if let Some(record) = beside {
             return Ok(record);
         }
-        let metadata: String = self.assignment.metadata.chars().take(40).collect();
+        let metadata: String = committed.metadata.chars().take(40).collect();
+        let committed = committed.offset;
         let copy = self.applied.and_then(|(_, copy)| std::str::from_utf8(copy).ok());
         let copy = copy.and_then(|copy| Progress::read(copy, committed).ok().flatten());
         let (from_state, replay) = (copy.is_some(), self.start.live_from - self.start.read_from);
@@ -177,10 +179,10 @@ impl Opening<'_> {
 
 #[cfg(test)]
 mod tests {
+    use connectors::{Bounds, Committed};
     use engine::progress::Ledger;
     use engine::protocol::start::Gap;
 
-    use super::super::RunError;
     use super::*;
 
     /// A record whose exceptions are those even offsets below `next` for which there was room, and the others dropped.
@@ -210,14 +212,14 @@ mod tests {
 
         /// With C at 1,000 and the log from 0.
         fn open(&self) -> Result<Past, String> {
-            let (committed, metadata) = (Some(1_000), self.metadata.clone());
-            let assignment =
-                Assignment { partition: 0, committed, metadata, log_start: 0, log_end: 2_000, stable_end: 2_000 };
+            let committed = Some(Committed { offset: 1_000, metadata: self.metadata.clone() });
+            let bounds = Bounds { log_start: 0, log_end: 2_000, stable_end: 2_000 };
+            let assignment = Assignment { partition: 0, committed, bounds };
             let start = Start { read_from: self.applied.unwrap_or(0), live_from: 1_000, gap: Gap::default() };
             let applied = self.applied.map(|applied| (applied, self.copy.as_bytes()));
             let (on_incomplete, seed) = (self.on_incomplete, Seed([5; 16]));
             let opening = Opening { assignment: &assignment, start, applied, on_incomplete, seed };
-            let past = opening.past(|_| Ok::<_, RunError>(self.letters.clone()));
+            let past = opening.past(|_| Ok::<_, RecallError>(self.letters.clone()));
             past.map_err(|error| error.to_string())
         }
     }

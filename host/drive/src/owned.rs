@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::record::Offset;
-use line::Past;
-use observe::metrics::Stage;
+use engine::state::DurableState;
+use line::{Line, Past};
 
-use super::dispatch::{Delivered, Flow};
-use super::observer::PartitionObserver;
-use super::{Line, RunError};
-
-/// State in memory is written at least this often, so that a crash replays little.
-const PERSIST_INTERVAL: Duration = Duration::from_secs(30);
+use crate::dispatch::Delivered;
+use crate::failure::Failure;
+use crate::flow::Flow;
+use crate::report::{PartitionReport, Took};
 
 /// Time between two of the times that it is written only to make room in the progress record.
 const CROWDED_PERSIST_PAUSE: Duration = Duration::from_secs(1);
@@ -23,25 +21,26 @@ const SIZES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A partition of this worker. What is first here goes first: the outside forgets it, its state is closed, and only then
 /// is it released.
-pub(super) struct Owned {
-    pub(super) observer: PartitionObserver,
-    pub(super) line: Line,
+pub(crate) struct Owned<S, P> {
+    pub(crate) report: P,
+    pub(crate) line: Line<S>,
     /// The progress record of the last commit, or of the one under way.
-    pub(super) record: String,
+    pub(crate) record: String,
     /// Characters that it may have.
-    pub(super) record_chars_max: usize,
+    pub(crate) record_chars_max: usize,
     /// Whether exceptions can be read back from somewhere.
-    pub(super) has_dead_letters: bool,
-    pub(super) flow: Arc<Flow>,
+    pub(crate) has_dead_letters: bool,
+    pub(crate) flow: Arc<Flow>,
     /// The batch that waits for a plugin that works.
-    pub(super) kept: Option<Box<Delivered>>,
-    pub(super) persisted_at: Instant,
-    pub(super) sized_at: Instant,
-    pub(super) _release: Release,
+    pub(crate) kept: Option<Box<Delivered>>,
+    pub(crate) persist_interval: Duration,
+    pub(crate) persisted_at: Instant,
+    pub(crate) sized_at: Instant,
+    pub(crate) _release: Release,
 }
 
 /// Says, when dropped, that a worker has let go of a partition.
-pub(super) struct Release(pub(super) Arc<Flow>);
+pub(crate) struct Release(pub(crate) Arc<Flow>);
 
 impl Drop for Release {
     fn drop(&mut self) {
@@ -49,27 +48,32 @@ impl Drop for Release {
     }
 }
 
-impl Owned {
+impl<S: DurableState, P: PartitionReport<S>> Owned<S, P> {
     /// Drops what was decided and is not committed.
-    pub(super) fn roll_back(&mut self) {
-        self.observer.rolled_back();
+    pub(crate) fn roll_back(&mut self) {
+        self.report.rolled_back();
         self.line.rollback();
         self.kept = None;
     }
 
+    /// What the line's work has cost.
+    pub(crate) fn tell_costs(&mut self) {
+        let (times, costs) = self.line.take_costs();
+        self.report.costs(&times, &costs);
+    }
+
     /// The progress record for a commit up to `next`.
-    pub(super) fn write_record(&mut self, next: Offset) -> Result<&str, RunError> {
+    pub(crate) fn write_record(&mut self, next: Offset) -> Result<&str, Failure> {
         let (log_start, chars_max) = (self.flow.log_start(), self.record_chars_max);
         if let Some(past) = self.line.past_mut() {
             let record = past.ledger.offer(next, log_start, chars_max);
-            self.record =
-                record.map_err(|error| RunError::Other(format!("progress record: {error}: this is a bug")))?;
+            self.record = record.map_err(|error| Failure::bug(format!("progress record: {error}")))?;
         }
         Ok(&self.record)
     }
 
     /// Whether what another batch adds to the progress record might not have room any more.
-    pub(super) fn is_commit_due(&self) -> bool {
+    pub(crate) fn is_commit_due(&self) -> bool {
         self.line.past().is_some_and(|past| past.ledger.is_commit_due(self.record_chars_max))
     }
 
@@ -82,27 +86,27 @@ impl Owned {
     }
 
     /// Writes the state, which contains what is below `applied`, if it is large or old enough.
-    pub(super) fn persist_if_due(&mut self, applied: Offset, is_live: bool) -> Result<(), RunError> {
-        let is_old = self.persisted_at.elapsed() >= PERSIST_INTERVAL;
+    pub(crate) fn persist_if_due(&mut self, applied: Offset, is_live: bool) -> Result<(), Failure> {
+        let is_old = self.persisted_at.elapsed() >= self.persist_interval;
         if self.line.store().should_persist() || is_old || is_live && self.is_record_crowded() {
             self.persist(applied)?;
         }
         if self.sized_at.elapsed() >= SIZES_INTERVAL {
-            self.observer.sizes(&mut self.line);
+            self.report.sizes(self.line.store());
             self.sized_at = Instant::now();
         }
         Ok(())
     }
 
-    pub(super) fn persist(&mut self, applied: Offset) -> Result<(), RunError> {
+    pub(crate) fn persist(&mut self, applied: Offset) -> Result<(), Failure> {
         let start = Instant::now();
-        self.line.store().persist()?;
+        self.line.store().persist().map_err(Failure::state)?;
         if let Some(past) = self.line.past_mut() {
             past.ledger.persisted(applied);
         }
         self.persisted_at = Instant::now();
-        self.observer.stage(Stage::Persist, start.elapsed());
-        self.observer.persisted(applied);
+        self.report.took(Took::Persist, start.elapsed());
+        self.report.persisted(applied);
         Ok(())
     }
 }

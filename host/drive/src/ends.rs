@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use kafka_connector::{Bounds, Inquiry};
+use connectors::{Bounds, Inquiry};
+use engine::record::Offset;
 
-use super::assignments::Assigner;
+use crate::failure::Failure;
+use crate::flow::Flows;
 
 /// Time between two questions.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A broker that does not answer within this time is asked again next time.
+/// What does not answer within this time is asked again next time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How soon the thread notices that the run is over.
@@ -20,28 +22,32 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// The last answers, by partition.
 #[derive(Clone, Default)]
-pub(super) struct Ends(Arc<Mutex<BTreeMap<i32, Bounds>>>);
+pub(crate) struct Ends(Arc<Mutex<BTreeMap<i32, Bounds>>>);
 
 impl Ends {
-    /// Asks for as long as the assigner lives.
-    pub(super) fn start(inquiry: Arc<Inquiry>, assigner: Weak<Assigner>) -> std::io::Result<Self> {
+    /// Asks for as long as the flows live.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(crate) fn start(inquiry: Arc<impl Inquiry>, flows: Weak<Flows>) -> Result<Self, Failure> {
         let ends = Self::default();
         let answers = ends.clone();
         let thread = std::thread::Builder::new().name("log-ends".to_owned());
-        thread.spawn(move || answers.ask_on(&inquiry, &assigner))?;
+        thread.spawn(move || answers.ask_on(&*inquiry, &flows)).map_err(Failure::Thread)?;
         Ok(ends)
     }
 
-    /// What was last heard of a partition.
-    pub(super) fn of(&self, partition: i32) -> Option<Bounds> {
-        self.0.lock().ok().and_then(|answers| answers.get(&partition).copied())
+    /// What was last heard of a partition, if anybody knows where it ends.
+    pub(crate) fn of(&self, partition: i32) -> Option<Bounds> {
+        let bounds = self.0.lock().ok().and_then(|answers| answers.get(&partition).copied());
+        bounds.filter(|bounds| bounds.log_end != Offset::MAX)
     }
 
-    fn ask_on(&self, inquiry: &Inquiry, assigner: &Weak<Assigner>) {
+    fn ask_on(&self, inquiry: &impl Inquiry, flows: &Weak<Flows>) {
         let mut asked = Instant::now();
         loop {
             std::thread::sleep(LOOK);
-            let Some(partitions) = assigner.upgrade().map(|assigner| assigner.partitions()) else { return };
+            let Some(partitions) = flows.upgrade().map(|flows| flows.partitions()) else { return };
             if asked.elapsed() < INTERVAL || partitions.is_empty() {
                 continue;
             }
