@@ -184,3 +184,47 @@ fn of_sink(failure: SinkFailure) -> RunError {
 fn other(cause: Cause) -> RunError {
     RunError::Other(cause.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn of(failure: Failure) -> (ExitCode, String) {
+        let error = RunError::from(failure);
+        (error.exit_code(), error.to_string())
+    }
+
+    fn sink(remedy: Remedy) -> SinkFailure {
+        SinkFailure::new(remedy, "no")
+    }
+
+    #[test]
+    fn what_ends_a_run_has_the_code_of_the_part_that_failed() {
+        let read = KafkaFailure::Read { topic: "t".to_owned(), cause: "gone".to_owned() };
+        let write = || KafkaFailure::Write { step: "commit", cause: "late".to_owned() };
+        let (times, within) = (3, Duration::from_secs(60));
+        let replaced = RunError::TopicReplaced { topic: "t".to_owned(), change: "it was deleted".to_owned() };
+        let refused = NoAnswer { cause: "not allowed".to_owned(), hopeless: true };
+        let in_use = OpenError::InUse { dir: "store".into(), cause: "lock".to_owned() };
+        let cases = [
+            (Failure::Source(SourceFailure::new(read)), ExitCode::Input, "cannot read topic t: gone"),
+            (Failure::Source(SourceFailure::new(replaced)), ExitCode::State, "topic t was replaced"),
+            (Failure::Refused(refused), ExitCode::Input, "not allowed"),
+            (Failure::Sink(SinkFailure::new(Remedy::Retry, write())), ExitCode::Output, "commit: late"),
+            (Failure::Sink(sink(Remedy::None)), ExitCode::Output, "no"),
+            (Failure::GaveUp(sink(Remedy::Retry)), ExitCode::Output, "commit, after several attempts: no"),
+            (Failure::Fenced { times, within, cause: sink(Remedy::Fenced) }, ExitCode::Fenced, "3 times within 60 s"),
+            (Failure::Open(in_use.into()), ExitCode::State, "store"),
+            (Failure::Line(LineError::Sink(sink(Remedy::Fenced))), ExitCode::Fenced, "no"),
+            (Failure::Start(StartError::NoCommitted { partition: 7, applied: 9 }), ExitCode::State, "partition 7"),
+            (Failure::Stalled { partition: 7, offset: 9 }, ExitCode::Internal, "offset 9"),
+            (Failure::Bug("odd".to_owned()), ExitCode::Internal, "odd: this is a bug"),
+        ];
+        for (failure, code, words) in cases {
+            let (got, text) = of(failure);
+            assert!(got == code && text.contains(words), "{got:?} {text}, and not {code:?} {words}");
+        }
+    }
+}
