@@ -233,7 +233,7 @@ fn a_commit_at_the_end_that_failed_settles_nothing_until_it_is_read_again() {
     let looked = || Event::Looked(Vec::new());
     answer(&mut machine, [Event::Over, Event::Flushed, Event::Membership(true), looked()]);
     let answers = [(0, Answer::At(100))].into_iter().collect();
-    let failed = [Event::Failed(Failure::Other), looked(), Event::Connected, Event::Answered(answers), looked()];
+    let failed = [Event::Failed(Failure::Other), looked(), Event::Connected, Event::Answered(answers)];
     let effects = answer(&mut machine, failed);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Read { from: 100, .. })), "{effects:?}");
     assert_eq!(machine.settled(0), Some(100));
