@@ -188,25 +188,23 @@ impl<'a> Ready<'a> {
 
     /// A failure in the words of Kafka. Where reading has failed because the topic was replaced, that is what is said.
     fn explain(&self, failure: Failure) -> RunError {
-        let failure = match failure {
-            Failure::Stalled { partition, offset } => {
-                let cause = format!(
-                    "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third \
-                     can read; check the connections to its broker. nothing is lost: a restart continues from there"
-                );
-                let topic = self.settings.topic.clone();
-                return self.topic.explain(RunError::Kafka(KafkaFailure::Read { topic, cause }));
-            }
-            Failure::Fenced { times, within, cause } => match cause.into_cause::<KafkaFailure>() {
+        self.topic.explain(if let Failure::Stalled { partition, offset } = failure {
+            let cause = format!(
+                "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third \
+                 can read; check the connections to its broker. nothing is lost: a restart continues from there"
+            );
+            RunError::Kafka(KafkaFailure::Read { topic: self.settings.topic.clone(), cause })
+        } else if let Failure::Fenced { times, within, cause } = failure {
+            match cause.into_cause::<KafkaFailure>() {
                 Ok(KafkaFailure::Fenced { transactional_id, .. }) => {
-                    return RunError::Fenced { transactional_id, times, within, way_out: self.way_out() };
+                    RunError::Fenced { transactional_id, times, within, way_out: self.way_out() }
                 }
-                Ok(failure) => return RunError::Kafka(failure),
-                Err(failure) => Failure::Sink(failure),
-            },
-            failure => failure,
-        };
-        self.topic.explain(failure.into())
+                Ok(failure) => RunError::Kafka(failure),
+                Err(cause) => Failure::Fenced { times, within, cause }.into(),
+            }
+        } else {
+            failure.into()
+        })
     }
 
     /// Where this host's transactional id comes from.

@@ -134,10 +134,10 @@ impl States for Stores {
 
     fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenFailure> {
         let source = TopicPartition { topic: self.topic.clone(), partition };
-        self.parts.open_store(&source, seed).map_err(|error| match &error {
-            OpenError::InUse { cause, .. } if cause.contains("current process") => OpenFailure::InUseHere(error.into()),
-            OpenError::InUse { .. } => OpenFailure::InUseElsewhere(error.into()),
-            _ => OpenFailure::Other(error.into()),
+        self.parts.open_store(&source, seed).map_err(|error| {
+            let OpenError::InUse { cause, .. } = &error else { return OpenFailure::Other(error.into()) };
+            let is_ours = cause.contains("current process");
+            if is_ours { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
         })
     }
 }

@@ -103,5 +103,5 @@ fn a_sink_that_fails_says_what_helps_and_brings_its_own_error() {
     let error = line.process(&scene::batch(0, &[r#"{"id":1}"#], None), 0, &mut Failing).expect_err("it fails");
     assert_eq!(error.to_string(), "the disk is full");
     let LineError::Sink(failure) = error else { panic!("{error:?}") };
-    assert_eq!((failure.remedy, failure.into_cause::<Full>().ok()), (Remedy::None, Some(Full)));
+    assert_eq!((failure.remedy.clone(), failure.into_cause::<Full>().ok()), (Remedy::None, Some(Full)));
 }
