@@ -1,7 +1,7 @@
 //! The key of an outgoing record: the event's id as it is written there, whatever is compared. Not Kafka.
 
 use connectors::Lane;
-use connectors::memory::MemorySink;
+use connectors::memory::Outbox;
 use engine::projection::Numbers;
 use line::Rules;
 
@@ -12,7 +12,7 @@ fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
     let rules = Rules { uuid_field: "/id".to_owned(), numbers, ..scene::rules() };
     let mut world = World::new(rules, &scene::plugins("/n", None));
     let payloads: Vec<String> = ids.iter().zip(0..).map(|(id, n)| format!("{{\"n\":{n},\"id\":{id}}}")).collect();
-    let mut sink = MemorySink::listening(&[Lane::Output]);
+    let mut sink = Outbox::listening(&[Lane::Output]);
     world.process(&payloads.iter().map(String::as_str).collect::<Vec<_>>(), &mut sink).expect("processed");
     let key = |key: Vec<u8>| String::from_utf8_lossy(&key).into_owned();
     sink.sent.into_iter().map(|sent| sent.key.map(key)).collect()

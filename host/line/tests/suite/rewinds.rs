@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use connectors::Lane;
-use connectors::memory::MemorySink;
+use connectors::memory::Outbox;
 use engine::decide::Window;
 use engine::record::{NewRecord, RecordBatch};
 use engine::time::ClockRules;
@@ -57,7 +57,7 @@ fn line(plugins: &Plugins, store: PartitionStore) -> Line<PartitionStore> {
 
 /// Reads on to the end of the log, outputs off before `live_from`. Returns the late events, as they came.
 fn read(line: &mut Line<PartitionStore>, from: i64, live_from: i64) -> Vec<Vec<u8>> {
-    let mut sink = MemorySink::listening(&[Lane::Output, Lane::Late]);
+    let mut sink = Outbox::listening(&[Lane::Output, Lane::Late]);
     let mut from = from;
     while from < LOG {
         let to = (from / BATCH + 1) * BATCH;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use connectors::memory::MemorySink;
+use connectors::memory::Outbox;
 use engine::decide::Window;
 use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Processes a batch and commits it.
-    pub(crate) fn process(&mut self, payloads: &[&str], sink: &mut MemorySink) -> Result<Tally, LineError> {
+    pub(crate) fn process(&mut self, payloads: &[&str], sink: &mut Outbox) -> Result<Tally, LineError> {
         self.process_at(payloads, None, sink)
     }
 
@@ -93,7 +93,7 @@ impl World {
         &mut self,
         payloads: &[&str],
         time: Option<i64>,
-        sink: &mut MemorySink,
+        sink: &mut Outbox,
     ) -> Result<Tally, LineError> {
         let batch = batch(self.next, payloads, time);
         self.next += batch.len() as i64;

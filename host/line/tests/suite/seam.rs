@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use connectors::memory::{MemorySink, Sent};
+use connectors::memory::{Outbox, Sent};
 use connectors::{Lane, Remedy, SinkFailure};
 use line::{ExplanationConfig, Line, LineError, Rules};
 
@@ -38,11 +38,11 @@ fn sent_over_memory(rules: &Rules, batches: &[Vec<&str>], rolls_back: bool) -> V
     let plugins = scene::plugins("/id", Some(""));
     let state = MemoryState::default();
     let mut line = Line::new(scene::source(), Arc::new(rules.clone()), &plugins, state).expect("a line");
-    let (mut sink, mut next) = (MemorySink::listening(ALL), 0);
+    let (mut sink, mut next) = (Outbox::listening(ALL), 0);
     for payloads in batches {
         let batch = scene::batch(next, payloads, None);
         if rolls_back {
-            line.process(&batch, 0, &mut MemorySink::listening(ALL)).expect("processed");
+            line.process(&batch, 0, &mut Outbox::listening(ALL)).expect("processed");
             line.rollback();
         }
         line.process(&batch, 0, &mut sink).expect("processed");
@@ -54,7 +54,7 @@ fn sent_over_memory(rules: &Rules, batches: &[Vec<&str>], rolls_back: bool) -> V
 
 fn sent_over_disk(rules: &Rules, batches: &[Vec<&str>]) -> Vec<Sent> {
     let mut world = World::new(rules.clone(), &scene::plugins("/id", Some("")));
-    let mut sink = MemorySink::listening(ALL);
+    let mut sink = Outbox::listening(ALL);
     for payloads in batches {
         world.process(payloads, &mut sink).expect("processed");
     }

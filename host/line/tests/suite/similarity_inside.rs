@@ -2,7 +2,7 @@
 //! say there.
 
 use connectors::Lane;
-use connectors::memory::MemorySink;
+use connectors::memory::Outbox;
 use engine::projection::JsonIn;
 use line::{ExplanationConfig, Rules};
 
@@ -20,7 +20,7 @@ fn events_are_as_alike_as_their_strings_say() {
     let explain = ExplanationConfig { keep_originals: true, forward_below: Some(0.5), redact: false };
     let rules = Rules { json_in, explain, ..scene::rules() };
     let mut world = World::new(rules, &scene::plugins("/data/id", Some(r#"{"fields":["/data/p"]}"#)));
-    let mut sink = MemorySink::listening(&[Lane::Output, Lane::Duplicates]);
+    let mut sink = Outbox::listening(&[Lane::Output, Lane::Duplicates]);
     let [one, two] = [1, 2].map(|property| event("a", property));
     // The original is in the same batch, and then in the state.
     let tally = world.process(&[&one, &two, &one, &two], &mut sink).expect("processed");

@@ -2,7 +2,7 @@
 //! says, and what the policy makes of those that no lane takes. Not Kafka's limits, and not replays.
 
 use connectors::Lane;
-use connectors::memory::MemorySink;
+use connectors::memory::{Lanes, Outbox};
 use line::{ExplanationConfig, OnUnsendable, Redaction, Rules, Unread};
 use serde_json::Value;
 
@@ -12,9 +12,9 @@ use crate::scene::{self, World};
 const FUTURE: i64 = 1_000_000;
 
 /// Takes what is not too large, by lane, and no time in the future.
-fn picky(has: &[Lane], limits: &[(Lane, usize)]) -> MemorySink {
-    let sink = MemorySink::listening(has).before(FUTURE);
-    limits.iter().fold(sink, |sink, (lane, bytes)| sink.up_to(*lane, *bytes))
+fn picky(has: &[Lane], limits: &[(Lane, usize)]) -> Outbox {
+    let lanes = Lanes::listening(has).before(FUTURE);
+    Outbox::of_lanes(limits.iter().fold(lanes, |lanes, (lane, bytes)| lanes.up_to(*lane, *bytes)))
 }
 
 const ALL: &[Lane] = &[Lane::Output, Lane::Duplicates, Lane::DeadLetter];
