@@ -4,7 +4,7 @@
 //!
 //! It does not decide where to read from, and reads nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -98,6 +98,8 @@ struct Shared<G> {
     /// Time between two rounds of questions while something waits, and between two attempts at a state that is in use.
     pause: Duration,
     partitions: Mutex<BTreeMap<i32, Partition>>,
+    /// Whose states are being opened, for whichever assignment: no two threads open one at a time.
+    being_opened: Mutex<BTreeSet<i32>>,
     changed: Condvar,
     ended: AtomicBool,
 }
@@ -113,6 +115,7 @@ impl<G: Ground> Openings<G> {
             pause,
             partitions: Mutex::default(),
             changed: Condvar::new(),
+            being_opened: Mutex::default(),
             ended: AtomicBool::new(false),
         });
         let mut threads = Vec::new();
@@ -288,7 +291,13 @@ impl<G: Ground> Shared<G> {
                 Ok(state) => self.hand_over(assignment, flow, state),
                 Err(failure) => self.not_opened(assignment, &flow, failure),
             }
+            self.being_opened().remove(&partition);
+            self.changed.notify_all();
         }
+    }
+
+    fn being_opened(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.being_opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_known(&self) -> Option<(i32, Arc<Flow>, Assignment)> {
@@ -296,6 +305,7 @@ impl<G: Ground> Shared<G> {
         for (partition, waits) in waiting.iter_mut() {
             if let Step::Known(assignment, at) = &waits.step
                 && *at <= Instant::now()
+                && self.being_opened().insert(*partition)
             {
                 let taken = (*partition, Arc::clone(&waits.flow), assignment.clone());
                 waits.step = Step::Opening;

@@ -16,6 +16,9 @@ struct World {
     pending: Mutex<BTreeSet<i32>>,
     in_use: Mutex<BTreeSet<i32>>,
     opens: AtomicUsize,
+    /// States that are being opened now, and the most that were at a time.
+    opening: AtomicUsize,
+    opening_max: AtomicUsize,
     open_takes: Mutex<Duration>,
     /// Whether the group has not said yet what keys are hashed with.
     seedless: AtomicBool,
@@ -74,7 +77,10 @@ impl Ground for Arc<World> {
         self.alive.fetch_add(1, Ordering::SeqCst);
         self.opens.fetch_add(1, Ordering::SeqCst);
         let takes = *self.open_takes.lock().unwrap();
+        let at_a_time = self.opening.fetch_add(1, Ordering::SeqCst) + 1;
+        self.opening_max.fetch_max(at_a_time, Ordering::SeqCst);
         std::thread::sleep(takes);
+        self.opening.fetch_sub(1, Ordering::SeqCst);
         Ok(Open(Arc::clone(&self.alive)))
     }
 
@@ -221,6 +227,19 @@ fn a_partition_that_goes_while_its_state_is_being_opened_is_closed_and_handed_to
     assert_eq!(test.world.opens.load(Ordering::SeqCst), 2, "the first state was dropped");
     assert!(!again[0].is_opening(), "the second assignment got it");
     test.until("closed", |world| world.alive.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn a_state_is_opened_by_one_thread_at_a_time_however_soon_its_partition_comes_back() {
+    let test = Test::new(2);
+    *test.world.open_takes.lock().unwrap() = Duration::from_millis(200);
+    let flows = test.add([1]);
+    test.until("opening", |world| world.opens.load(Ordering::SeqCst) == 1);
+    flows[0].lose();
+    test.openings.cancel(&[1]);
+    let _again = test.add([1]);
+    test.until("opened", |world| opened(world) == 1);
+    assert_eq!(test.world.opening_max.load(Ordering::SeqCst), 1);
 }
 
 #[test]
