@@ -102,28 +102,35 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
     fn serve(&mut self, inbox: &Receiver<Work<S>>) -> Result<(), Failure> {
         loop {
             let idle = self.machine.idle_for(self.began.elapsed());
-            let came = inbox.recv_timeout(idle.map_or(LOOK_INTERVAL, |idle| idle.min(LOOK_INTERVAL)));
-            self.tell(Event::Looked(self.standings()))?;
-            match came {
-                Ok(Work::Batch(delivered)) => self.take(delivered)?,
-                Ok(Work::End { partition, epoch }) => self.tell(Event::Reached { partition, epoch })?,
-                Ok(Work::Obstacle(obstacle)) => self.meet(obstacle)?,
-                Ok(Work::Opened(opened)) => {
-                    // What the others have decided is still committed before the run ends.
-                    if let Err(error) = self.adopt(*opened) {
-                        self.ties.failures.fail(error);
-                    }
-                }
-                Ok(Work::Over) => self.settle()?,
-                // Looked at at every turn: the queue before it may be long.
-                Ok(Work::Close) => {}
-                Err(RecvTimeoutError::Timeout) => self.tell(Event::Idle)?,
+            match inbox.recv_timeout(idle.map_or(LOOK_INTERVAL, |idle| idle.min(LOOK_INTERVAL))) {
+                Ok(work) => self.turn(Some(work))?,
+                Err(RecvTimeoutError::Timeout) => self.turn(None)?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            self.tell(Event::Looked(self.standings()))?;
-            let (plugins, _) = self.setup.plugins.get();
-            self.tell(Event::Turn { plugins })?;
         }
+    }
+
+    /// Does what it was asked, if anything, and then what is due.
+    fn turn(&mut self, work: Option<Work<S>>) -> Result<(), Failure> {
+        self.tell(Event::Looked(self.standings()))?;
+        match work {
+            Some(Work::Batch(delivered)) => self.take(delivered)?,
+            Some(Work::End { partition, epoch }) => self.tell(Event::Reached { partition, epoch })?,
+            Some(Work::Obstacle(obstacle)) => self.meet(obstacle)?,
+            Some(Work::Opened(opened)) => {
+                // What the others have decided is still committed before the run ends.
+                if let Err(error) = self.adopt(*opened) {
+                    self.ties.failures.fail(error);
+                }
+            }
+            Some(Work::Over) => self.settle()?,
+            // Looked at at every turn: the queue before it may be long.
+            Some(Work::Close) => {}
+            None => self.tell(Event::Idle)?,
+        }
+        self.tell(Event::Looked(self.standings()))?;
+        let (plugins, _) = self.setup.plugins.get();
+        self.tell(Event::Turn { plugins })
     }
 
     /// Tells the machine what has happened, and does what it wants done until it asks for nothing more.
@@ -212,3 +219,6 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod crash_simulation;
