@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use line::Redaction;
 use plain_text::hex;
-use state::private::PrivateDir;
+use private_files::PrivateDir;
 
 use crate::settings::config::Secret;
 
@@ -58,7 +58,7 @@ fn secret(store: &PrivateDir) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use state::private::Trust;
+    use private_files::Trust;
 
     use super::*;
 

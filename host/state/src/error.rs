@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use private_files::PrivateError;
+
 use crate::frame::{FORMAT_VERSION, FrameError};
 use crate::identity::Difference;
-use crate::private::PrivateError;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

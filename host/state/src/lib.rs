@@ -24,7 +24,6 @@ mod front;
 mod histories;
 mod identity;
 mod options;
-pub mod private;
 mod rocks;
 mod store;
 mod table;

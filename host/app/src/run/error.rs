@@ -10,7 +10,7 @@ use file_connector::FileError;
 use http_server::HttpError;
 use kafka_connector::KafkaFailure;
 use line::LineError;
-use state::private::PrivateError;
+use private_files::PrivateError;
 use state::{OpenError, StateError};
 
 use crate::exit::ExitCode;
@@ -46,18 +46,6 @@ pub enum RunError {
     /// What has to be kept beside the state cannot be.
     #[error("{0}")]
     Kept(String),
-    /// The topic is not the one that the run began with.
-    #[error(
-        "topic {topic} was replaced while it was read ({change}): the new topic is another log, and the group's \
-         offsets and the state do not belong to it. to fix this: read the right topic, or reset the group's offsets \
-         and delete the topic's directory under --store-path"
-    )]
-    TopicReplaced {
-        /// The topic.
-        topic: String,
-        /// What is different.
-        change: String,
-    },
     /// Another host uses our transactional id.
     #[error(
         "fenced by another host with the transactional id {transactional_id}, {times} times within {} s: two hosts \
@@ -111,8 +99,8 @@ impl RunError {
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. } | KafkaFailure::Records { .. })
             | Self::Output(_)
             | Self::Line(LineError::Sink(_) | LineError::Unsendable { .. }) => ExitCode::Output,
+            Self::Kafka(KafkaFailure::Replaced { .. } | KafkaFailure::Kept(_)) | Self::Kept(_) => ExitCode::State,
             Self::Kafka(_) | Self::Input(_) | Self::Refused(_) => ExitCode::Input,
-            Self::TopicReplaced { .. } | Self::Kept(_) => ExitCode::State,
             Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Recall(_) | Self::Line(LineError::State(_)) => {
                 ExitCode::State
             }
@@ -154,12 +142,8 @@ impl From<Failure> for RunError {
     }
 }
 
-/// What the app itself said, or the error of a connector.
+/// The error of a connector.
 fn of_source(failure: SourceFailure) -> RunError {
-    let failure = match failure.into_cause::<RunError>() {
-        Ok(error) => return error,
-        Err(failure) => failure,
-    };
     let failure = match failure.into_cause::<KafkaFailure>() {
         Ok(failure) => return RunError::Kafka(failure),
         Err(failure) => failure,
@@ -205,12 +189,14 @@ mod tests {
         let read = KafkaFailure::Read { topic: "t".to_owned(), cause: "gone".to_owned() };
         let write = || KafkaFailure::Write { step: "commit", cause: "late".to_owned() };
         let (times, within) = (3, Duration::from_secs(60));
-        let replaced = RunError::TopicReplaced { topic: "t".to_owned(), change: "it was deleted".to_owned() };
+        let replaced = KafkaFailure::Replaced { topic: "t".to_owned(), change: "it was deleted".to_owned() };
+        let kept = KafkaFailure::Kept("cannot write".to_owned());
         let refused = NoAnswer { cause: "not allowed".to_owned(), hopeless: true };
         let in_use = OpenError::InUse { dir: "store".into(), cause: "lock".to_owned() };
         let cases = [
             (Failure::Source(SourceFailure::new(read)), ExitCode::Input, "cannot read topic t: gone"),
             (Failure::Source(SourceFailure::new(replaced)), ExitCode::State, "topic t was replaced"),
+            (Failure::Source(SourceFailure::new(kept)), ExitCode::State, "cannot write"),
             (Failure::Refused(refused), ExitCode::Input, "not allowed"),
             (Failure::Sink(SinkFailure::new(Remedy::Retry, write())), ExitCode::Output, "commit: late"),
             (Failure::Sink(sink(Remedy::None)), ExitCode::Output, "no"),

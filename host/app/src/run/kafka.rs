@@ -1,9 +1,7 @@
 //! A run over Kafka: what has to be known and made before anything is read, the topics and what they take, the transactional
 //! ids, the sinks; and what is said where it fails. The driver does the rest.
 
-mod partitions;
 mod settings;
-mod transactional_id;
 mod watch;
 
 use std::sync::Arc;
@@ -13,13 +11,12 @@ use connectors::{Assignments, SourceFailure};
 use drive::{Around, Commits, Failure, Failures, InFlightLimits, OnStuck, Pauses, Policies, Setup, Stop};
 use engine::progress::TEXT_CHARS_MAX;
 use kafka_connector::{
-    KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, SinkSetup, TopicCheck, Topics,
-    Unjoined, check_topics,
+    Delivery, InputTopic, KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, Prefix,
+    SinkSetup, TopicCheck, Topics, Unjoined, check_topics,
 };
 
-use self::settings::{delivery, kafka_settings, prefix, topics};
-use self::transactional_id::Prefix;
-use self::watch::Topic;
+use self::settings::{kafka_settings, prefix, topics};
+use self::watch::Watched;
 use super::error::RunError;
 use super::observer::Observed;
 use super::parts::{Parts, Stores};
@@ -55,7 +52,7 @@ pub(super) fn run(
     let ready = Ready::new(config, kafka, parts, observed)?;
     let unjoined = ready.connect()?;
     let failures = Failures::new(stop.clone());
-    let own_ids = own_ids(ready.transactional_ids(), ready.workers);
+    let own_ids = ready.prefix.as_ref().map(|prefix| prefix.ids(ready.workers)).unwrap_or_default();
     let inquiry = Arc::new(KafkaInquiry::new(&ready.settings, ready.topics.dead_letter.clone(), own_ids)?);
     let (topic, parts) = (ready.settings.topic.clone(), Arc::clone(&ready.parts));
     let around = Around {
@@ -65,7 +62,7 @@ pub(super) fn run(
     };
     let connect = |assignments: Arc<dyn Assignments>| {
         let source = KafkaSource::connect(&ready.settings, assignments).map_err(SourceFailure::from)?;
-        watch::spawn(Arc::clone(&ready.topic), Arc::clone(&ready.limits), failures.clone())?;
+        watch::spawn(Arc::clone(&ready.input), Arc::clone(&ready.limits), failures.clone())?;
         let join = |unjoined: Unjoined| unjoined.join(source.group(), Arc::clone(&inquiry));
         let sinks: Vec<KafkaSink> = unjoined.into_iter().map(join).collect();
         Ok((source, sinks))
@@ -83,7 +80,7 @@ struct Ready<'a> {
     /// What the topics take.
     limits: Arc<LimitsBook>,
     /// What the input was like when the group first started.
-    topic: Arc<Topic>,
+    input: Arc<Watched>,
     /// Held until the end, so that no other host takes the same id.
     prefix: Option<Prefix>,
     /// How many.
@@ -108,9 +105,11 @@ impl<'a> Ready<'a> {
         }
         let workers = config.limits.worker_threads.min(check.partitions).max(1);
         let memory = parts.rules.memory();
-        let topic = Arc::new(Topic::at_start(&settings, &check, &parts.store, kafka.offset_reset, memory, observed)?);
+        let directory = parts.store.below(&settings.topic)?;
+        let input = InputTopic::at_start(&settings, &check, directory, kafka.offset_reset, memory)?;
+        let input = Arc::new(Watched::new(input, observed));
         let prefix = prefix(kafka, &parts.store)?;
-        let ready = Self { kafka, parts: Arc::new(parts), settings, topics, limits, topic, prefix, workers };
+        let ready = Self { kafka, parts: Arc::new(parts), settings, topics, limits, input, prefix, workers };
         ready.say(&check);
         Ok(ready)
     }
@@ -127,14 +126,14 @@ impl<'a> Ready<'a> {
     }
 
     fn transactional_ids(&self) -> Option<&str> {
-        self.prefix.as_ref().map(|prefix| prefix.text.as_str())
+        self.prefix.as_ref().map(Prefix::as_str)
     }
 
     fn setup(&self, config: &Config) -> Setup {
         let (kafka, limits) = (self.kafka, config.limits);
         Setup {
             topic: self.settings.topic.clone(),
-            input: Arc::clone(&self.topic) as _,
+            input: Arc::clone(&self.input) as _,
             plugins: Arc::clone(&self.parts.plugins),
             rules: Arc::clone(&self.parts.rules),
             workers: self.workers,
@@ -169,7 +168,7 @@ impl<'a> Ready<'a> {
     fn connect(&self) -> Result<Vec<Unjoined>, RunError> {
         let setup = |index| SinkSetup {
             settings: self.settings.clone(),
-            delivery: delivery(self.prefix.as_ref(), index),
+            delivery: self.prefix.as_ref().map_or(Delivery::AtLeastOnce, |prefix| prefix.delivery(index)),
             topics: self.topics.clone(),
             limits: Arc::clone(&self.limits),
             timeout: self.kafka.producer.message_timeout.max(PRODUCER_TIMEOUT_MIN),
@@ -188,7 +187,7 @@ impl<'a> Ready<'a> {
 
     /// A failure in the words of Kafka. Where reading has failed because the topic was replaced, that is what is said.
     fn explain(&self, failure: Failure) -> RunError {
-        self.topic.explain(if let Failure::Stalled { partition, offset } = failure {
+        let error = if let Failure::Stalled { partition, offset } = failure {
             let cause = format!(
                 "two clients in turn have stopped fetching partition {partition} at offset {offset}, which a third \
                  can read; check the connections to its broker. nothing is lost: a restart continues from there"
@@ -204,12 +203,14 @@ impl<'a> Ready<'a> {
             }
         } else {
             failure.into()
-        })
+        };
+        let RunError::Kafka(failure) = error else { return error };
+        RunError::Kafka(self.input.topic().explain(failure))
     }
 
     /// Where this host's transactional id comes from.
     fn way_out(&self) -> String {
-        match self.prefix.as_ref().and_then(|prefix| prefix.file.as_ref()) {
+        match self.prefix.as_ref().and_then(Prefix::file) {
             Some(file) => format!("its --store-path was copied: delete {} in one of them", file.display()),
             None => "--transactional-id-prefix".to_owned(),
         }
@@ -220,13 +221,4 @@ impl<'a> Ready<'a> {
 fn outputs(topics: &Topics) -> Vec<&str> {
     let lanes = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter];
     lanes.into_iter().filter_map(|topic| topic.as_deref()).collect()
-}
-
-/// The transactional ids of so many workers, in words.
-fn own_ids(prefix: Option<&str>, workers: usize) -> String {
-    match (prefix, workers) {
-        (None, _) => String::new(),
-        (Some(prefix), ..=1) => format!("{prefix}-0"),
-        (Some(prefix), 2..) => format!("{prefix}-0 to {prefix}-{}", workers - 1),
-    }
 }

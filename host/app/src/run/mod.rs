@@ -17,7 +17,7 @@ use http_server::{Facts, reload_channel};
 use observe::insights::Insights;
 use observe::metrics::Metrics;
 use observe::status::Status;
-use state::private::keep_new_files_private;
+use private_files::keep_new_files_private;
 
 use self::observer::Observed;
 use self::parts::Parts;

@@ -11,7 +11,7 @@ use engine::record::TopicPartition;
 use engine::time::ClockRules;
 use line::{Dumps, Redaction, Rules};
 use plugin::{Limits, Options, Runtime};
-use state::private::{PrivateDir, Trust};
+use private_files::{PrivateDir, Trust};
 use state::{OpenError, Opened, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 use super::error::RunError;
@@ -177,7 +177,7 @@ fn rules(config: &Config) -> Rules {
             .plugin
             .dump_dir
             .clone()
-            .map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values, state::private::replace))),
+            .map(|dir| Arc::new(Dumps::new(dir, config.plugin.dump_values, private_files::replace))),
         explain: config.explanation,
         redaction: None,
     }

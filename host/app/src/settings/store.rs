@@ -72,7 +72,7 @@ pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
         return Ok(());
     }
     let variable = |name: &str| std::env::var_os(name);
-    let Some((place, reason)) = place(state::private::user(), &variable) else {
+    let Some((place, reason)) = place(private_files::user(), &variable) else {
         let reason = "is not set, and neither HOME nor XDG_STATE_HOME is: name a directory for the state";
         return Err(typed.wrong(&STORE_PATH, reason));
     };
@@ -86,7 +86,7 @@ pub(super) fn derive(typed: &mut Typed) -> Result<(), SettingsError> {
 
 /// What is to be said where a state lies in the place that nobody named, and another in the one of earlier versions.
 pub(crate) fn left_behind(path: &Path) -> Option<String> {
-    let (default, _) = place(state::private::user(), &|name| std::env::var_os(name))?;
+    let (default, _) = place(private_files::user(), &|name| std::env::var_os(name))?;
     (default == path && Path::new(FORMER).is_dir()).then(|| {
         format!(
             "the state is in {}. The one in {FORMER}, the default of earlier versions, is not used: to continue with \

@@ -45,6 +45,21 @@ pub enum KafkaFailure {
         /// librdkafka's words.
         cause: String,
     },
+    /// The topic is not the one that was read before.
+    #[error(
+        "topic {topic} was replaced while it was read ({change}): the new topic is another log, and the group's \
+         offsets and the state do not belong to it. to fix this: read the right topic, or reset the group's offsets \
+         and delete the topic's directory under --store-path"
+    )]
+    Replaced {
+        /// The topic.
+        topic: String,
+        /// What is different.
+        change: String,
+    },
+    /// What has to be kept beside the state cannot be.
+    #[error("{0}")]
+    Kept(String),
     /// Group offsets or partition bounds could not be read.
     #[error("cannot read the offsets of group {group}: {cause}")]
     Offsets {
@@ -126,6 +141,8 @@ impl KafkaFailure {
             | Self::NoTopic { .. }
             | Self::Compacted { .. }
             | Self::Read { .. }
+            | Self::Replaced { .. }
+            | Self::Kept(_)
             | Self::Offsets { .. }
             | Self::Write { .. } => Remedy::Retry,
         }
@@ -168,7 +185,9 @@ mod tests {
             (unreachable, Remedy::Retry),
             (KafkaFailure::NoTopic { topic: topic.clone(), hosts }, Remedy::Retry),
             (compacted, Remedy::Retry),
-            (KafkaFailure::Read { topic, cause: cause.clone() }, Remedy::Retry),
+            (KafkaFailure::Read { topic: topic.clone(), cause: cause.clone() }, Remedy::Retry),
+            (KafkaFailure::Replaced { topic, change: cause.clone() }, Remedy::Retry),
+            (KafkaFailure::Kept(cause.clone()), Remedy::Retry),
             (KafkaFailure::Offsets { group, cause: cause.clone() }, Remedy::Retry),
             (KafkaFailure::Write { step: "flush", cause }, Remedy::Retry),
         ]

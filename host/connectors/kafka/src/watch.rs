@@ -20,15 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The topic at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicLook {
+pub(crate) struct TopicLook {
     /// Number of partitions; `None`: there is no such topic.
-    pub partitions: Option<i32>,
+    pub(crate) partitions: Option<i32>,
     /// The id of the topic, where the broker gives one.
-    pub topic_id: Option<String>,
+    pub(crate) topic_id: Option<String>,
 }
 
 /// See the module.
-pub struct TopicWatch {
+pub(crate) struct TopicWatch {
     settings: KafkaSettings,
     consumer: BaseConsumer,
 }
@@ -38,7 +38,7 @@ impl TopicWatch {
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
-    pub fn connect(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
+    pub(crate) fn connect(settings: &KafkaSettings) -> Result<Self, KafkaFailure> {
         // Whether a partition has an offset is known whatever transaction may still move that offset.
         let consumer = client(settings, UNCOMMITTED)?;
         Ok(Self { settings: settings.clone(), consumer })
@@ -48,7 +48,7 @@ impl TopicWatch {
     ///
     /// # Errors
     /// No answer in time.
-    pub fn look(&self) -> Result<TopicLook, KafkaFailure> {
+    pub(crate) fn look(&self) -> Result<TopicLook, KafkaFailure> {
         self.drain();
         let topic = &self.settings.topic;
         let metadata =
@@ -72,7 +72,7 @@ impl TopicWatch {
     ///
     /// # Errors
     /// No answer in time.
-    pub fn committed(&self, partitions: i32) -> Result<Vec<i32>, KafkaFailure> {
+    pub(crate) fn committed(&self, partitions: i32) -> Result<Vec<i32>, KafkaFailure> {
         let failed =
             |error: KafkaError| KafkaFailure::Offsets { group: self.settings.group.clone(), cause: error.to_string() };
         let ask = || self.consumer.committed_offsets(self.all(partitions), ANSWER_TIMEOUT);
@@ -88,7 +88,7 @@ impl TopicWatch {
     ///
     /// # Errors
     /// No answer in time.
-    pub fn stable_ends(&self, partitions: i32) -> Result<Vec<(i32, Offset)>, KafkaFailure> {
+    pub(crate) fn stable_ends(&self, partitions: i32) -> Result<Vec<(i32, Offset)>, KafkaFailure> {
         let consumer = client(&self.settings, &[("isolation.level", "read_committed")])?;
         let end = |partition| {
             let watermarks = patiently(|| consumer.fetch_watermarks(&self.settings.topic, partition, ANSWER_TIMEOUT));

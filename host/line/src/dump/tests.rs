@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use engine::fields::Kind;
 use plugin_dump::{DumpBatch, DumpConfig, DumpLimits, DumpPlugin, DumpRole};
-use state::private::replace;
+use private_files::replace;
 
 use super::*;
 

@@ -17,8 +17,7 @@ use engine::fingerprint::Fingerprint;
 use super::places::{Bucket, Place, SegmentFile};
 use crate::filter::KeyFilter;
 use crate::frame::{self, Reader, Section, What, Writer};
-use crate::table::Row;
-use crate::{private, table};
+use crate::table::{self, Row};
 
 /// Directory of the files, in the store's.
 pub(super) const DIR: &str = "filters";
@@ -48,7 +47,7 @@ impl Filters {
     /// Looks at what there is. `next` is the next number as the manifest says.
     pub(super) fn open(store: &Path, next: u64) -> io::Result<(Self, Found)> {
         let dir = store.join(DIR);
-        private::make(&dir)?;
+        private_files::make(&dir)?;
         let mut files = BTreeMap::new();
         for file in fs::read_dir(&dir)? {
             let file = file?;
@@ -84,7 +83,7 @@ impl Filters {
             let file = self.write(place, &bucket.filter, segment)?;
             bucket.stored.push(file);
         }
-        private::sync_directory(&self.dir)
+        private_files::sync_directory(&self.dir)
     }
 
     fn write(&mut self, place: Place, filter: &KeyFilter, segment: usize) -> io::Result<SegmentFile> {

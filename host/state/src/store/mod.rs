@@ -26,8 +26,8 @@ use crate::error::{OpenError, StateError};
 use crate::front::Front;
 use crate::identity::{Description, StoreIdentity};
 use crate::options::StoreOptions;
+use crate::rocks;
 use crate::table::{self, Row, Stored, ValueError};
-use crate::{private, rocks};
 
 use self::expiry::Mark;
 use self::filters::Filters;
@@ -139,7 +139,7 @@ impl PartitionStore {
         let incoming = dir.join(INCOMING);
         // What lies here is of a persist that did not finish.
         let _ = std::fs::remove_dir_all(&incoming);
-        private::make(&incoming).map_err(|error| OpenError::io(dir, error))?;
+        private_files::make(&incoming).map_err(|error| OpenError::io(dir, error))?;
         let Buckets { buckets, filters, opened } =
             opening::open_buckets(dir, &mut db, &bucket_names, &description, &mut progress)?;
         let kept = opening::open_kept(dir, &mut db, &options, &description, &mut progress)?;

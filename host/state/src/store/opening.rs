@@ -20,8 +20,8 @@ use super::places::{BUCKET_PREFIX, Bucket, Place};
 use crate::error::OpenError;
 use crate::identity::{Description, StoreIdentity};
 use crate::options::StoreOptions;
-use crate::table::Stored;
-use crate::{private, rocks, table};
+use crate::rocks;
+use crate::table::{self, Stored};
 
 /// What opening a store took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) fn open_database(
     database: &Options,
     options: &StoreOptions,
 ) -> Result<(DB, Vec<String>), OpenError> {
-    private::make(dir).map_err(|error| OpenError::io(dir, error))?;
+    private_files::make(dir).map_err(|error| OpenError::io(dir, error))?;
     let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
     let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
     let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");

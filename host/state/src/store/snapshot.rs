@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use engine::record::Offset;
+use private_files::{parent_of, sync_directory};
 use rocksdb::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,6 @@ use super::{PartitionStore, manifest, opening};
 use crate::error::{OpenError, StateError};
 use crate::frame::{self, FrameError, What, Writer};
 use crate::identity::{Description, StoreIdentity};
-use crate::private::{self, parent_of, sync_directory};
 
 /// The list of a snapshot's files, in its directory.
 const LIST: &str = "SNAPSHOT";
@@ -80,7 +80,7 @@ impl PartitionStore {
     pub fn capture(&self, dir: &Path) -> Result<Snapshot, StateError> {
         self.refuse_after_failure()?;
         let failed = |error: io::Error| StateError::io(dir, error);
-        private::make(parent_of(dir)).map_err(failed)?;
+        private_files::make(parent_of(dir)).map_err(failed)?;
         let bytes = self.db.get(manifest::KEY).map_err(|error| StateError::rocks(&self.dir, &error))?;
         let stored = manifest::decode(&bytes.unwrap_or_default());
         let (description, progress) =
@@ -88,7 +88,7 @@ impl PartitionStore {
         let checkpoint = Checkpoint::new(&self.db).and_then(|checkpoint| checkpoint.create_checkpoint(dir));
         checkpoint.map_err(|error| StateError::rocks(dir, &error))?;
         let into = dir.join(filters::DIR);
-        private::make(&into).map_err(failed)?;
+        private_files::make(&into).map_err(failed)?;
         for (place, files) in &progress.filters {
             self.filters.copy(*place, files, &into).map_err(failed)?;
         }
@@ -126,7 +126,7 @@ impl PartitionStore {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             Ok(()) | Err(_) => {}
         }
-        private::make(&staging.join(filters::DIR)).map_err(failed)?;
+        private_files::make(&staging.join(filters::DIR)).map_err(failed)?;
         for member in &list.members {
             member.take(from, &staging, into)?;
         }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use kafka_connector::{Delivery, KafkaSettings, Topics};
-use state::private::PrivateDir;
+use kafka_connector::{KafkaFailure, KafkaSettings, Prefix, Topics};
+use private_files::PrivateDir;
 
-use super::transactional_id::{self, Prefix};
-use crate::run::error::RunError;
 use crate::settings::kafka::{self as settings, KafkaConfig, KafkaConnection, ProducerConfig, PropertyClient};
 
 pub(super) fn topics(kafka: &KafkaConfig) -> Topics {
@@ -14,22 +12,14 @@ pub(super) fn topics(kafka: &KafkaConfig) -> Topics {
     Topics { output: topics.output, duplicates: topics.duplicates, late: topics.late, dead_letter: topics.dead_letter }
 }
 
-pub(super) fn delivery(prefix: Option<&Prefix>, worker: usize) -> Delivery {
-    match prefix {
-        Some(prefix) => Delivery::ExactlyOnce { transactional_id: format!("{}-{worker}", prefix.text) },
-        None => Delivery::AtLeastOnce,
-    }
-}
-
 /// The operator's prefix, else the one beside the state; `None` without transactions.
-pub(super) fn prefix(kafka: &KafkaConfig, store: &PrivateDir) -> Result<Option<Prefix>, RunError> {
+pub(super) fn prefix(kafka: &KafkaConfig, store: &PrivateDir) -> Result<Option<Prefix>, KafkaFailure> {
     match &kafka.delivery {
         settings::Delivery::ExactlyOnce { transactional_id_prefix: Some(prefix), .. } => {
             Ok(Some(Prefix::chosen(prefix)))
         }
         settings::Delivery::ExactlyOnce { transactional_id_prefix: None, .. } => {
-            let made = || transactional_id::make(settings::host_name());
-            Prefix::kept(store, &kafka.group, made).map(Some).map_err(RunError::Kept)
+            Prefix::kept(store, &kafka.group, settings::host_name().as_deref()).map(Some)
         }
         settings::Delivery::AtLeastOnce => Ok(None),
     }

@@ -4,19 +4,11 @@ use std::time::Duration;
 
 pub use drive::{OnIncompleteProgress, OnUnreadable};
 pub use engine::protocol::start::OnLogGap;
+pub use kafka_connector::OffsetReset;
 
 use super::topic::topic;
 use crate::settings::row::{Group, Runs, Setting, one, one_of, rows, switch};
 use crate::settings::units;
-
-/// Where a group without offsets starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OffsetReset {
-    /// At the start of the log.
-    Earliest,
-    /// At its end.
-    Latest,
-}
 
 /// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
 pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);

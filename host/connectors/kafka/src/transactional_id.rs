@@ -8,7 +8,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use state::private::PrivateDir;
+use private_files::PrivateDir;
+
+use crate::failure::KafkaFailure;
+use crate::producer::Delivery;
 
 /// Name of the first file; the others are numbered from 2.
 const FILE: &str = "transactional-id";
@@ -21,25 +24,25 @@ const TEXT_BYTES_MAX: usize = 200;
 
 /// A prefix, and what keeps others from taking it.
 #[derive(Debug)]
-pub(super) struct Prefix {
-    /// The text.
-    pub(super) text: String,
+pub struct Prefix {
+    text: String,
     /// Where it was found; `None`: the operator's own.
-    pub(super) file: Option<PathBuf>,
+    file: Option<PathBuf>,
     _lock: Option<File>,
 }
 
 impl Prefix {
     /// The operator's choice.
-    pub(super) fn chosen(text: &str) -> Self {
+    #[must_use]
+    pub fn chosen(text: &str) -> Self {
         Self { text: text.to_owned(), file: None, _lock: None }
     }
 
-    /// The one beside the state, made if there is none yet; `random` is used only then.
+    /// The one beside the state, made if there is none yet: of the host's name, for people, and 64 random bits.
     ///
     /// # Errors
     /// The directory cannot be written, or holds something else under the name.
-    pub(super) fn kept(store: &PrivateDir, group: &str, made: impl Fn() -> io::Result<String>) -> Result<Self, String> {
+    pub fn kept(store: &PrivateDir, group: &str, host: Option<&str>) -> Result<Self, KafkaFailure> {
         for number in 1..=HOSTS_MAX {
             let name = if number == 1 { FILE.to_owned() } else { format!("{FILE}-{number}") };
             let path = store.path().join(&name);
@@ -50,19 +53,48 @@ impl Prefix {
                 // Some network file systems have no locks: then hosts must not share a directory, as ever.
                 Err(TryLockError::Error(error)) => tracing::debug!(path = %path.display(), %error, "no lock"),
             }
-            let text = text(&mut file, &made).map_err(|error| failed(&path, &error))?;
+            let text = text(&mut file, || make(host)).map_err(|error| failed(&path, &error))?;
             return Ok(Self { text: format!("{group}-{text}"), file: Some(path), _lock: Some(file) });
         }
-        Err(format!("{HOSTS_MAX} hosts use {} already: give this one its own --store-path", store.path().display()))
+        let path = store.path().display();
+        Err(KafkaFailure::Kept(format!("{HOSTS_MAX} hosts use {path} already: give this one its own --store-path")))
+    }
+
+    /// What each id begins with.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it was found; `None`: the operator's own.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// How a worker commits: each has an id of its own.
+    #[must_use]
+    pub fn delivery(&self, worker: usize) -> Delivery {
+        Delivery::ExactlyOnce { transactional_id: format!("{}-{worker}", self.text) }
+    }
+
+    /// The ids of so many workers, in words.
+    #[must_use]
+    pub fn ids(&self, workers: usize) -> String {
+        let prefix = &self.text;
+        match workers {
+            ..=1 => format!("{prefix}-0"),
+            2.. => format!("{prefix}-0 to {prefix}-{}", workers - 1),
+        }
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> String {
-    format!(
+fn failed(path: &Path, error: &io::Error) -> KafkaFailure {
+    KafkaFailure::Kept(format!(
         "cannot keep a transactional id in {}: {error}; make the directory writable, delete a file that is damaged, or \
          give --transactional-id-prefix",
         path.display()
-    )
+    ))
 }
 
 /// What the file says; an empty one was made just now, or by a process that died at once.
@@ -92,7 +124,7 @@ fn text(file: &mut File, made: impl Fn() -> io::Result<String>) -> io::Result<St
 ///
 /// # Errors
 /// The system has no random numbers.
-pub(super) fn make(host: Option<String>) -> io::Result<String> {
+fn make(host: Option<&str>) -> io::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let random = format!("{:016x}", u64::from_le_bytes(random));
@@ -106,13 +138,13 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use state::private::Trust;
+    use private_files::Trust;
 
     use super::*;
 
     fn kept(store: &Path) -> Result<Prefix, String> {
         let store = PrivateDir::open(store, Trust::Ours).map_err(|error| error.to_string())?;
-        Prefix::kept(&store, "group", || make(Some("box 1".to_owned())))
+        Prefix::kept(&store, "group", Some("box 1")).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -125,6 +157,14 @@ mod tests {
         assert_ne!(kept(other.path()).unwrap().text, first);
         let mode = fs::metadata(store.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn each_worker_has_an_id_of_its_own_and_all_are_named() {
+        let prefix = Prefix::chosen("p");
+        assert_eq!([0, 1, 3].map(|workers| prefix.ids(workers)), ["p-0", "p-0", "p-0 to p-2"]);
+        assert_eq!(prefix.delivery(2), Delivery::ExactlyOnce { transactional_id: "p-2".to_owned() });
+        assert_eq!((prefix.as_str(), prefix.file()), ("p", None));
     }
 
     #[test]

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use engine::record::{Millis, Offset};
-use kafka_connector::TopicLook;
+use private_files::PrivateDir;
 use serde::{Deserialize, Serialize};
-use state::private::PrivateDir;
 
-use crate::settings::kafka::OffsetReset;
+use crate::watch::TopicLook;
 
 /// Name of the record, in the topic's directory under `--store-path`.
 const FILE: &str = "partitions.json";
@@ -23,18 +22,27 @@ const VERSION: u32 = 1;
 /// A record of 200,000 partitions, each with its end, has 6 MB.
 const BYTES_MAX: u64 = 64 << 20;
 
+/// Where a group without offsets starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the start of the log.
+    Earliest,
+    /// At its end.
+    Latest,
+}
+
 /// What is known of the topic's partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Partitions {
+pub(crate) struct Partitions {
     version: u32,
     group: String,
     topic_id: Option<String>,
     /// Whether the group was ever seen with an offset.
     began: bool,
     /// Partitions when the group first started.
-    pub(super) first: i32,
+    pub(crate) first: i32,
     /// Partitions when last looked at.
-    pub(super) now: i32,
+    pub(crate) now: i32,
     /// When `now` was last seen to grow, in milliseconds since the epoch.
     grown_at: Option<Millis>,
     /// Where each partition ended when the group first started, if it was told to start there.
@@ -43,15 +51,15 @@ pub(super) struct Partitions {
 
 /// What a start finds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found<'a> {
-    pub(super) group: &'a str,
-    pub(super) topic_id: Option<&'a str>,
+pub(crate) struct Found<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) topic_id: Option<&'a str>,
     /// Partitions of the topic.
-    pub(super) partitions: i32,
+    pub(crate) partitions: i32,
     /// Those that the group has an offset for.
-    pub(super) committed: &'a [i32],
+    pub(crate) committed: &'a [i32],
     /// The wall clock, in milliseconds since the epoch.
-    pub(super) now: Millis,
+    pub(crate) now: Millis,
 }
 
 impl Partitions {
@@ -66,7 +74,7 @@ impl Partitions {
     }
 
     /// Whether the ends of the partitions are wanted: the group starts here and now, and at the end.
-    pub(super) fn wants_ends(known: Option<&Self>, found: &Found<'_>, reset: OffsetReset) -> bool {
+    pub(crate) fn wants_ends(known: Option<&Self>, found: &Found<'_>, reset: OffsetReset) -> bool {
         reset == OffsetReset::Latest && Self::is_first_start(known, found)
     }
 
@@ -85,7 +93,7 @@ impl Partitions {
 
     /// What is known from now on, and how many partitions have come since the last run. `ends` are those of
     /// [`Partitions::wants_ends`].
-    pub(super) fn at_start(known: Option<Self>, found: &Found<'_>, ends: Option<BTreeMap<i32, Offset>>) -> (Self, i32) {
+    pub(crate) fn at_start(known: Option<Self>, found: &Found<'_>, ends: Option<BTreeMap<i32, Offset>>) -> (Self, i32) {
         let first_start = Self::is_first_start(known.as_ref(), found);
         let known = known.filter(|known| known.is_of(found));
         let mut partitions = match known {
@@ -114,7 +122,7 @@ impl Partitions {
     }
 
     /// Takes up how many there are now. Returns how many have come since the last look.
-    pub(super) fn grows_to(&mut self, partitions: i32, now: Millis) -> i32 {
+    pub(crate) fn grows_to(&mut self, partitions: i32, now: Millis) -> i32 {
         let added = (partitions - self.now).max(0);
         if added > 0 {
             self.now = partitions;
@@ -124,22 +132,22 @@ impl Partitions {
     }
 
     /// The group was seen with an offset. Returns whether that is new.
-    pub(super) fn begins(&mut self) -> bool {
+    pub(crate) fn begins(&mut self) -> bool {
         !std::mem::replace(&mut self.began, true)
     }
 
     /// Whether it is not known yet that the group ever had an offset.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.began
     }
 
     /// Where a partition without an offset starts, if not at the start of its log.
-    pub(super) fn latest_from(&self, partition: i32) -> Option<Offset> {
+    pub(crate) fn latest_from(&self, partition: i32) -> Option<Offset> {
         self.latest_from.get(&partition).copied()
     }
 
     /// Whether the topic is another one than this record is about, and why. Partitions are never taken away.
-    pub(super) fn is_replaced_by(&self, look: &TopicLook) -> Option<String> {
+    pub(crate) fn is_replaced_by(&self, look: &TopicLook) -> Option<String> {
         match (&self.topic_id, look) {
             (_, TopicLook { partitions: None, .. }) => Some("it was deleted".to_owned()),
             (Some(known), TopicLook { topic_id: Some(found), .. }) if known != found => {
@@ -153,13 +161,13 @@ impl Partitions {
     }
 
     /// Whether the topic has the same name and is another for certain.
-    pub(super) fn has_another_id(&self, look: &TopicLook) -> bool {
+    pub(crate) fn has_another_id(&self, look: &TopicLook) -> bool {
         self.topic_id.as_ref().zip(look.topic_id.as_ref()).is_some_and(|(known, found)| known != found)
     }
 
     /// What operators are told while keys that have moved may still have duplicates of events from before; `memory` is
     /// how long keys are remembered, `None` for ever.
-    pub(super) fn note(&self, topic: &str, memory: Option<Millis>, now: Millis) -> Option<String> {
+    pub(crate) fn note(&self, topic: &str, memory: Option<Millis>, now: Millis) -> Option<String> {
         let grown_at = self.grown_at?;
         let is_over = memory.is_some_and(|memory| now.saturating_sub(grown_at) > memory);
         (self.now > self.first && !is_over).then(|| {
@@ -174,7 +182,7 @@ impl Partitions {
 
 /// The record in the topic's directory, if there is one. One that cannot be understood is as good as none: the group's
 /// offsets tell as well.
-pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
+pub(crate) fn read(directory: &PrivateDir) -> Option<Partitions> {
     let path = directory.path().join(FILE);
     let text = match directory.read(FILE, BYTES_MAX) {
         Ok(text) => text?,
@@ -195,7 +203,7 @@ pub(super) fn read(directory: &PrivateDir) -> Option<Partitions> {
 ///
 /// # Errors
 /// The directory cannot be written.
-pub(super) fn write(directory: &PrivateDir, partitions: &Partitions) -> io::Result<()> {
+pub(crate) fn write(directory: &PrivateDir, partitions: &Partitions) -> io::Result<()> {
     let mut text = serde_json::to_vec(partitions)?;
     text.push(b'\n');
     directory.replace(FILE, &text)
@@ -203,7 +211,7 @@ pub(super) fn write(directory: &PrivateDir, partitions: &Partitions) -> io::Resu
 
 #[cfg(test)]
 mod tests {
-    use state::private::Trust;
+    use private_files::Trust;
 
     use super::*;
     use OffsetReset::{Earliest, Latest};

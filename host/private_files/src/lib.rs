@@ -5,6 +5,8 @@
 //! Directories are therefore created with mode 0700 and files with 0600; the owner and the mode of every directory and
 //! file are checked from the root down, and so is the path to the root; and no symbolic link is followed below it.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -274,7 +276,10 @@ impl PrivateDir {
 
 /// Makes a directory, and those above it that are not there, for this user alone, so that they last: what is written
 /// into a directory is lost with its name.
-pub(crate) fn make(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// One cannot be made.
+pub fn make(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -287,12 +292,16 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
 }
 
 /// Has the names in a directory on the disk.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// It cannot be opened or synchronised.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// The directory that a name is in.
-pub(crate) fn parent_of(path: &Path) -> &Path {
+#[must_use]
+pub fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
