@@ -23,6 +23,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_stop_is_heard_before_a_pipe_says_anything", a_stop_is_heard_before_a_pipe_says_anything),
     ("a_silent_pipe_holds_nothing_back", a_silent_pipe_holds_nothing_back),
     ("a_run_that_committed_no_event_needs_no_resume", a_run_that_committed_no_event_needs_no_resume),
+    ("a_run_that_was_disturbed_writes_what_another_does", a_run_that_was_disturbed_writes_what_another_does),
+    ("standard_input_is_given_again_after_a_kill", standard_input_is_given_again_after_a_kill),
+    ("a_state_that_is_gone_is_made_again_from_the_input", a_state_that_is_gone_is_made_again_from_the_input),
+    ("a_state_without_its_progress_is_refused", a_state_without_its_progress_is_refused),
+    ("an_input_that_was_changed_is_not_resumed", an_input_that_was_changed_is_not_resumed),
 ];
 
 const SOON: Duration = Duration::from_secs(60);
@@ -260,5 +265,132 @@ fn a_run_that_committed_no_event_needs_no_resume() {
     desk.write("in.gz", &whole);
     let _ok = end(desk.dedup(words)).ok();
     assert_eq!(desk.report(), truth);
+    desk.check_unique(reader(&desk, "out"));
+}
+
+/// Events, some without a key, some that are none: what is not in the state though it was passed on.
+fn mixed(desk: &Desk) {
+    let _truth = desk.generate(300_000, 31);
+    let mut text = String::new();
+    for (number, line) in std::io::BufRead::lines(reader(desk, "in")).enumerate() {
+        text += &line.unwrap();
+        text.push('\n');
+        match number % 100 {
+            7 => text += &format!("{{\"no_key\":{number}}}\n"),
+            42 => text += &format!("nope {number}\n"),
+            77 => text.push('\n'),
+            _ => {}
+        }
+    }
+    desk.write("in", text);
+}
+
+/// The names of a run's outputs, which begin alike.
+fn outputs(run: &str) -> [String; 3] {
+    ["out", "duplicates", "dead"].map(|name| format!("{run}-{name}"))
+}
+
+/// Arguments of a run with such outputs.
+fn to(run: &str) -> String {
+    let [output, duplicates, dead] = outputs(run);
+    format!("--output {output} --duplicates {duplicates} --dead-letter {dead} --on-missing-key pass --report {run}-report")
+}
+
+#[track_caller]
+fn wrote_the_same(desk: &Desk, one: &str, other: &str) {
+    for (one, other) in outputs(one).iter().zip(outputs(other)) {
+        assert!(desk.read(one) == desk.read(&other), "{one} is not {other}");
+    }
+    let report = |run: &str| {
+        let mut report: serde_json::Value = serde_json::from_str(&desk.text(&format!("{run}-report"))).unwrap();
+        report["seconds"] = 0.into();
+        report["events_per_second"] = 0.into();
+        report
+    };
+    assert_eq!(report(one), report(other));
+}
+
+fn a_run_that_was_disturbed_writes_what_another_does() {
+    let desk = Desk::new();
+    mixed(&desk);
+    let _ok = end(desk.dedup_in("calm", &format!("--input in {}", to("calm")))).ok();
+    let mut random = Random::new(first_seed(32));
+    let words = format!("--input in {} --resume", to("wild"));
+    // A stop has the state written, so that the next run reads again from there and not from the start.
+    for signal in ["KILL", "KILL", "TERM", "KILL", "KILL"] {
+        let bytes = desk.size("wild-out") + (1 << 20);
+        if signal == "KILL" {
+            let killed = start_and_kill(&desk, &words, "wild-out", bytes, &mut random);
+            assert!(killed, "the run ended before it was killed");
+        } else {
+            let mut running = Running::start_command(desk.dedup(&words));
+            assert!(wait_for_bytes(&mut running, &desk, "wild-out", bytes), "it ended");
+            running.stop(SOON).refused(9, &["interrupted after"]);
+        }
+    }
+    let _ok = desk.run(&words).ok();
+    wrote_the_same(&desk, "calm", "wild");
+}
+
+fn standard_input_is_given_again_after_a_kill() {
+    let desk = Desk::new();
+    mixed(&desk);
+    let _ok = end(desk.dedup_in("calm", &format!("--input in {}", to("calm")))).ok();
+    let start = || {
+        let mut command = desk.dedup(&format!("--input - {} --resume", to("wild")));
+        command.stdin(Stdio::from(std::fs::File::open(desk.path("in")).unwrap()));
+        Running::start_command(command)
+    };
+    for _ in 0..2 {
+        let mut running = start();
+        let bytes = desk.size("wild-out") + (2 << 20);
+        assert!(wait_for_bytes(&mut running, &desk, "wild-out", bytes), "it ended");
+        running.signal("STOP");
+        std::thread::sleep(UNTIL_COMMIT);
+        running.signal("CONT");
+        std::thread::sleep(Duration::from_millis(100));
+        drop(running.kill());
+    }
+    assert_eq!(start().wait(SOON).code, Some(0));
+    wrote_the_same(&desk, "calm", "wild");
+}
+
+fn a_state_that_is_gone_is_made_again_from_the_input() {
+    let desk = Desk::new();
+    let truth = killed(&desk);
+    std::fs::remove_dir_all(desk.path("store/(files)/0")).unwrap();
+    let _ok = desk.run("--input in --output out --resume --report report").ok();
+    assert_eq!(desk.report(), truth);
+    desk.check_unique(reader(&desk, "out"));
+    // The run is over: without its state nothing is left of it.
+    std::fs::remove_dir_all(desk.path("store/(files)/0")).unwrap();
+    assert_eq!(desk.counts(""), truth);
+}
+
+fn a_state_without_its_progress_is_refused() {
+    let desk = Desk::new();
+    let _truth = desk.generate(2_000, 33);
+    let _counts = desk.counts("");
+    let progress = desk.read("store/(files)/progress");
+    std::fs::remove_file(desk.path("store/(files)/progress")).unwrap();
+    let run = "--input in --output out --overwrite";
+    desk.run(run).refused(5, &["(files)/progress", "is gone", "another --store-path"]);
+    desk.write("store/(files)/progress", &progress[..progress.len() / 2]);
+    desk.run(run).refused(5, &["(files)/progress", "cannot be used", "another --store-path"]);
+    desk.write("store/(files)/progress", progress);
+    let _ok = desk.run(run).ok();
+}
+
+fn an_input_that_was_changed_is_not_resumed() {
+    let desk = Desk::new();
+    let _truth = killed(&desk);
+    let (text, before) = (desk.text("in"), desk.read("out"));
+    // The state was never written: all of it is read again, up to where the run was.
+    desk.write("in", text.replacen('\n', " \n", 1));
+    let refused = desk.run("--input in --output out --resume");
+    refused.refused(4, &["in", "cannot resume", "has been changed", "start over"]);
+    assert!(before.starts_with(&desk.read("out")), "nothing was added");
+    desk.write("in", text);
+    let _ok = desk.run("--input in --output out --resume").ok();
     desk.check_unique(reader(&desk, "out"));
 }

@@ -14,7 +14,21 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::settings::config::{LogConfig, LogFormat};
+use crate::settings::config::{LogConfig, LogFormat, Mode};
+
+/// The level by default, and what is of interest of it over files: how the driver gets on with partitions is not.
+const LEVEL: &str = "info";
+const LEVEL_OVER_FILES: &str = "info,drive=warn";
+
+/// What is logged of a run.
+#[must_use]
+pub fn of_run(config: &LogConfig, mode: &Mode) -> LogConfig {
+    let level = match mode {
+        Mode::Files(_) if config.level == LEVEL => LEVEL_OVER_FILES,
+        Mode::Files(_) | Mode::Kafka(_) => &config.level,
+    };
+    LogConfig { level: level.to_owned(), format: config.format }
+}
 
 /// Sends the log of this process to standard error, in colour where that is a terminal that wants colour.
 ///

@@ -37,7 +37,7 @@ fn start(invocation: Invocation) -> ProcessExit {
             Err(error) => fail(&error.to_string(), ExitCode::from(&error)),
         }),
         Invocation::Run(config) => until_stopped(|stop| {
-            if let Err(error) = logging::start(&config.log) {
+            if let Err(error) = logging::start(&logging::of_run(&config.log, &config.mode)) {
                 return fail(&error.to_string(), ExitCode::Usage);
             }
             match run::run(*config, stop) {

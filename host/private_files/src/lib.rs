@@ -195,12 +195,13 @@ impl PrivateDir {
         Ok(Some(bytes))
     }
 
-    /// Writes a file in it, whole or not at all.
+    /// Writes a file in it, whole or not at all, so that it lasts.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        replace(&self.path.join(name), bytes)
+        replace(&self.path.join(name), bytes)?;
+        sync_directory(&self.path)
     }
 
     /// A file that was there, if it is one and is to be trusted.

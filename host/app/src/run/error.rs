@@ -96,6 +96,8 @@ impl RunError {
             Self::Line(LineError::Sink(failure)) if failure.remedy == Remedy::Fenced => ExitCode::Fenced,
             Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
             Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
+            // Kept beside the state, and written by the sink.
+            Self::Output(FileError::NotKept { .. } | FileError::NotProgress { .. }) => ExitCode::State,
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. } | KafkaFailure::Records { .. })
             | Self::Output(_)
             | Self::Line(LineError::Sink(_) | LineError::Unsendable { .. }) => ExitCode::Output,

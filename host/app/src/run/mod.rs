@@ -6,7 +6,6 @@ mod identity;
 mod kafka;
 mod observer;
 mod parts;
-mod read_ahead;
 mod reasons;
 mod report;
 
@@ -16,7 +15,6 @@ use drive::Stop;
 use http_server::{Facts, reload_channel};
 use observe::insights::Insights;
 use observe::metrics::Metrics;
-use observe::status::Status;
 use private_files::keep_new_files_private;
 
 use self::observer::Observed;
@@ -50,14 +48,14 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let metrics = Metrics::new().map_err(|error| RunError::Other(error.to_string()))?;
     let insights = Arc::new(Insights::new(config.explanation.redact));
     metrics.show(&insights).map_err(|error| RunError::Other(error.to_string()))?;
-    let observed = Observed { metrics, status: Arc::new(Status::new()), insights };
+    let observed = Observed::new(metrics, insights);
     let no_signals = |error| RunError::Other(format!("cannot handle signals: {error}"));
     let hang_ups = HangUps::listen().map_err(no_signals)?;
     // Whoever holds `client` keeps the thread that reloads plugins.
     let (client, requests) = reload_channel();
     let _server = match &config.http {
         Some(http) => {
-            let Observed { metrics, status, insights } = observed.clone();
+            let Observed { metrics, status, insights, .. } = observed.clone();
             let facts = Facts { status, metrics, insights };
             Some(http_server::serve(http, facts, client.clone(), descriptors::limit())?)
         }

@@ -29,6 +29,31 @@ pub(super) struct Observed {
     pub(super) metrics: Metrics,
     pub(super) status: Arc<Status>,
     pub(super) insights: Arc<Insights>,
+    /// Who else hears of it.
+    also: Option<Arc<dyn Tallied>>,
+}
+
+/// Who hears how much is decided and committed, as a run over files adds it up.
+pub(super) trait Tallied: Send + Sync {
+    /// A batch was decided.
+    fn batch(&self);
+
+    /// The next call of the sink is the commit of this much.
+    fn committing(&self, tally: &Tally);
+
+    /// It is committed.
+    fn committed(&self, tally: &Tally);
+}
+
+impl Observed {
+    pub(super) fn new(metrics: Metrics, insights: Arc<Insights>) -> Self {
+        Self { metrics, status: Arc::new(Status::new()), insights, also: None }
+    }
+
+    /// The same, heard by somebody else as well.
+    pub(super) fn heard_by(&self, also: Arc<dyn Tallied>) -> Self {
+        Self { also: Some(also), ..self.clone() }
+    }
 }
 
 impl Report<PartitionStore> for Observed {
@@ -305,6 +330,7 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
         metrics.batch_records.observe(batch.len() as f64);
         metrics.batch_bytes.observe(batch.bytes() as f64);
         self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
+        self.observed.also.iter().for_each(|also| also.batch());
     }
 
     fn costs(&mut self, times: &StageTimes, costs: &[PluginCost; 2]) {
@@ -343,6 +369,10 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
         self.oldest.clear();
     }
 
+    fn committing(&mut self, tally: &Tally) {
+        self.observed.also.iter().for_each(|also| also.committing(tally));
+    }
+
     fn committed(&mut self, tally: &Tally, findings: Findings, next_offset: Offset) {
         let outcomes = [
             (Outcome::Unique, tally.unique),
@@ -353,6 +383,7 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
             (Outcome::DeadLetter, tally.dead_letter),
         ];
         self.uncommitted = 0;
+        self.observed.also.iter().for_each(|also| also.committed(tally));
         for (outcome, records) in outcomes {
             self.partition.decided(outcome, records);
         }

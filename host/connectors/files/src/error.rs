@@ -149,6 +149,55 @@ pub enum FileError {
         /// The position asked for.
         bytes: u64,
     },
+    /// The input has fewer records than were read of it before.
+    #[error(
+        "{path}: cannot resume after {records} events: the input has only {found}, so it was cut or replaced; give \
+         the input that was read before, or start over with empty state"
+    )]
+    ResumeBeyondRecords {
+        /// The file.
+        path: String,
+        /// The events that are to be passed.
+        records: u64,
+        /// The events there are.
+        found: u64,
+    },
+    /// The lines before a position are others than were read before.
+    #[error(
+        "{path}: cannot resume at byte {bytes}: the lines before it are not those that were read, so the file has been \
+         changed; give the original file, or start over with empty state"
+    )]
+    Changed {
+        /// The file.
+        path: String,
+        /// Where the run before stood.
+        bytes: u64,
+    },
+    /// A pipe or standard input cannot be read a second time.
+    #[error("{path}: the input is a stream, which cannot be read again; restart to resume from the last commit")]
+    NotRereadable {
+        /// The input.
+        path: String,
+    },
+    /// How far a run is cannot be kept.
+    #[error("cannot write {path}, which says how far the run is: {source}{}", way_out(.source))]
+    NotKept {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// What is kept of an earlier run cannot be used.
+    #[error(
+        "{path}, which says how far a run over files is, cannot be used: {cause}; restore it, or start over with \
+         another --store-path"
+    )]
+    NotProgress {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The output is shorter than what was committed to it.
     #[error(
         "{path}: cannot resume: {committed_bytes} bytes were committed and the file has {length}, so it was cut or \

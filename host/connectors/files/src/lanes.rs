@@ -46,6 +46,19 @@ impl FileLanes {
         }
         Ok(lengths)
     }
+
+    /// Forgets what was written since a commit that returned these lengths.
+    ///
+    /// # Errors
+    /// A file cannot be cut back to its length.
+    pub(crate) fn cut_back(&mut self, lengths: [Option<u64>; 4]) -> Result<(), FileError> {
+        for (lane, length) in Lane::ALL.into_iter().zip(lengths) {
+            if let (Some(file), Some(length)) = (self.of(lane), length) {
+                file.cut_back(length)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Sink for FileLanes {

@@ -1,5 +1,7 @@
 //! How far a file is read, and how much of it at a time.
 
+use serde::{Deserialize, Serialize};
+
 /// Longest line a source takes unless told otherwise, in bytes without the newline.
 pub const LINE_BYTES_MAX: usize = 256 << 20;
 
@@ -14,7 +16,7 @@ pub(crate) const BUFFER_BYTES: usize = 256 << 10;
 pub(crate) const BUFFER_BYTES: usize = 64;
 
 /// How far a source has been read. Reading on from here gives exactly the records that were not read before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FilePosition {
     /// Bytes of the decompressed stream up to the end of the last record and its newline.
     pub bytes: u64,

@@ -141,6 +141,29 @@ impl FileSink {
         Ok(self.written_bytes)
     }
 
+    /// Forgets what was written since a commit that returned this length, and goes on behind it.
+    ///
+    /// # Errors
+    /// An earlier write failed, the file cannot be cut, or it is a stream and something has left by it since.
+    pub(crate) fn cut_back(&mut self, committed_bytes: u64) -> Result<(), FileError> {
+        self.lines.clear();
+        self.encoder = Encoder::of(&self.path);
+        match &self.output {
+            Output::Stream(_) if self.written_bytes != committed_bytes => {
+                return Err(FileError::NotResumable { path: shown(&self.path) });
+            }
+            Output::Stream(_) | Output::File(_) => {}
+        }
+        self.attempt(|sink| {
+            if let Output::File(file) = &mut sink.output {
+                file.set_len(committed_bytes)?;
+                file.seek(SeekFrom::Start(committed_bytes))?;
+            }
+            sink.written_bytes = committed_bytes;
+            Ok(())
+        })
+    }
+
     fn flush_lines(&mut self) -> io::Result<()> {
         let mut lines = std::mem::take(&mut self.lines);
         let result = self.write(&lines);

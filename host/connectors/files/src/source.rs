@@ -1,31 +1,22 @@
 //! A newline-delimited file, pipe or standard input, read into batches. Not a parser: lines are bytes.
 
+use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use engine::looks::{HEAD_BYTES_MAX, Looks, after_skippable, skippable};
+use engine::looks::{HEAD_BYTES_MAX, Looks};
 use engine::record::{NewRecord, Offset, RecordBatch};
-use zstd::stream::read::Decoder as ZstdDecoder;
 
+use crate::decompressed::{Counted, Format, Input, RawInput, first_bytes, read_some};
 use crate::error::FileError;
-use crate::gzip::{self, GZIP_MAGIC, Gzip};
+use crate::gzip;
 use crate::limits::{BUFFER_BYTES, BatchLimits, EXPANSION_FREE_BYTES, FilePosition, LINE_BYTES_MAX, SourceLimits};
 use crate::paths::{is_standard_stream, shown};
 use crate::refused;
 
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-/// Compressed bytes asked of the file at a time.
-const COMPRESSED_BUFFER_BYTES: usize = 128 << 10;
-
-/// Bytes at the beginning in which a frame of zstd is looked for behind those that are to be skipped.
-const SKIPPABLE_BYTES_MAX: usize = 64 << 10;
-
-/// The largest window that zstd has, as a power of two: `zstd --long=31` makes it. Memory is taken when a frame asks.
-const ZSTD_WINDOW_LOG_MAX: u32 = 31;
-
-type RawInput = Box<dyn Read + Send>;
+/// Records passed at a time.
+const PASSED_RECORDS_MAX: usize = 1_024;
 
 impl Default for SourceLimits {
     fn default() -> Self {
@@ -51,6 +42,8 @@ pub struct FileSource {
     /// Bytes of the line at hand that were read and thrown away, as it is too long.
     passed_by: u64,
     position: FilePosition,
+    /// Where an earlier run stood, while it is still ahead.
+    known: Option<FilePosition>,
     limits: SourceLimits,
 }
 
@@ -125,8 +118,42 @@ impl FileSource {
             ended: false,
             passed_by: 0,
             position: FilePosition::default(),
+            known: None,
             limits,
         }
+    }
+
+    /// An earlier run stood at `known`, which is read past as it is now: a file in which that is no place, or another, has
+    /// been changed.
+    ///
+    /// # Errors
+    /// The file is known to be shorter. That it is another is found when it is read.
+    pub fn expecting(mut self, known: FilePosition) -> Result<Self, FileError> {
+        if let (None, Some(length)) = (self.input.format(), self.file_bytes)
+            && length < known.bytes
+        {
+            return Err(FileError::ResumeBeyondEnd { path: shown(&self.path), bytes: known.bytes, length });
+        }
+        self.known = (self.position.records < known.records).then_some(known);
+        Ok(self)
+    }
+
+    /// Reads on to where `records` of the input are behind, and forgets them.
+    ///
+    /// # Errors
+    /// As of [`FileSource::read_batch`]; or there are not as many.
+    pub fn pass(&mut self, records: u64) -> Result<(), FileError> {
+        let mut batch = RecordBatch::new();
+        while self.position.records < records {
+            let left = usize::try_from(records - self.position.records).unwrap_or(usize::MAX);
+            batch.clear();
+            let limits = BatchLimits { records_max: left.min(PASSED_RECORDS_MAX), bytes_max: BUFFER_BYTES };
+            if self.read_batch(0, &mut batch, limits)? == 0 {
+                let (path, found) = (shown(&self.path), self.position.records);
+                return Err(FileError::ResumeBeyondRecords { path, records, found });
+            }
+        }
+        Ok(())
     }
 
     /// Where the records returned so far end, with blank lines behind them.
@@ -160,6 +187,9 @@ impl FileSource {
         loop {
             let Some((length, newline)) = self.find_line()? else {
                 // Waiting on a stream would hold back the records that are there.
+                if self.ended && records == 0 {
+                    self.check_end()?;
+                }
                 if self.ended || (records > 0 && self.file_bytes.is_none()) {
                     return Ok(records);
                 }
@@ -167,7 +197,12 @@ impl FileSource {
                 continue;
             };
             let line = self.buffer.get(self.start..self.start + length).unwrap_or_default();
-            if self.passed_by == 0 && line.trim_ascii().is_empty() {
+            let is_blank = self.passed_by == 0 && line.trim_ascii().is_empty();
+            if let Some(known) = self.known {
+                self.known = self.still_ahead(known, is_blank)?;
+            }
+            let line = self.buffer.get(self.start..self.start + length).unwrap_or_default();
+            if is_blank {
                 self.position.blank_lines += 1;
                 self.take(length + newline);
                 continue;
@@ -188,6 +223,31 @@ impl FileSource {
             if records >= limits.records_max {
                 return Ok(records);
             }
+        }
+    }
+
+    /// Compares the place before a line with one that is known: it is ahead, or it is here.
+    fn still_ahead(&self, known: FilePosition, is_blank: bool) -> Result<Option<FilePosition>, FileError> {
+        let FilePosition { bytes, records, .. } = self.position;
+        if bytes == known.bytes && records == known.records {
+            return Ok(None);
+        }
+        // Blank lines may lie between the last record and the place.
+        if bytes < known.bytes && (records < known.records || records == known.records && is_blank) {
+            return Ok(Some(known));
+        }
+        Err(FileError::Changed { path: shown(&self.path), bytes: known.bytes })
+    }
+
+    /// A place that is known lies in the input.
+    fn check_end(&self) -> Result<(), FileError> {
+        let (Some(FilePosition { bytes, records, .. }), length) = (self.known, self.position.bytes) else {
+            return Ok(());
+        };
+        match length.cmp(&bytes) {
+            Ordering::Equal if records == self.position.records => Ok(()),
+            Ordering::Less => Err(FileError::ResumeBeyondEnd { path: shown(&self.path), bytes, length }),
+            Ordering::Equal | Ordering::Greater => Err(FileError::Changed { path: shown(&self.path), bytes }),
         }
     }
 
@@ -343,148 +403,5 @@ impl FileSource {
             return FileError::TrailingGarbage { path, compressed_bytes, bytes };
         }
         FileError::CorruptArchive { path, format, compressed_bytes, bytes, cause: error.to_string() }
-    }
-}
-
-/// Bytes from the start, no more than it takes to know how they are compressed: a pipe may have no more for a long time.
-fn first_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(ZSTD_MAGIC.len());
-    while let Some(wanted) = wanted(&head) {
-        let known = head.len();
-        head.resize(wanted, 0);
-        let read = read_some(input, head.get_mut(known..).unwrap_or_default())?;
-        head.truncate(known + read);
-        if read == 0 {
-            break;
-        }
-    }
-    Ok(head)
-}
-
-/// How many bytes there must be to know more; `None` where no more are needed.
-fn wanted(head: &[u8]) -> Option<usize> {
-    const SKIPPABLE_MAGIC_END: [u8; 3] = [0x2a, 0x4d, 0x18];
-    let begins = |format: &[u8], head: &[u8]| head.len() < format.len() && format.starts_with(head);
-    let may_be_skippable = match head {
-        [0x50..=0x5f, rest @ ..] => begins(&SKIPPABLE_MAGIC_END, rest),
-        _ => false,
-    };
-    if begins(&GZIP_MAGIC, head) || begins(&ZSTD_MAGIC, head) || may_be_skippable {
-        return Some(head.len() + 1);
-    }
-    let next_frame = after_skippable(head).saturating_add(ZSTD_MAGIC.len());
-    (skippable(head) && head.len() < next_frame && next_frame <= SKIPPABLE_BYTES_MAX).then_some(next_frame)
-}
-
-fn read_some(input: &mut impl Read, free: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match input.read(free) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Plain,
-    Gzip,
-    Zstd,
-}
-
-impl Format {
-    /// By the first bytes; by the name only where there are too few of them, as in an archive cut to nothing.
-    fn of(magic: &[u8], path: &Path) -> Self {
-        let named = |extension: &str| path.extension().is_some_and(|found| found == extension);
-        // No text is a beginning of these: it is an archive that was cut.
-        let cut = |format: &[u8], bytes: usize| magic.len() >= bytes && format.starts_with(magic);
-        if magic.starts_with(&GZIP_MAGIC) || cut(&GZIP_MAGIC, 1) || (magic.is_empty() && named("gz")) {
-            Self::Gzip
-        } else if magic == ZSTD_MAGIC
-            || cut(&ZSTD_MAGIC, 2)
-            || (ZSTD_MAGIC.starts_with(magic) && named("zst"))
-            || (skippable(magic) && Looks::of(magic) != Some(Looks::Lz4))
-        {
-            Self::Zstd
-        } else {
-            Self::Plain
-        }
-    }
-}
-
-enum Input {
-    Plain(Counted),
-    Gzip(Gzip<BufReader<Counted>>),
-    Zstd(ZstdDecoder<'static, BufReader<Counted>>),
-}
-
-impl Input {
-    fn new(format: Format, raw: Counted) -> io::Result<Self> {
-        let buffered = |raw| BufReader::with_capacity(COMPRESSED_BUFFER_BYTES, raw);
-        Ok(match format {
-            Format::Plain => Self::Plain(raw),
-            Format::Gzip => Self::Gzip(Gzip::new(buffered(raw), || BufReader::with_capacity(0, Counted::nothing()))),
-            Format::Zstd => {
-                let mut decoder = ZstdDecoder::with_buffer(buffered(raw))?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                Self::Zstd(decoder)
-            }
-        })
-    }
-
-    /// How it is compressed; `None` where it is not.
-    fn format(&self) -> Option<&'static str> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Gzip(_) => Some("gzip"),
-            Self::Zstd(_) => Some("zstd"),
-        }
-    }
-
-    fn raw(&self) -> &Counted {
-        match self {
-            Self::Plain(raw) => raw,
-            Self::Gzip(decoder) => decoder.get_ref().get_ref(),
-            Self::Zstd(decoder) => decoder.get_ref().get_ref(),
-        }
-    }
-
-    /// Bytes of the file that the decoder has taken, without those that wait in its buffer.
-    fn consumed(&self) -> u64 {
-        let waiting = match self {
-            Self::Plain(_) => 0,
-            Self::Gzip(decoder) => decoder.get_ref().buffer().len(),
-            Self::Zstd(decoder) => decoder.get_ref().buffer().len(),
-        };
-        self.raw().bytes - waiting as u64
-    }
-}
-
-impl Read for Input {
-    fn read(&mut self, free: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(raw) => raw.read(free),
-            Self::Gzip(decoder) => decoder.read(free),
-            Self::Zstd(decoder) => decoder.read(free),
-        }
-    }
-}
-
-struct Counted {
-    input: RawInput,
-    bytes: u64,
-}
-
-impl Counted {
-    fn nothing() -> Self {
-        Self { input: Box::new(io::empty()), bytes: 0 }
-    }
-}
-
-impl Read for Counted {
-    fn read(&mut self, free: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(free)?;
-        self.bytes += read as u64;
-        Ok(read)
     }
 }

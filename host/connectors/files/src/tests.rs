@@ -1,5 +1,6 @@
 //! Files as sources and sinks: every position resumes, every cut is noticed, every error says how to fix it.
 
+mod runs;
 mod strangers;
 
 use std::fs;

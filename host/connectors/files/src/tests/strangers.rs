@@ -80,4 +80,36 @@ proptest! {
             prop_assert!(words.len() < 2_000 && !words.contains(char::is_control), "{}", words);
         }
     }
+    #[test]
+    fn any_progress_is_one_that_can_have_been_written_or_is_refused(
+        base in 0..1_000_i64,
+        commits in prop::collection::btree_set(1..400_u64, 0..80),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), b'0'..=b'9', Just(b'-')]), 0..4),
+        asked: u64,
+    ) {
+        let directory = directory();
+        let path = directory.path().join("progress");
+        let (file, book) = (path.clone(), Book::default());
+        let kept = ProgressFile::begin(path.clone(), FileProgress::starting("in".to_owned(), base), move |bytes| {
+            fs::write(&file, bytes)
+        });
+        let kept = kept.unwrap();
+        for records in commits {
+            book.note(at(records * 9, records));
+            let committed = connectors::Committed { offset: base + records.cast_signed(), metadata: String::new() };
+            kept.commit(&book, &committed, [None; 4]).unwrap();
+        }
+        let mut bytes = fs::read(&path).unwrap();
+        prop_assert_eq!(ProgressFile::read(&path, &bytes).unwrap(), kept.get());
+        for (place, byte) in damage {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        match ProgressFile::read(&path, &bytes) {
+            Ok(progress) => {
+                prop_assert!(progress.next_offset() >= progress.base && progress.nearest(asked).records <= asked);
+            }
+            Err(error) => prop_assert!(error.to_string().contains("progress"), "{}", error),
+        }
+    }
 }
