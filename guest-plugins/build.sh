@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 PLUGINS=(composite_key multi_key property_similarity string_distance)
 # Not shipped, but held up by benchmarks and suites: they go to OUT_DIR/for-tests.
 FOR_TESTS=(brittle_key)
-# Not shipped either: a plugin with every fault there is, and an example. They go to TEST_DIR.
-TEST_PLUGINS=(faulty same_share)
+# Not shipped either: a plugin with every fault there is, one that takes values of one form, and an example. They go to
+# TEST_DIR.
+TEST_PLUGINS=(faulty forms same_share)
 TARGET=wasm32-unknown-unknown
 RUSTUP_SECONDS_MAX=120
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/target}"

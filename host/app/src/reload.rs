@@ -271,7 +271,7 @@ fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) ->
     let why = match &first.verdict {
         Verdict::Failed(failure) => format!("it gives {}, but {} would be right", failure.got, failure.wanted),
         Verdict::Blocked(why) => why.clone(),
-        Verdict::Passed | Verdict::NotApplicable(_) => String::new(),
+        Verdict::Passed | Verdict::Untried(_) | Verdict::NotApplicable(_) => String::new(),
     };
     let (more, rule) = (report.bad().count() - 1, first.rule);
     let more = if more == 0 { String::new() } else { format!(", and {more} more") };

@@ -157,6 +157,11 @@ fn what_no_component_can_be_made_of() {
     desk.plugin("componentize cut -o o.wasm").is(3, &["cut is not a usable wasm module"]);
     desk.write("wasi", wat::parse_str(r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)))"#).unwrap());
     desk.plugin("componentize wasi -o o.wasm --world key-plugin").is(3, &["wasi"]);
+    let browser = r#"(module (import "__wbindgen_placeholder__" "__wbindgen_describe" (func (param i32))))"#;
+    desk.write("browser", wat::parse_str(browser).unwrap());
+    let cure = ["browser needs JavaScript", "wasm-bindgen", "cargo tree", "cargo add chrono --no-default-features"];
+    desk.plugin("componentize browser -o o.wasm").is(3, &cure);
+    desk.plugin("componentize browser -o o.wasm --world key-plugin").is(3, &cure);
     desk.write("e.core", wat::parse_str(EXTRACTOR).unwrap());
     desk.plugin("componentize e.core -o no/o.wasm --world key-plugin").is(6, &["no/o.wasm"]);
 }
@@ -428,6 +433,49 @@ fn events_of_ones_own_to_measure_with() {
     desk.plugin("bench e.wasm --input empty").is(4, &["no events to measure with"]);
     desk.write("opaque", "no JSON\n");
     desk.plugin("bench e.wasm --input opaque").is(4, &["none of 1 events can be laid out"]);
+}
+
+#[test]
+fn measuring_ends_with_its_time_and_shows_what_there_is() {
+    let desk = Desk::with_plugins();
+    desk.write("in", "{\"x\":\"L\"}\n".repeat(400));
+    let started = std::time::Instant::now();
+    let line = "bench e.wasm --input in --plugin-time-limit-ms 300 --time-budget-secs 1";
+    let words = ["400 events of --input", "not at all: the time was up", "--time-budget-secs", "failed on"];
+    desk.plugin(line).is(7, &words);
+    let measured = desk.plugin(&format!("{line} --json")).is(7, &[]).json()["measured"][0].clone();
+    let (events, unmeasured) = (measured["events"].as_u64().unwrap(), measured["unmeasured"].as_u64().unwrap());
+    assert!(events > 0 && unmeasured > 300 && events + unmeasured == 400, "{events} and {unmeasured}");
+    assert!(started.elapsed().as_secs() < 60, "it took {:?}", started.elapsed());
+}
+
+#[test]
+fn what_is_declared_the_same_is_read_from_beside_the_component_or_from_where_it_is_said() {
+    let desk = Desk::with_plugins();
+    let declare = |name: &str, examples: &str| {
+        desk.write(name, format!("[[equal]]\nat = \"/x\"\nby = \"case\"\nexamples = [{examples}]\n"));
+    };
+    declare("other.toml", "\"a\", \"A\"");
+    let ended = desk.plugin("conformance e.wasm E1 --declarations other.toml");
+    ended.is(1, &["declared equalities: other.toml", "example 1", "one key for both", "--declarations other.toml"]);
+    desk.plugin("conformance e.wasm E1").is(0, &["conforms to E1", "no equality is declared"]);
+    declare("conformance.toml", "\"a\", \"b\"");
+    let words = ["conformance.toml: [[equal]] 1: example 2", "is not the same as", "by case"];
+    desk.plugin("conformance e.wasm E1").is(3, &words);
+    declare("e.conformance.toml", "\"a\", \"A\"");
+    desk.plugin("conformance e.wasm E1").is(1, &["declared equalities: e.conformance.toml"]);
+    desk.plugin("conformance e.wasm E1 --declarations nowhere.toml").is(3, &["nowhere.toml"]);
+}
+
+#[test]
+fn an_event_that_costs_all_its_time_does_not_keep_the_suite() {
+    let desk = Desk::with_plugins();
+    desk.write("in", "{\"x\":\"L\"}\n");
+    let line = "conformance e.wasm contract --input in --plugin-time-limit-ms 500 --time-budget-secs 5";
+    let started = std::time::Instant::now();
+    let ended = desk.plugin(line);
+    ended.is(1, &["C1", "does not conform"]);
+    assert!(started.elapsed().as_secs() < 60, "it took {:?}", started.elapsed());
 }
 
 #[test]

@@ -28,11 +28,14 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
+mod beside;
 mod context;
 mod deadline;
+mod declared;
 mod feed;
 mod format;
 mod golden;
+mod learned;
 mod report;
 mod rule;
 mod rules;
@@ -43,10 +46,11 @@ mod session;
 mod show;
 mod verdict;
 
-pub use format::{catalogue, document, outcome_line};
+pub use declared::{Declared, DeclaredError};
+pub use format::{Human, catalogue, document, outcome_line};
 pub use golden::{Golden, GoldenError};
 pub use report::{Counts, Outcome, Report, Subject};
 pub use rule::{Concerns, Group, Level, Rule};
-pub use run::{Options, SuiteError, assert_conforms, assert_conforms_with, check, run};
+pub use run::{Options, Progress, SuiteError, assert_conforms, assert_conforms_with, check, run};
 pub use select::{UnknownRule, rules, select};
 pub use verdict::{Failure, Verdict};

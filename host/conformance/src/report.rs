@@ -60,6 +60,8 @@ pub struct Report {
     pub seed: u64,
     /// The rules and groups that were named; empty: all of the level.
     pub chosen: Vec<String>,
+    /// The file that declares what the plugin takes for the same, if there is one.
+    pub declarations: Option<PathBuf>,
     /// Whether only what needs little time was tried.
     pub quick: bool,
     /// One a rule, in the order of the rules.
@@ -76,6 +78,7 @@ pub struct Counts {
     pub failed: usize,
     pub blocked: usize,
     pub not_applicable: usize,
+    pub untried: usize,
 }
 
 impl Subject {
@@ -115,6 +118,7 @@ impl Report {
                 Verdict::Failed(_) => &mut counts.failed,
                 Verdict::Blocked(_) => &mut counts.blocked,
                 Verdict::NotApplicable(_) => &mut counts.not_applicable,
+                Verdict::Untried(_) => &mut counts.untried,
             } += 1;
         }
         counts

@@ -28,6 +28,8 @@ pub enum Group {
     Totality,
     /// What keys may and may not depend on.
     Keys,
+    /// What the plugin says it takes for the same.
+    Equalities,
     /// What scores may and may not say.
     Scores,
     /// Memory and work.
@@ -85,12 +87,13 @@ impl Level {
 
 impl Group {
     /// All, in the order in which their rules are tried.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Loading,
         Self::Contract,
         Self::Determinism,
         Self::Totality,
         Self::Keys,
+        Self::Equalities,
         Self::Scores,
         Self::Resources,
         Self::Golden,
@@ -105,6 +108,7 @@ impl Group {
             Self::Determinism => "determinism",
             Self::Totality => "totality",
             Self::Keys => "keys",
+            Self::Equalities => "equalities",
             Self::Scores => "scores",
             Self::Resources => "resources",
             Self::Golden => "golden",

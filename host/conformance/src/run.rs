@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use plugin::{Candidate, Limits, LoadError, Runtime, Wasi};
 
-use crate::context::{Context, Setting};
+use crate::beside::Beside;
+use crate::context::{Context, KnownOfRoles, Setting};
 use crate::deadline::Deadline;
+use crate::declared::DeclaredError;
 use crate::golden::Golden;
 use crate::report::{Outcome, Report, Subject, rerun};
 use crate::rule::{Level, Rule};
 use crate::select::{UnknownRule, select};
+use crate::session::Used;
 use crate::verdict::{Stop, Verdict};
 
 /// How many times the time of a run a call may take, and how many times the bytes a note may have.
@@ -34,8 +37,11 @@ pub struct Options {
     pub scorer_config: Option<String>,
     /// Answers that the plugin has to give.
     pub golden: Vec<Golden>,
-    /// Events of the author's, which others are made from: what the plugin makes sense of.
+    /// Events of the author's, which are tried beside made-up ones, and which others are made from.
     pub samples: Vec<Vec<u8>>,
+    /// The file that declares what the plugin takes for the same; `None`: `conformance.toml` beside the component, if it
+    /// is there.
+    pub declarations: Option<PathBuf>,
     /// Only what needs no fuel and little time.
     pub quick: bool,
     /// What components get that were built with WASI.
@@ -46,6 +52,8 @@ pub struct Options {
     pub cache_dir: Option<PathBuf>,
     /// Time for all rules together; `None`: as long as they take. Rules that are left then are blocked.
     pub time_max: Option<Duration>,
+    /// Time for one rule; `None`: as long as it takes. A rule that is not done then is blocked.
+    pub rule_time_max: Option<Duration>,
     /// What else has to stand on a command line that repeats a rule: `--expect`, `golden.json`.
     pub arguments: Vec<String>,
 }
@@ -60,11 +68,13 @@ impl Default for Options {
             scorer_config: None,
             golden: Vec::new(),
             samples: Vec::new(),
+            declarations: None,
             quick: false,
             wasi: Wasi::None,
             limits: Limits::default(),
             cache_dir: None,
             time_max: None,
+            rule_time_max: None,
             arguments: Vec::new(),
         }
     }
@@ -79,6 +89,9 @@ pub enum SuiteError {
     /// A rule was asked for that does not exist.
     #[error(transparent)]
     UnknownRule(#[from] UnknownRule),
+    /// What the plugin is said to take for the same cannot be used.
+    #[error(transparent)]
+    Declared(#[from] DeclaredError),
     /// The suite itself cannot run here.
     #[error("the conformance suite cannot run: {0}")]
     Suite(String),
@@ -94,12 +107,24 @@ impl SuiteError {
     }
 }
 
-/// Opens a component and runs the rules that `options` choose; `progress` gets each outcome as it is there.
+/// How far a run is.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// The component is open; of the report all is there but what became of the rules.
+    Opened(&'a Report),
+    /// This rule is tried next.
+    Trying(&'static Rule),
+    /// This became of a rule.
+    Tried(&'a Outcome),
+}
+
+/// Opens a component and runs the rules that `options` choose; `progress` gets each step as it is there.
 ///
 /// # Errors
 /// There is no report: see [`SuiteError`].
-pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -> Result<Report, SuiteError> {
+pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Report, SuiteError> {
     let rules = select(&options.rules, options.level)?;
+    let beside = Beside::of(path, options.declarations.as_ref())?;
     let scratch = Scratch::new();
     let sandbox = plugin::Options {
         limits: relaxed(&options.limits),
@@ -111,7 +136,9 @@ pub fn run(path: &Path, options: &Options, progress: &mut dyn FnMut(&Outcome)) -
     let runtime = Runtime::with(sandbox.clone()).map_err(SuiteError::of_loading)?;
     let candidate = runtime.open(path).map_err(SuiteError::of_loading)?;
     let deadline = Deadline::after(options.time_max);
-    let setting = Setting { candidate: &candidate, options, sandbox: Some(&sandbox), deadline };
+    let known = KnownOfRoles::default();
+    let setting =
+        Setting { candidate: &candidate, options, sandbox: Some(&sandbox), deadline, beside: &beside, known: &known };
     Ok(try_all(&setting, &rules, progress))
 }
 
@@ -132,7 +159,10 @@ pub fn check(candidate: &Candidate, options: &Options) -> Report {
     let options = Options { quick: true, level: Level::Required, rules: Vec::new(), ..options.clone() };
     let rules = select(&[], Level::Required).unwrap_or_default();
     let deadline = Deadline::after(options.time_max);
-    try_all(&Setting { candidate, options: &options, sandbox: None, deadline }, &rules, &mut |_| {})
+    let known = KnownOfRoles::default();
+    let beside = Beside::default();
+    let setting = Setting { candidate, options: &options, sandbox: None, deadline, beside: &beside, known: &known };
+    try_all(&setting, &rules, &mut |_| {})
 }
 
 /// Holds a component to the required rules, with an empty configuration.
@@ -171,7 +201,7 @@ pub fn assert_conforms_with(path: impl AsRef<Path>, options: &Options) {
     }
 }
 
-fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn FnMut(&Outcome)) -> Report {
+fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn FnMut(Progress<'_>)) -> Report {
     let Setting { candidate, options, .. } = setting;
     let started = Instant::now();
     let mut report = Report {
@@ -179,13 +209,16 @@ fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn Fn
         level: options.level,
         seed: options.seed,
         chosen: options.rules.clone(),
+        declarations: setting.beside.declared.path.clone(),
         quick: options.quick,
         outcomes: Vec::with_capacity(rules.len()),
         time: started.elapsed(),
     };
+    progress(Progress::Opened(&report));
     for rule in rules.iter().filter(|rule| rule.quick || !options.quick) {
+        progress(Progress::Trying(rule));
         let outcome = try_one(setting, rule, &report);
-        progress(&outcome);
+        progress(Progress::Tried(&outcome));
         report.outcomes.push(outcome);
     }
     report.time = started.elapsed();
@@ -194,24 +227,41 @@ fn try_all(setting: &Setting<'_>, rules: &[&'static Rule], progress: &mut dyn Fn
 
 fn try_one(setting: &Setting<'_>, rule: &'static Rule, before: &Report) -> Outcome {
     let started = Instant::now();
-    let mut context = Context::new(setting, rule.id);
+    let deadline = setting.deadline.of_one(setting.options.rule_time_max);
+    let mut context = Context::new(&Setting { deadline: deadline.clone(), ..setting.clone() }, rule.id);
     let broken = rule.follows.iter().find(|id| before.outcome(id).is_some_and(|outcome| outcome.verdict.is_bad()));
     let verdict = match (rule.concerns.roles(setting.candidate.roles()), broken) {
         (Err(why), _) => Verdict::NotApplicable(why.to_owned()),
         (Ok(_), Some(id)) => Verdict::Blocked(format!("it is meaningless if {id} does not hold")),
-        (Ok(roles), None) => verdict_of_all(roles.into_iter().map(|role| (rule.run)(&mut context, role))),
+        (Ok(roles), None) => verdict_of_all(roles.into_iter().map(|role| {
+            context.play(role);
+            (rule.run)(&mut context, role)
+        })),
     };
     let (used, remarks) = context.finish();
+    let verdict = deadline.was_hit().map_or(verdict, |words| Verdict::Blocked(unfinished(&words, &used)));
     let rerun = rerun(setting.candidate, setting.options, rule);
     Outcome { rule, verdict, time: started.elapsed(), calls: used.calls, fuel: used.fuel, remarks, rerun }
+}
+
+/// Why a rule did not come to its end.
+fn unfinished(words: &str, used: &Used) -> String {
+    let calls = used.calls;
+    match &used.slowest {
+        Some((time, what)) => {
+            format!("{words} after {calls} calls, of which the longest took {:.1} s: {what}", time.as_secs_f64())
+        }
+        None => format!("{words} after {calls} calls"),
+    }
 }
 
 /// The worst of the verdicts for each role; not applicable only where the rule says nothing about any of them.
 fn verdict_of_all(tried: impl Iterator<Item = Result<(), Stop>>) -> Verdict {
     let rank = |verdict: &Verdict| match verdict {
-        Verdict::Failed(_) => 3,
-        Verdict::Blocked(_) => 2,
-        Verdict::Passed => 1,
+        Verdict::Failed(_) => 4,
+        Verdict::Blocked(_) => 3,
+        Verdict::Passed => 2,
+        Verdict::Untried(_) => 1,
         Verdict::NotApplicable(_) => 0,
     };
     let verdicts = tried.map(|tried| tried.map_or_else(Verdict::from, |()| Verdict::Passed));

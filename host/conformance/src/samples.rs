@@ -4,9 +4,13 @@
 mod draw;
 pub(crate) mod edits;
 mod events;
+mod formats;
 mod json;
+pub(crate) mod like;
 pub(crate) mod nasty;
+mod slot;
 
 pub(crate) use draw::Draw;
 pub(crate) use events::{Event, Events};
 pub(crate) use json::{Json, Spelling};
+pub(crate) use slot::{Known, Slot, Takes};

@@ -1,9 +1,10 @@
 //! One instance of the plugin in one of its roles, configured, and asked one batch after the other. It judges nothing but
 //! what the host itself checks.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Verdict};
@@ -14,12 +15,17 @@ use crate::feed::{Feed, Items, Laid, Text};
 use crate::show::{cut, shown};
 use crate::verdict::Stop;
 
+/// Calls that take longer than this are remembered: one may be why a rule does not come to its end.
+const SLOW: Duration = Duration::from_millis(100);
+
 /// What a rule has used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Used {
     pub(crate) calls: u64,
     /// Of all calls; `None` where fuel is not counted.
     pub(crate) fuel: Option<u64>,
+    /// The slowest call, and what it was about.
+    pub(crate) slowest: Option<(Duration, String)>,
 }
 
 /// A configured instance.
@@ -28,7 +34,7 @@ pub(crate) struct Session {
     role: Role,
     input: Input,
     feed: Feed,
-    used: Rc<Cell<Used>>,
+    used: Rc<RefCell<Used>>,
     deadline: Deadline,
     keys: Extraction,
     scores: Comparisons,
@@ -53,13 +59,27 @@ pub(crate) enum Answer {
     },
 }
 
+impl Used {
+    fn add(&mut self, cost: Cost, time: Duration, items: &Items) {
+        self.calls += 1;
+        self.fuel = cost.fuel.map(|more| self.fuel.unwrap_or(0) + more).or(self.fuel);
+        if time >= SLOW && self.slowest.as_ref().is_none_or(|(slowest, _)| *slowest < time) {
+            let what = match items.len() {
+                1 => items.shown(0),
+                more => format!("a batch of {more} {}s, {}, ..", items.kind(), items.shown(0)),
+            };
+            self.slowest = Some((time, what));
+        }
+    }
+}
+
 impl Session {
     pub(crate) fn new(
         probe: Probe,
         role: Role,
         input: Input,
         feed: Feed,
-        used: Rc<Cell<Used>>,
+        used: Rc<RefCell<Used>>,
         deadline: Deadline,
     ) -> Self {
         let (keys, scores) = (Extraction::default(), Comparisons::default());
@@ -93,14 +113,13 @@ impl Session {
     /// of no more use then.
     pub(crate) fn call(&mut self, items: &Items) -> Result<Cost, Fault> {
         self.deadline.allows_call()?;
+        let started = Instant::now();
         let answered = match &items.laid {
             Laid::Events(events) => self.probe.extract(events, &mut self.keys),
             Laid::Pairs(pairs) => self.probe.compare(pairs, &mut self.scores),
         };
         let cost = self.probe.cost();
-        let Used { calls, fuel } = self.used.get();
-        let fuel = cost.fuel.map(|more| fuel.unwrap_or(0) + more).or(fuel);
-        self.used.set(Used { calls: calls + 1, fuel });
+        self.used.borrow_mut().add(cost, started.elapsed(), items);
         answered.map(|()| cost)
     }
 

@@ -13,6 +13,8 @@ pub enum Verdict {
     Blocked(String),
     /// It says nothing about this plugin; says why. Neither passed nor failed.
     NotApplicable(String),
+    /// It is about such plugins, but nothing was there to try it with; says what would help. Neither passed nor failed.
+    Untried(String),
 }
 
 /// How a plugin breaks a rule.
@@ -35,6 +37,8 @@ pub(crate) enum Stop {
     Blocked(String),
     /// As [`Verdict::NotApplicable`].
     NotApplicable(String),
+    /// As [`Verdict::Untried`].
+    Untried(String),
 }
 
 impl Stop {
@@ -57,6 +61,11 @@ impl Stop {
     pub(crate) fn not_applicable(why: impl Into<String>) -> Self {
         Self::NotApplicable(why.into())
     }
+
+    /// The rule is about this plugin, and could not be tried.
+    pub(crate) fn untried(why: impl Into<String>) -> Self {
+        Self::Untried(why.into())
+    }
 }
 
 impl From<Stop> for Verdict {
@@ -65,12 +74,13 @@ impl From<Stop> for Verdict {
             Stop::Failed(failure) => Self::Failed(*failure),
             Stop::Blocked(why) => Self::Blocked(why),
             Stop::NotApplicable(why) => Self::NotApplicable(why),
+            Stop::Untried(why) => Self::Untried(why),
         }
     }
 }
 
 impl Verdict {
-    /// One word: `passed`, `failed`, `blocked`, `not-applicable`.
+    /// One word: `passed`, `failed`, `blocked`, `not-applicable`, `untried`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -78,6 +88,7 @@ impl Verdict {
             Self::Failed(_) => "failed",
             Self::Blocked(_) => "blocked",
             Self::NotApplicable(_) => "not-applicable",
+            Self::Untried(_) => "untried",
         }
     }
 

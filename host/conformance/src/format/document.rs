@@ -44,6 +44,9 @@ fn about(group: Group) -> &'static str {
             "What keys may and may not depend on. Two spellings of an event are compared through the host's own \
              reading of JSON, from the text to the key."
         }
+        Group::Equalities => {
+            "What the plugin takes for the same on purpose, as `conformance.toml` beside the component declares it."
+        }
         Group::Scores => "What scores may and may not say.",
         Group::Resources => "Memory and work. Work is counted in fuel, which is the same in every run.",
         Group::Golden => "Answers that were recorded before: `--expect FILE`.",

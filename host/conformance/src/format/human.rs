@@ -6,7 +6,7 @@ use plain_text::{Line, line};
 
 use super::details;
 use crate::report::{Outcome, Report};
-use crate::rule::Rule;
+use crate::rule::{Group, Rule};
 use crate::verdict::Verdict;
 
 const BOLD: &str = "1";
@@ -15,19 +15,57 @@ const GREEN: &str = "32";
 const YELLOW: &str = "33";
 const DIM: &str = "2";
 
-pub(super) fn report(report: &Report, colour: bool) -> String {
-    let mut out = heading(report, colour);
-    let mut group = None;
-    for outcome in &report.outcomes {
-        if group.replace(outcome.rule.group) != Some(outcome.rule.group) {
-            let _ = writeln!(out, "\n{}", paint(outcome.rule.group.name(), BOLD, colour));
-        }
-        out.push_str(&outcome_line(outcome, colour));
+/// The report as it grows: its heading, a text for each outcome, its ending.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Human {
+    /// With the escapes of terminals.
+    pub colour: bool,
+    group: Option<Group>,
+}
+
+impl Human {
+    /// Of nothing yet.
+    #[must_use]
+    pub fn new(colour: bool) -> Self {
+        Self { colour, group: None }
     }
+
+    /// Who it is about.
+    #[must_use]
+    pub fn heading(&self, report: &Report) -> String {
+        heading(report, self.colour)
+    }
+
+    /// What became of the next rule, below the name of its group where that is another one.
+    pub fn outcome(&mut self, outcome: &Outcome) -> String {
+        let group = outcome.rule.group;
+        let line = outcome_line(outcome, self.colour);
+        if self.group.replace(group) == Some(group) {
+            return line;
+        }
+        format!("\n{}\n{line}", paint(group.name(), BOLD, self.colour))
+    }
+
+    /// What came of it all.
+    #[must_use]
+    pub fn ending(&self, report: &Report) -> String {
+        ending(report, self.colour)
+    }
+
+    pub(super) fn whole(report: &Report, colour: bool) -> String {
+        let mut human = Self::new(colour);
+        let mut out = human.heading(report);
+        report.outcomes.iter().for_each(|outcome| out.push_str(&human.outcome(outcome)));
+        out.push_str(&human.ending(report));
+        out
+    }
+}
+
+fn ending(report: &Report, colour: bool) -> String {
     let counts = report.counts();
-    let _ = writeln!(
-        out,
-        "\n{} passed, {} failed, {} blocked, {} not applicable, in {:.1} s",
+    let untried = if counts.untried > 0 { format!(", {} not tried", counts.untried) } else { String::new() };
+    let mut out = format!(
+        "\n{} passed, {} failed, {} blocked, {} not applicable{untried}, in {:.1} s\n",
         counts.passed,
         counts.failed,
         counts.blocked,
@@ -48,8 +86,23 @@ pub(super) fn report(report: &Report, colour: bool) -> String {
         1 => "one rule could not be tried".to_owned(),
         more => format!("{more} rules could not be tried"),
     }));
-    let _ = if why.is_empty() { writeln!(out, "{words}") } else { writeln!(out, "{words}: {}", why.join("; ")) };
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    let _ = writeln!(out, "{words}{why}{}", untried_rules(report));
     out
+}
+
+/// What could not be tried, for the last line: whoever reads no other should know.
+fn untried_rules(report: &Report) -> String {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for outcome in &report.outcomes {
+        let Verdict::Untried(why) = &outcome.verdict else { continue };
+        match reasons.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, rules)) => rules.push(outcome.rule.id),
+            None => reasons.push((why, vec![outcome.rule.id])),
+        }
+    }
+    let each = reasons.iter().map(|(why, rules)| format!("; not tried: {} ({})", rules.join(", "), line(why)));
+    each.collect()
 }
 
 fn heading(report: &Report, colour: bool) -> String {
@@ -60,8 +113,10 @@ fn heading(report: &Report, colour: bool) -> String {
     };
     let imports =
         if subject.imports.is_empty() { "nothing".to_owned() } else { line(&subject.imports.join(", ")).into_owned() };
+    let declared = report.declarations.as_ref();
+    let declared = declared.map_or_else(String::new, |path| format!("declared equalities: {}\n", Line(path.display())));
     format!(
-        "{}\n{} ({} bytes, sha256 {})\n{}, contract {}, imports {imports}; seed {}\n",
+        "{}\n{} ({} bytes, sha256 {})\n{}, contract {}, imports {imports}; seed {}\n{declared}",
         paint(&name, BOLD, colour),
         Line(subject.path.display()),
         subject.bytes,
@@ -80,6 +135,7 @@ pub fn outcome_line(outcome: &Outcome, colour: bool) -> String {
         Verdict::Failed(_) => ("FAIL", RED),
         Verdict::Blocked(_) => ("????", RED),
         Verdict::NotApplicable(_) => ("n/a ", YELLOW),
+        Verdict::Untried(_) => ("?   ", YELLOW),
     };
     let mut out = format!("  {} {:<4}{}", paint(word, code, colour), outcome.rule.id, outcome.rule.sentence);
     let milliseconds = outcome.time.as_millis();

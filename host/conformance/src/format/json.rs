@@ -30,6 +30,7 @@ pub(super) fn report(report: &Report) -> String {
         "level": report.level.name(),
         "seed": report.seed,
         "chosen": report.chosen,
+        "declarations": report.declarations.as_ref().map(|path| path.to_string_lossy()),
         "quick": report.quick,
         "rules": report.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "summary": {
@@ -38,6 +39,7 @@ pub(super) fn report(report: &Report) -> String {
             "failed": counts.failed,
             "blocked": counts.blocked,
             "not_applicable": counts.not_applicable,
+            "untried": counts.untried,
             "time_ms": milliseconds(report.time),
         },
     });
@@ -66,7 +68,7 @@ fn outcome(outcome: &Outcome) -> Value {
             "wanted": failure.wanted,
             "again": outcome.rerun,
         }),
-        Verdict::Blocked(why) | Verdict::NotApplicable(why) => json!({"because": why}),
+        Verdict::Blocked(why) | Verdict::NotApplicable(why) | Verdict::Untried(why) => json!({"because": why}),
     };
     if let (Value::Object(json), Value::Object(more)) = (&mut json, more) {
         json.extend(more);

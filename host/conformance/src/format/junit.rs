@@ -18,7 +18,7 @@ pub(super) fn report(report: &Report) -> String {
         report.outcomes.len(),
         counts.failed,
         counts.blocked,
-        counts.not_applicable,
+        counts.not_applicable + counts.untried,
         report.time.as_secs_f64()
     );
     for group in Group::ALL {
@@ -41,7 +41,7 @@ fn suite(group: Group, outcomes: &[&Outcome], report: &Report, out: &mut String)
         outcomes.len(),
         count("failed"),
         count("blocked"),
-        count("not-applicable"),
+        count("not-applicable") + count("untried"),
     );
     let properties = [
         ("path", report.subject.path.to_string_lossy().into_owned()),
@@ -80,7 +80,9 @@ fn case(outcome: &Outcome, out: &mut String) {
         Verdict::Blocked(why) => {
             writeln!(out, "><error message=\"{}\" type=\"blocked\">{text}</error></testcase>", escaped(why))
         }
-        Verdict::NotApplicable(why) => writeln!(out, "><skipped message=\"{}\"/></testcase>", escaped(why)),
+        Verdict::NotApplicable(why) | Verdict::Untried(why) => {
+            writeln!(out, "><skipped message=\"{}\"/></testcase>", escaped(why))
+        }
     };
 }
 

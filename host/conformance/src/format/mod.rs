@@ -9,7 +9,7 @@ mod tap;
 use std::time::Duration;
 
 pub use document::document;
-pub use human::{catalogue, outcome_line};
+pub use human::{Human, catalogue, outcome_line};
 
 use crate::report::Report;
 use crate::verdict::Verdict;
@@ -21,7 +21,7 @@ impl Report {
     /// For people. With `colour` it has the escapes of terminals.
     #[must_use]
     pub fn to_human(&self, colour: bool) -> String {
-        human::report(self, colour)
+        Human::whole(self, colour)
     }
 
     /// The Test Anything Protocol, version 14. Rules that do not apply are skipped.
@@ -57,6 +57,7 @@ fn details(outcome: &crate::Outcome) -> Vec<(&'static str, String)> {
         }
         Verdict::Blocked(why) => details.push(("blocked", why.clone())),
         Verdict::NotApplicable(why) => details.push(("not applicable", why.clone())),
+        Verdict::Untried(why) => details.push(("not tried", why.clone())),
     }
     details.extend(outcome.remarks.iter().map(|remark| ("note", remark.clone())));
     details

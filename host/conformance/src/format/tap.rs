@@ -16,7 +16,7 @@ pub(super) fn report(report: &Report) -> String {
         let ok = if outcome.verdict.is_bad() { "not ok" } else { "ok" };
         let rule = outcome.rule;
         let _ = write!(out, "{ok} {number} - {} {}", rule.id, escaped(rule.sentence));
-        if let Verdict::NotApplicable(why) = &outcome.verdict {
+        if let Verdict::NotApplicable(why) | Verdict::Untried(why) = &outcome.verdict {
             let _ = write!(out, " # SKIP {}", escaped(&plain_text::line(why)));
         }
         let _ = write!(out, "\n  ---\n  level: {}\n  group: {}\n", rule.level.name(), rule.group.name());

@@ -26,6 +26,7 @@ fn report() -> Report {
         outcome("C2", Verdict::Failed(failure)),
         outcome("C3", Verdict::Blocked(format!("see # {NASTY}"))),
         outcome("S1", Verdict::NotApplicable(format!("it is # {NASTY}"))),
+        outcome("K1", Verdict::Untried(NASTY.to_owned())),
     ];
     let info = Info { name: "a<b".to_owned(), version: "1.0".to_owned(), key_version: 3 };
     let subject = Subject {
@@ -42,6 +43,7 @@ fn report() -> Report {
         level: Level::Strict,
         seed: 7,
         chosen: Vec::new(),
+        declarations: Some("conformance.toml".into()),
         quick: false,
         outcomes,
         time: Duration::from_millis(1500),
@@ -57,7 +59,9 @@ fn people_see_the_failure_and_how_to_repeat_it() {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     assert!(
-        text.ends_with("2 passed, 1 failed, 1 blocked, 1 not applicable, in 1.5 s\ndoes not conform: C2; one rule could not be tried\n"),
+        text.ends_with(&format!("2 passed, 1 failed, 1 blocked, 1 not applicable, 1 not tried, in 1.5 s\ndoes not conform: C2; one rule could not be tried; not tried: K1 ({})\n",
+            plain_text::line(NASTY)
+        )),
         "{text}"
     );
     let good = |chosen: &[&str]| {
@@ -73,9 +77,9 @@ fn people_see_the_failure_and_how_to_repeat_it() {
 fn tap_has_a_plan_a_line_a_rule_and_no_directive_by_chance() {
     let text = report().to_tap();
     let mut lines = text.lines();
-    assert_eq!((lines.next(), lines.next()), (Some("TAP version 14"), Some("1..5")));
+    assert_eq!((lines.next(), lines.next()), (Some("TAP version 14"), Some("1..6")));
     let tests: Vec<&str> = text.lines().filter(|line| line.starts_with("ok") || line.starts_with("not ok")).collect();
-    let starts = ["ok 1 - L1 ", "ok 2 - C1 ", "not ok 3 - C2 ", "not ok 4 - C3 ", "ok 5 - S1 "];
+    let starts = ["ok 1 - L1 ", "ok 2 - C1 ", "not ok 3 - C2 ", "not ok 4 - C3 ", "ok 5 - S1 ", "ok 6 - K1 "];
     assert_eq!(tests.len(), starts.len(), "{text}");
     tests.iter().zip(starts).for_each(|(line, start)| assert!(line.starts_with(start), "{line}"));
     assert!(tests[4].contains(" # SKIP it is \\# a <b>"), "{}", tests[4]);
@@ -146,17 +150,17 @@ fn junit_is_well_formed_whatever_is_in_it() {
     };
     let suites = named("testsuites")[0];
     let counts = ["tests", "failures", "errors", "skipped"].map(|key| value(suites, key));
-    assert_eq!(counts, ["5", "1", "1", "1"]);
+    assert_eq!(counts, ["6", "1", "1", "2"]);
     assert_eq!(value(suites, "name"), "a<b");
     assert_eq!(
         named("testsuite").iter().map(|suite| value(suite, "name")).collect::<Vec<_>>(),
-        ["loading", "contract", "scores"]
+        ["loading", "contract", "keys", "scores"]
     );
-    assert_eq!(named("testcase").len(), 5);
+    assert_eq!(named("testcase").len(), 6);
     assert_eq!(value(named("failure")[0], "message"), "got <this>, wanted &that");
     let expected = NASTY.replace(['\u{1}', '\u{1b}'], "\u{fffd}");
     assert_eq!(value(named("error")[0], "message"), format!("see # {expected}"));
-    assert_eq!(value(named("skipped")[0], "message"), format!("it is # {expected}"));
+    assert_eq!(value(named("skipped")[1], "message"), format!("it is # {expected}"));
     assert_eq!(value(named("property")[0], "value"), "a b&c.wasm");
 }
 
@@ -170,7 +174,7 @@ fn json_has_everything_there_is_to_know() {
     assert_eq!(json["host"]["version"], env!("CARGO_PKG_VERSION"));
     let rules = json["rules"].as_array().unwrap();
     let verdicts: Vec<&str> = rules.iter().map(|rule| rule["verdict"].as_str().unwrap()).collect();
-    assert_eq!(verdicts, ["passed", "passed", "failed", "blocked", "not-applicable"]);
+    assert_eq!(verdicts, ["passed", "passed", "failed", "blocked", "not-applicable", "untried"]);
     assert_eq!(
         (&rules[2]["input"], &rules[2]["fuel"], &rules[2]["time_ms"]),
         (&NASTY.into(), &450.into(), &12.0.into())

@@ -8,17 +8,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use plugin::Role;
+use plugin::{Input, Role};
 
-use super::variants::{ask, own, with};
+use super::variants::{NO_KEY, ask, own};
 use crate::context::Context;
-use crate::samples::Json;
+use crate::samples::{Events, Json, Known, Slot};
 use crate::session::{Answer, Session};
 use crate::show::shown;
 use crate::verdict::Stop;
 
 /// Places of which each two are tried.
 const PLACES_MAX: usize = 6;
+/// Parts of values of which each two are tried.
+const PARTS_MAX: usize = 8;
+/// Pairs that are tried.
+const PAIRS_MAX: usize = 15;
 /// Texts with which people join.
 const SEPARATORS: [&str; 24] = [
     ":", "|", ",", ";", "/", "\\", " ", "\t", "\n", "\0", "\u{1}", "\u{1e}", "\u{1f}", "-", "_", ".", "#", "=", "&",
@@ -33,31 +37,109 @@ const MARKS: [&str; 2] = ["Qxq1Q", "Wyw2W"];
 pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let mut events = context.events(session.input());
-    let places: Vec<String> = events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()).collect();
+    let known = context.known();
     let mut tried = 0;
-    for (at, first) in places.iter().enumerate() {
-        for second in places.iter().skip(at + 1) {
-            let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
-            if first == second || is_below(first, second) || is_below(second, first) {
-                continue;
-            }
-            let mut grid = Grid { event: events.full_tree(), first, second, session: &mut session };
-            if !grid.matter_together()? {
-                continue;
-            }
-            tried += 1;
-            let found = grid.separators()?;
-            for separator in SEPARATORS.into_iter().map(str::to_owned).chain(found) {
-                grid.check(&texts_around(&separator))?;
-            }
-            grid.check(&digits())?;
+    for (first, second) in pairs(&mut events, &known) {
+        let event = match &first {
+            At::Slot(slot) => slot.event.clone(),
+            At::Place(_) => events.keyed_tree(),
+        };
+        let mut grid = Grid { event, first: &first, second: &second, session: &mut session };
+        if !grid.matter_together()? {
+            continue;
         }
+        tried += 1;
+        if tried > PAIRS_MAX {
+            break;
+        }
+        let found = grid.separators()?;
+        for separator in SEPARATORS.into_iter().map(str::to_owned).chain(found) {
+            grid.check(&texts_around(&separator))?;
+        }
+        grid.check(&digits())?;
     }
     if tried == 0 {
-        return Err(Stop::not_applicable("no key of the events tried is made of two fields"));
+        return Err(nothing_joined(session.input(), &known));
     }
     context.remark(format!("{tried} pairs of fields with {} separators", SEPARATORS.len()));
     Ok(())
+}
+
+/// Where a text is put.
+enum At<'a> {
+    /// In the place of a value.
+    Place(String),
+    /// Into a value.
+    Slot(&'a Slot),
+}
+
+impl At<'_> {
+    fn place(&self) -> &str {
+        match self {
+            Self::Place(place) => place,
+            Self::Slot(slot) => &slot.place,
+        }
+    }
+
+    /// Puts a text there, or another value; none can be a part of a value, and what stands there stays then.
+    fn put(&self, event: &mut Json, value: Option<&Json>) {
+        match (self, value) {
+            (Self::Place(place), Some(value)) => event.set(place, value.clone()),
+            (Self::Place(place), None) => _ = event.remove(place),
+            (Self::Slot(slot), Some(Json::String(text))) => slot.put(event, text),
+            (Self::Slot(_), _) => {}
+        }
+    }
+
+    /// Two texts that may stand there.
+    fn samples(&self) -> [Json; 2] {
+        let [one, two] = match self {
+            Self::Place(_) => ["a", "b"],
+            Self::Slot(slot) => {
+                let first = slot.seen.first().map_or("a", String::as_str);
+                [first, slot.seen.iter().map(String::as_str).find(|text| *text != first).unwrap_or("b")]
+            }
+        };
+        [Json::string(one), Json::string(two)]
+    }
+}
+
+/// Each two places, and each two parts of values at two places.
+fn pairs<'a>(events: &mut Events, known: &'a Known) -> Vec<(At<'a>, At<'a>)> {
+    let places: Vec<String> = events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()).collect();
+    let parts = known.slots.iter().filter(|slot| !slot.is_free() && !slot.is_number).take(PARTS_MAX);
+    let parts: Vec<&Slot> = parts.collect();
+    let is_below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'));
+    let apart = |one: &At<'_>, other: &At<'_>| {
+        let (one, other) = (one.place(), other.place());
+        one != other && !is_below(one, other) && !is_below(other, one)
+    };
+    let mut pairs = Vec::new();
+    for (at, first) in places.iter().enumerate() {
+        pairs.extend(places.iter().skip(at + 1).map(|second| (At::Place(first.clone()), At::Place(second.clone()))));
+    }
+    for (at, first) in parts.iter().enumerate() {
+        // A part beside a whole value, whose event has a part that stays.
+        pairs.extend(places.iter().map(|second| (At::Slot(first), At::Place(second.clone()))));
+        pairs.extend(parts.iter().skip(at + 1).map(|second| (At::Slot(first), At::Slot(second))));
+    }
+    pairs.retain(|(first, second)| apart(first, second));
+    pairs
+}
+
+/// Why no two fields were tried together.
+fn nothing_joined(input: &Input, known: &Known) -> Stop {
+    let places: BTreeSet<&str> = known.slots.iter().map(|slot| slot.place.as_str()).collect();
+    match input {
+        _ if known.keyed.is_empty() => Stop::untried(NO_KEY),
+        Input::Fields(fields) if fields.len() < 2 => Stop::not_applicable("it reads one field"),
+        Input::Fields(fields) if places.len() < 2 => Stop::untried(format!(
+            "of the {} fields it reads {} was seen to change a key: pass more events with --input",
+            fields.len(),
+            places.first().map_or("none", |place| *place)
+        )),
+        Input::Fields(_) | Input::Payload => Stop::not_applicable("no key of the events tried is made of two fields"),
+    }
 }
 
 /// Texts that a separator, or an escape before it, makes hard to tell apart.
@@ -91,21 +173,23 @@ fn digits() -> Vec<Option<Json>> {
 /// One event, and two of its places.
 struct Grid<'a> {
     event: Json,
-    first: &'a str,
-    second: &'a str,
+    first: &'a At<'a>,
+    second: &'a At<'a>,
     session: &'a mut Session,
 }
 
 impl Grid<'_> {
     fn text(&self, first: Option<&Json>, second: Option<&Json>) -> Vec<u8> {
-        let event = Json::parse(&with(&self.event, self.first, first)).unwrap_or(Json::Null);
-        with(&event, self.second, second)
+        let mut event = self.event.clone();
+        self.first.put(&mut event, first);
+        self.second.put(&mut event, second);
+        event.text()
     }
 
     /// Whether the event has a key that both places change.
     fn matter_together(&mut self) -> Result<bool, Stop> {
-        let [a, b] = ["a", "b"].map(Json::string);
-        let texts = [(&a, &a), (&b, &a), (&a, &b)].map(|(first, second)| self.text(Some(first), Some(second)));
+        let ([a, b], [c, d]) = (self.first.samples(), self.second.samples());
+        let texts = [(&a, &c), (&b, &c), (&a, &d)].map(|(first, second)| self.text(Some(first), Some(second)));
         let (_, answers) = ask(self.session, texts)?;
         let [both, first, second] = answers.as_slice() else { return Ok(false) };
         let by_second = own(both, second);
@@ -137,7 +221,13 @@ impl Grid<'_> {
         let Some((key, one, two)) = collision(&cells, &answers) else { return Ok(()) };
         let place = |cell: (usize, usize)| cells.iter().position(|other| *other == cell).unwrap_or_default();
         Err(Stop::failed(
-            format!("{} and {}: {} and {}", self.first, self.second, items.shown(place(one)), items.shown(place(two))),
+            format!(
+                "{} and {}: {} and {}",
+                self.first.place(),
+                self.second.place(),
+                items.shown(place(one)),
+                items.shown(place(two))
+            ),
             format!("both have the key {}", shown(&key)),
             "different keys: the plugin distinguishes the values at each of the two places",
         ))

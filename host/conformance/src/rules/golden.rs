@@ -61,7 +61,7 @@ fn said(context: &Context<'_>, role: Role, case: &Case, text: Text) -> Result<(I
     let failed = |got: String| Stop::failed(format!("{}: {}", case.name, text.shown()), got, "the recorded answer");
     let config = case.config.as_deref().unwrap_or_else(|| context.config(role));
     let mut session = context.session_with(role, config).map_err(|stop| match stop {
-        Stop::Blocked(why) | Stop::NotApplicable(why) => {
+        Stop::Blocked(why) | Stop::NotApplicable(why) | Stop::Untried(why) => {
             failed(format!("configured with {}: {why}", shown(config.as_bytes())))
         }
         failed @ Stop::Failed(_) => failed,

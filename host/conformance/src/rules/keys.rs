@@ -1,11 +1,13 @@
 //! Rules of the group `keys`: what keys may and may not depend on. Events go from their texts through the host's reading of
 //! JSON to the plugin, so a plugin that reads fields is tried together with the host.
 
+use std::collections::BTreeSet;
+
 use plugin::{Input, Role};
 
 use super::agree::{In, agree};
 use super::composites;
-use super::variants::{ask, own, with};
+use super::variants::{NO_KEY, ask, own, with};
 use crate::context::Context;
 use crate::feed::Text;
 use crate::rule::{Concerns, Group, Level, Rule};
@@ -25,7 +27,8 @@ const KEY_BYTES_MORE: usize = 1024;
 /// A member that no plugin asks for.
 const OUTSIDE: &str = "/dedup_host_conformance_outside";
 
-const NO_KEY: &str = "none of the events tried has a key: pass your own with --input";
+/// Ordinary events of which some have to have a key.
+const ORDINARY: usize = 96;
 
 const fn rule(
     id: &'static str,
@@ -101,7 +104,40 @@ pub(super) const RULES: &[Rule] = &[
         "Keys cross the boundary and appear in duplicates records; use a digest if values are long.",
         lengths,
     ),
+    rule(
+        "K8",
+        Level::Strict,
+        "Some of the events tried have a key: generated ones, those of --input and --expect, or those of golden.json \
+         and conformance.toml beside the component.",
+        "Otherwise nothing is known of the keys: the rules about them hold for a plugin that gives none.",
+        some_event_has_a_key,
+    ),
 ];
+
+fn some_event_has_a_key(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let known = context.known();
+    let items = context.ordinary(&mut session, ORDINARY);
+    let keyed = session.answers(&items)?.iter().filter(|answer| answer.is_keyed()).count();
+    if keyed == 0 && known.keyed.is_empty() {
+        let first = known.own.first().map_or_else(|| items.shown(0), |event| crate::show::shown(event));
+        return Err(Stop::failed(
+            format!("{} of the author's and {} other events, such as {first}", known.own.len(), items.len()),
+            "none has a key",
+            "a key for some: pass events that the plugin understands with --input, golden cases with --expect, or put a \
+             golden.json or a conformance.toml beside the component",
+        ));
+    }
+    let places: BTreeSet<&str> = known.slots.iter().map(|slot| slot.place.as_str()).collect();
+    let places: Vec<&str> =
+        places.into_iter().map(|place| if place.is_empty() { "the payload" } else { place }).collect();
+    if places.is_empty() {
+        context.remark("no other text was found that changes a key");
+    } else {
+        context.remark(format!("other texts change a key at {}", places.join(", ")));
+    }
+    Ok(())
+}
 
 fn fields_in_any_spelling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
@@ -133,7 +169,7 @@ fn picking_members(session: &mut Session, events: &mut Events) -> Result<Vec<Jso
     let same: Vec<Json> =
         each.filter(|(_, (plain, more))| plain.is_keyed() && plain.same_decision(more)).map(|(tree, _)| tree).collect();
     match same.len() {
-        _ if keyed == 0 => Err(Stop::not_applicable(NO_KEY)),
+        _ if keyed == 0 => Err(Stop::untried(NO_KEY)),
         0 => Err(Stop::not_applicable("one more member changes its key: the key is made of the whole payload")),
         _ => Ok(same),
     }
@@ -142,7 +178,7 @@ fn picking_members(session: &mut Session, events: &mut Events) -> Result<Vec<Jso
 fn in_any_spelling(context: &Context<'_>, session: &mut Session, trees: &[Json]) -> Result<(), Stop> {
     let (_, wanted) = ask(session, trees.iter().map(Json::text))?;
     if !wanted.iter().any(Answer::is_keyed) {
-        return Err(Stop::not_applicable(NO_KEY));
+        return Err(Stop::untried(NO_KEY));
     }
     let ways = [
         ("members in another order", Spelling { shuffled: true, ..Spelling::default() }),
@@ -172,7 +208,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut events = context.events(session.input());
     let (mut first, mut tried) = (None, 0);
     for place in events.places(PLACES_MAX) {
-        let event = events.full_tree();
+        let event = events.keyed_tree();
         let texts = |numbers: &[&str]| -> Vec<Vec<u8>> {
             numbers.iter().map(|number| with(&event, &place, Some(&Json::number(number)))).collect()
         };
@@ -209,6 +245,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     match first {
         Some((true, _)) => context.remark(format!("numbers are compared by value ({tried} tried)")),
         Some((false, _)) => context.remark(format!("numbers are compared as written ({tried} tried)")),
+        None if context.known().keyed.is_empty() => return Err(Stop::untried(NO_KEY)),
         None => return Err(Stop::not_applicable("no number in the events tried affects the key")),
     }
     Ok(())
@@ -228,8 +265,9 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
     let mut events = context.events(session.input());
     let (mut tried, mut null_is_absent) = (0, 0);
     for place in events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()) {
-        let event = events.full_tree();
-        let values = [Some(Json::string("one")), Some(Json::string("")), Some(Json::Null), None];
+        let event = events.keyed_tree();
+        let one = event.at(&place).filter(|value| !is_empty(value)).cloned().unwrap_or_else(|| Json::string("one"));
+        let values = [Some(one), Some(Json::string("")), Some(Json::Null), None];
         let (items, answers) = ask(&mut session, values.iter().map(|value| with(&event, &place, value.as_ref())))?;
         let [one, empty, null, absent] = answers.as_slice() else { continue };
         if own(one, empty).is_empty() {
@@ -248,6 +286,9 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
             }
         }
     }
+    if tried == 0 && context.known().keyed.is_empty() {
+        return Err(Stop::untried(NO_KEY));
+    }
     if tried == 0 {
         return Err(Stop::not_applicable("no field of the events tried affects the key"));
     }
@@ -255,6 +296,10 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
         context.remark(format!("null and missing give the same key at {null_is_absent} of {tried} places"));
     }
     Ok(())
+}
+
+fn is_empty(value: &Json) -> bool {
+    matches!(value, Json::Null | Json::Object(_) | Json::Array(_)) || *value == Json::string("")
 }
 
 fn fields_outside(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
@@ -269,6 +314,9 @@ fn fields_outside(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut events = context.events(session.input());
     let trees: Vec<Json> = (0..EVENTS).map(|_| events.tree()).collect();
     let (_, wanted) = ask(&mut session, trees.iter().map(Json::text))?;
+    if !wanted.iter().any(Answer::is_keyed) {
+        return Err(Stop::untried(NO_KEY));
+    }
     for outside in places_outside(&fields) {
         let draw = events.draw();
         let value = match draw.below(4) {

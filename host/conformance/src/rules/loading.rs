@@ -197,7 +197,7 @@ fn configures(context: &mut Context<'_>, _: Role) -> Result<(), Stop> {
     }
     for role in context.candidate().roles().iter() {
         let session = context.session(role).map_err(|stop| match stop {
-            Stop::Blocked(why) | Stop::NotApplicable(why) => wrong(why),
+            Stop::Blocked(why) | Stop::NotApplicable(why) | Stop::Untried(why) => wrong(why),
             failed @ Stop::Failed(_) => failed,
         })?;
         context.remark(match session.input() {

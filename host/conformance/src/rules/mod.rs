@@ -4,6 +4,7 @@ mod agree;
 mod composites;
 mod contract;
 mod determinism;
+mod equalities;
 mod golden;
 mod keys;
 mod loading;
@@ -15,12 +16,13 @@ mod variants;
 use crate::rule::Rule;
 
 /// Every rule there is, in the order in which they are tried.
-pub(crate) const TABLE: [&[Rule]; 8] = [
+pub(crate) const TABLE: [&[Rule]; 9] = [
     loading::RULES,
     contract::RULES,
     determinism::RULES,
     totality::RULES,
     keys::RULES,
+    equalities::RULES,
     scores::RULES,
     resources::RULES,
     golden::RULES,

@@ -273,11 +273,12 @@ fn repeated_members(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut before: Option<(Policy, String)> = None;
     for place in events.places(REPEATED_PLACES_MAX) {
         for _ in 0..REPEATS {
-            let event = events.full_tree();
+            let event = events.keyed_tree();
             // Either may be the longer one, and the greater one.
             let mut word = || {
                 let length = events.draw().below(8);
-                Json::string(format!("{}{}", "x".repeat(length), events.draw().below(1000)))
+                let word = format!("{}{}", "x".repeat(length), events.draw().below(1000));
+                events.other_value(&place).unwrap_or_else(|| Json::string(word))
             };
             let (first, second) = (word(), word());
             let Some((policy, text)) = policy(&mut session, &event, &place, &first, &second)? else { continue };
@@ -292,7 +293,7 @@ fn repeated_members(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         }
     }
     let Some((policy, _)) = before else {
-        return Err(Stop::not_applicable("no member of the events tried changes the key: pass your own with --input"));
+        return Err(Stop::untried("no member of the events tried changes a key: pass your own with --input"));
     };
     context.remark(format!("of repeated members {policy}"));
     Ok(())

@@ -5,6 +5,9 @@ use crate::samples::Json;
 use crate::session::{Answer, Session};
 use crate::verdict::Stop;
 
+/// Why a rule about keys could not be tried.
+pub(super) const NO_KEY: &str = "none of the events tried has a key: pass some that have one with --input or --expect";
+
 /// What a plugin says of these events, one call for all of them.
 pub(super) fn ask(
     session: &mut Session,

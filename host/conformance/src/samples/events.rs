@@ -1,10 +1,18 @@
 //! Ordinary events for a plugin: what people send, with a value at every place that the plugin asked for. Not the nasty
 //! ones: see `nasty`.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use plugin::Input;
 
 use super::draw::Draw;
+use super::formats;
 use super::json::{Json, index, segments};
+use super::slot::{Known, Slot};
+
+/// Of ordinary events, those that are the author's or like them, where there are any; the others are made up.
+const OWN_PERCENT: usize = 50;
 
 /// An event, and what is particular about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +37,15 @@ pub(crate) struct Events {
     pointers: Vec<String>,
     /// The author's own events, as they came and as values where they are JSON.
     own: Vec<(Vec<u8>, Option<Json>)>,
+    /// What else is known of the events that the plugin makes sense of.
+    known: Rc<Known>,
     draw: Draw,
 }
 
 impl Events {
-    /// Events for a plugin that asked for `input`. `own` are the author's; a plugin of fields gets those that are JSON.
-    pub(crate) fn new(input: &Input, own: &[Vec<u8>], seed: u64, purpose: &str) -> Self {
-        let mut own: Vec<(Vec<u8>, Option<Json>)> = own.iter().map(|text| (text.clone(), Json::parse(text))).collect();
+    /// Events for a plugin that asked for `input`; one of fields gets those of the author's that are JSON.
+    pub(crate) fn new(input: &Input, known: Rc<Known>, seed: u64, purpose: &str) -> Self {
+        let mut own: Vec<_> = known.own.iter().map(|text| (text.clone(), Json::parse(text))).collect();
         let mut pointers = match input {
             Input::Fields(pointers) => pointers.clone(),
             Input::Payload => Vec::new(),
@@ -46,7 +56,7 @@ impl Events {
         pointers.retain(|pointer| !pointer.is_empty());
         pointers.sort_by_key(|pointer| (segments(pointer).count(), pointer.clone()));
         pointers.dedup();
-        Self { pointers, own, draw: Draw::new(seed, purpose) }
+        Self { pointers, own, known, draw: Draw::new(seed, purpose) }
     }
 
     /// What is drawn from here on.
@@ -54,29 +64,62 @@ impl Events {
         &mut self.draw
     }
 
-    /// The next ordinary event: one of the author's as it came, or one made up.
+    /// The next ordinary event: one of the author's as it came, one like those, or one made up.
     pub(crate) fn text(&mut self) -> Vec<u8> {
-        let at = self.draw.below(self.own.len());
-        match self.own.get(at) {
-            Some((text, _)) => text.clone(),
-            None => self.tree().text(),
+        if !self.own.is_empty() && self.draw.chance(OWN_PERCENT / 2) {
+            return self.draw.of(&self.own).map(|(text, _)| text.clone()).unwrap_or_default();
+        }
+        self.tree().text()
+    }
+
+    /// The next ordinary event as a value that can be changed: one of the author's that is JSON, one that the plugin is
+    /// known to give a key, or one made up.
+    pub(crate) fn tree(&mut self) -> Json {
+        self.own_tree().unwrap_or_else(|| self.made_up())
+    }
+
+    /// Now and then an event that is not made up, where there are any.
+    fn own_tree(&mut self) -> Option<Json> {
+        let is_any = !self.own.is_empty() || !self.known.keyed.is_empty();
+        if !is_any || !self.draw.chance(OWN_PERCENT) {
+            return None;
+        }
+        let keyed = if self.draw.chance(50) { self.known.keyed(&mut self.draw) } else { None };
+        let trees: Vec<&Json> = self.own.iter().filter_map(|(_, tree)| tree.as_ref()).collect();
+        keyed.or_else(|| self.draw.of(&trees).map(|tree| (*tree).clone()))
+    }
+
+    /// An event that the plugin is known to give a key; where none is known, an ordinary one as of [`Events::full_tree`].
+    pub(crate) fn keyed_tree(&mut self) -> Json {
+        match self.known.keyed(&mut self.draw) {
+            Some(event) => event,
+            None => self.full_tree(),
         }
     }
 
-    /// The next ordinary event as a value that can be changed: one of the author's that is JSON, or one made up.
-    pub(crate) fn tree(&mut self) -> Json {
-        let trees: Vec<&Json> = self.own.iter().filter_map(|(_, tree)| tree.as_ref()).collect();
-        match self.draw.of(&trees) {
-            Some(tree) => (*tree).clone(),
-            None => self.made_up(),
+    /// Another value that got a key at a place, where one is known.
+    pub(crate) fn other_value(&mut self, place: &str) -> Option<Json> {
+        let slots: Vec<&Slot> = self.known.slots.iter().filter(|slot| slot.place == place).collect();
+        let slot = *self.draw.of(&slots)?;
+        Some(slot.value(self.draw.of(&slot.seen)?))
+    }
+
+    /// An event with values of common forms at the places asked for, often ones that their names suggest.
+    pub(crate) fn guessed(&mut self) -> Json {
+        let mut event = self.base();
+        for pointer in self.pointers.clone() {
+            let value = formats::value(&pointer, &mut self.draw);
+            self.put(&mut event, &pointer, value);
         }
+        event
     }
 
     /// As [`Events::tree`], with a value that is no container at every place asked for, however it is drawn. What the
     /// author's events have there stays.
     pub(crate) fn full_tree(&mut self) -> Json {
-        let mut event = self.tree();
-        let is_own = !self.own.is_empty();
+        let own = self.own_tree();
+        let is_own = own.is_some();
+        let mut event = own.unwrap_or_else(|| self.made_up());
         let stays = |value: &Json| match value {
             Json::String(text) => is_own || !text.is_empty(),
             Json::Bool(_) | Json::Number(_) => is_own,
@@ -94,16 +137,26 @@ impl Events {
     /// At most so many places worth trying values at: of those asked for, or of those of an ordinary event where the
     /// payload or the whole event is read.
     pub(crate) fn places(&mut self, max: usize) -> Vec<String> {
-        let mut places = self.pointers.clone();
-        places.retain(|place| !place.is_empty());
-        if places.is_empty() {
-            leaves(&self.tree(), &mut String::new(), &mut places);
+        let mut matter: Vec<String> = self.known.slots.iter().map(|slot| slot.place.clone()).collect();
+        let mut others = self.pointers.clone();
+        if others.is_empty() {
+            let own = self.own.iter().find_map(|(_, tree)| tree.clone());
+            let event = own.unwrap_or_else(|| self.made_up());
+            leaves(&event, &mut String::new(), &mut others);
         }
-        if places.len() > max {
-            self.draw.shuffle(&mut places);
-            places.truncate(max);
+        let mut before = BTreeSet::from([String::new()]);
+        for places in [&mut matter, &mut others] {
+            places.retain(|place| before.insert(place.clone()));
         }
-        places
+        // Those that are known to matter come first.
+        if matter.len() > max {
+            self.draw.shuffle(&mut matter);
+        } else if matter.len() + others.len() > max {
+            self.draw.shuffle(&mut others);
+        }
+        matter.extend(others);
+        matter.truncate(max);
+        matter
     }
 
     /// An ordinary event for each value at each of at most so many places.
@@ -220,7 +273,7 @@ mod tests {
     #[test]
     fn one_seed_makes_the_same_events() {
         let texts = |seed| {
-            let mut events = Events::new(&fields(&["/a", "/b/0"]), &[], seed, "test");
+            let mut events = Events::new(&fields(&["/a", "/b/0"]), Rc::default(), seed, "test");
             (0..100).map(|_| events.text()).collect::<Vec<_>>()
         };
         assert_eq!(texts(1), texts(1));
@@ -230,7 +283,7 @@ mod tests {
     #[test]
     fn most_events_have_what_was_asked_for_in_every_shape() {
         let pointers = ["/a", "/a/b", "/items/0/id", "/x~1y/~0", "/deep/er/still"];
-        let mut events = Events::new(&fields(&pointers), &[], 5, "test");
+        let mut events = Events::new(&fields(&pointers), Rc::default(), 5, "test");
         let trees: Vec<Json> = (0..400).map(|_| events.tree()).collect();
         for pointer in pointers {
             let there = trees.iter().filter(|tree| tree.at(pointer).is_some()).count();
@@ -245,22 +298,36 @@ mod tests {
         }
     }
 
+    fn own(texts: &[&[u8]]) -> Rc<Known> {
+        Rc::new(Known { own: texts.iter().map(|text| text.to_vec()).collect(), ..Known::default() })
+    }
+
     #[test]
-    fn the_authors_events_come_as_they_are_where_the_payload_is_read() {
-        let own = [b"not json".to_vec(), br#"{"id" : 1}"#.to_vec()];
-        let mut events = Events::new(&Input::Payload, &own, 1, "test");
-        assert!((0..50).all(|_| own.contains(&events.text())));
-        assert_eq!(events.tree(), Json::object([("id", Json::number(1))]));
+    fn the_authors_events_come_as_they_are_beside_those_made_up() {
+        let texts: [&[u8]; 2] = [b"not json", br#"{"id" : 1}"#];
+        let mut events = Events::new(&Input::Payload, own(&texts), 1, "test");
+        for text in texts {
+            let count = (0..200).filter(|_| events.text() == text).count();
+            assert!((10..150).contains(&count), "{count} of 200");
+        }
+        assert!((0..50).any(|_| events.tree().at("/uuid").is_some()), "none is made up");
         assert_eq!(events.places(8), ["/id"]);
     }
 
     #[test]
     fn the_authors_events_are_filled_up_where_fields_are_read() {
-        let own = [b"not json".to_vec(), br#"{"at" : 12}"#.to_vec()];
-        let mut events = Events::new(&fields(&["/at", "/who"]), &own, 1, "test");
-        assert!((0..50).all(|_| events.text() == own[1]));
-        let event = events.full_tree();
-        assert_eq!(event.at("/at"), Some(&Json::number(12)));
+        let texts: [&[u8]; 2] = [b"not json", br#"{"at" : 12}"#];
+        let mut events = Events::new(&fields(&["/at", "/who"]), own(&texts), 1, "test");
+        assert!((0..50).all(|_| events.text() != texts[0]));
+        let twelve = |event: &Json| event.at("/at") == Some(&Json::number(12));
+        let event = (0..50).map(|_| events.full_tree()).find(twelve).expect("the author's event");
         assert!(matches!(event.at("/who"), Some(Json::String(_))), "{event:?}");
+    }
+
+    #[test]
+    fn events_known_to_have_a_key_are_preferred_where_one_is_needed() {
+        let known = Known { keyed: vec![Json::object([("mail", Json::string("a@b.example"))])], ..Known::default() };
+        let mut events = Events::new(&fields(&["/mail"]), Rc::new(known), 1, "test");
+        assert!((0..50).all(|_| events.keyed_tree().at("/mail") == Some(&Json::string("a@b.example"))));
     }
 }

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_nasty_at_a_place_is_json_and_what_is_broken_is_none() {
         let input = Input::Fields(vec!["/a".to_owned(), "/b/c".to_owned()]);
-        let mut events = Events::new(&input, &[], 1, "test");
+        let mut events = Events::new(&input, std::rc::Rc::default(), 1, "test");
         let values = [strings(), halves(), numbers(), nested(), large(), wrong_types()].concat();
         let made = events.with_each(&values, 8);
         assert_eq!(made.len(), 2 * values.len());

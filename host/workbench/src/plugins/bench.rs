@@ -1,6 +1,7 @@
 //! `dedup-host plugin bench`: components side by side, in the sandbox of a run and with batches as long as there. Only
 //! the call is measured, not the search for fields and not the look-up. No judgement.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,14 +16,21 @@ use super::events::{self, Inputs, Layout};
 use super::output::{self, answer};
 use super::sandbox;
 use super::screen::{self, Ink};
+use super::steps::Steps;
 use crate::generate::{Generator, Spec};
 
 /// Events or pairs a call; a run has batches of up to 1,024.
 const BATCH_EVENTS: usize = 1000;
 /// Each component is measured for at least this long,
 const MEASURED_TIME_MIN: Duration = Duration::from_secs(1);
-/// and in at least this many passes over all events; the median counts.
+/// and in at least this many passes over all events, where there is time for them; the median counts.
 const PASSES_MIN: usize = 5;
+/// The first pass begins with calls of one event, and makes them longer for as long as a call takes less than this,
+const CALL_TIME_MIN: Duration = Duration::from_millis(20);
+/// and shorter where one takes more than this: far less than a call may take in a run.
+const CALL_TIME_MAX: Duration = Duration::from_millis(200);
+/// How much longer or shorter.
+const LONGER: usize = 4;
 
 pub(super) fn run(config: &BenchConfig) -> Result<Ended, CommandError> {
     let bench = Bench::of(config)?;
@@ -49,6 +57,8 @@ struct Measured {
     role: &'static str,
     /// Events, or pairs of events, a pass.
     events: usize,
+    /// Events, or pairs, that there was no time for.
+    unmeasured: usize,
     /// Events, or pairs, that were left out because they are not JSON.
     left_out: usize,
     passes: usize,
@@ -116,13 +126,25 @@ impl Material {
 /// A component in one role, with the batches for it.
 struct Subject {
     measured: Measured,
-    work: Work,
-    passes: Vec<Duration>,
+    caller: Caller,
+    layout: Layout,
+    batches: Vec<Batch>,
+    /// Of each pass, nanoseconds an event or pair.
+    passes: Vec<f64>,
+    spent: Duration,
+    budget: Duration,
 }
 
-enum Work {
-    Extract(Box<Extractor>, Vec<FieldBatch>, Extraction),
-    Compare(Box<Scorer>, Vec<PairBatch>, Comparisons),
+/// A plugin in one role, and where its answers go.
+enum Caller {
+    Extract(Box<Extractor>, Extraction),
+    Compare(Box<Scorer>, Comparisons),
+}
+
+/// What it is asked in one call.
+enum Batch {
+    Events(FieldBatch),
+    Pairs(PairBatch),
 }
 
 impl Bench {
@@ -131,18 +153,26 @@ impl Bench {
         let runtime = sandbox::runtime(&SandboxConfig { cache_dir: None, ..config.sandbox.clone() }, false)?;
         let cached = sandbox::runtime(&config.sandbox, false)?;
         let mut subjects = Vec::new();
+        let mut candidates = Vec::new();
         for path in &config.components {
-            subjects.extend(subjects_of(path, &runtime, &cached, &material, config)?);
+            let (candidate, of_one) = subjects_of(path, &runtime, &cached, config)?;
+            candidates.extend(of_one.iter().map(|_| candidate.clone()));
+            subjects.extend(of_one);
         }
+        let steps = Steps::new("passes", subjects.len() * (PASSES_MIN + 1), "the first pass");
         for subject in &mut subjects {
-            subject.first_pass()?;
+            subject.first_pass(&material, &steps)?;
         }
         // In turn, so that what else the machine does falls on all alike.
         while subjects.iter().any(Subject::wants_more) {
             for subject in subjects.iter_mut().filter(|subject| subject.wants_more()) {
-                subject.pass()?;
+                subject.pass(&steps)?;
             }
         }
+        for (subject, candidate) in subjects.iter_mut().zip(&candidates) {
+            subject.measured.memory_bytes = subject.memory(candidate, &config.sandbox)?;
+        }
+        drop(steps);
         let bytes: usize = material.events.iter().map(Vec::len).sum();
         let mut measured: Vec<Measured> = subjects.into_iter().map(Subject::finish).collect();
         let firsts: Vec<(&'static str, f64)> =
@@ -156,14 +186,13 @@ impl Bench {
     }
 }
 
-/// Loads a component, from the cache and not, and lays out its batches.
+/// Loads a component, from the cache and not, and starts it in each of its roles.
 fn subjects_of(
     path: &Path,
     runtime: &Runtime,
     cached: &Runtime,
-    material: &Material,
     config: &BenchConfig,
-) -> Result<Vec<Subject>, CommandError> {
+) -> Result<(Candidate, Vec<Subject>), CommandError> {
     let first = sandbox::open(cached, path)?;
     let (candidate, from_cache) = if first.from_cache() {
         (sandbox::open(runtime, path)?, Some(first.compile_time()))
@@ -175,103 +204,93 @@ fn subjects_of(
     let started = Instant::now();
     let plugin = candidate.configured(sandbox::texts(&config.sandbox))?;
     let start = started.elapsed();
-    let roles = candidate.roles();
-    roles
-        .iter()
-        .map(|role| {
-            let (work, left_out, events) = Work::of(&plugin, role, material, &config.sandbox)?;
-            let measured = Measured {
-                path: path.display().to_string(),
-                name: plugin.name().to_owned(),
-                version: plugin.version().to_owned(),
-                sha256: plugin.sha256().to_owned(),
-                role: role.name(),
-                events,
-                left_out,
-                passes: 0,
-                nanoseconds: 0.0,
-                ratio: 1.0,
-                failed: 0,
-                reason: None,
-                bytes: candidate.bytes(),
-                compile_nanoseconds: nanos(candidate.compile_time()),
-                cached_nanoseconds: from_cache.map(nanos),
-                start_nanoseconds: nanos(start),
-                memory_bytes: memory(&candidate, role, &work, &config.sandbox)?,
-            };
-            Ok(Subject { measured, work, passes: Vec::new() })
-        })
-        .collect()
+    let subject = |role: Role| {
+        let measured = Measured {
+            path: path.display().to_string(),
+            name: plugin.name().to_owned(),
+            version: plugin.version().to_owned(),
+            sha256: plugin.sha256().to_owned(),
+            role: role.name(),
+            events: 0,
+            unmeasured: 0,
+            left_out: 0,
+            passes: 0,
+            nanoseconds: 0.0,
+            ratio: 1.0,
+            failed: 0,
+            reason: None,
+            bytes: candidate.bytes(),
+            compile_nanoseconds: nanos(candidate.compile_time()),
+            cached_nanoseconds: from_cache.map(nanos),
+            start_nanoseconds: nanos(start),
+            memory_bytes: 0,
+        };
+        let (caller, layout) = Caller::of(&plugin, role, &config.sandbox)?;
+        let (batches, passes) = (Vec::new(), Vec::new());
+        Ok(Subject { measured, caller, layout, batches, passes, spent: Duration::ZERO, budget: config.time_budget })
+    };
+    let subjects = candidate.roles().iter().map(subject).collect::<Result<_, CommandError>>()?;
+    Ok((candidate, subjects))
 }
 
-impl Work {
-    /// The batches of a role, how many events or pairs could not be laid out, and how many could.
-    fn of(
-        plugin: &Plugin,
-        role: Role,
-        material: &Material,
-        config: &SandboxConfig,
-    ) -> Result<(Self, usize, usize), CommandError> {
-        let mut left_out = 0;
-        let nothing = |left_out| {
-            let message =
-                format!("plugin {}: none of {left_out} events can be laid out for it: are they JSON?", plugin.name());
-            CommandError::new(Cause::Input, message)
-        };
-        match role {
+impl Caller {
+    fn of(plugin: &Plugin, role: Role, config: &SandboxConfig) -> Result<(Self, Layout), CommandError> {
+        Ok(match role {
             Role::KeyExtractor => {
-                let mut layout = layout(Some(plugin.input().clone()), None, config)?;
-                let (mut batches, mut batch) = (Vec::new(), layout.batch());
-                for event in &material.events {
-                    left_out += usize::from(layout.push_fields(event, &mut batch).is_err());
-                    if batch.events() == BATCH_EVENTS {
-                        batches.push(std::mem::replace(&mut batch, layout.batch()));
-                    }
-                }
-                batches.extend((batch.events() > 0).then_some(batch));
-                let events = batches.iter().map(FieldBatch::events).sum();
-                if events == 0 {
-                    return Err(nothing(left_out));
-                }
-                let extractor = Box::new(plugin.extractor()?);
-                Ok((Self::Extract(extractor, batches, Extraction::default()), left_out, events))
+                let layout = layout(Some(plugin.input().clone()), None, config)?;
+                (Self::Extract(Box::new(plugin.extractor()?), Extraction::default()), layout)
             }
             Role::SimilarityScorer => {
-                let mut layout = layout(None, plugin.scorer_input().cloned(), config)?;
-                let (mut batches, mut batch) = (Vec::new(), PairBatch::default());
-                for (original, duplicate) in &material.pairs {
-                    left_out += usize::from(layout.push_pair(original, duplicate, &mut batch).is_err());
-                    if batch.pairs() == BATCH_EVENTS {
-                        batches.push(std::mem::take(&mut batch));
-                    }
-                }
-                batches.extend((batch.pairs() > 0).then_some(batch));
-                let pairs = batches.iter().map(PairBatch::pairs).sum();
-                if pairs == 0 {
-                    return Err(nothing(left_out));
-                }
-                let scorer = Box::new(plugin.scorer()?);
-                Ok((Self::Compare(scorer, batches, Comparisons::default()), left_out, pairs))
+                let layout = layout(None, plugin.scorer_input().cloned(), config)?;
+                (Self::Compare(Box::new(plugin.scorer()?), Comparisons::default()), layout)
+            }
+        })
+    }
+
+    /// How many events or pairs there are for it.
+    fn count(&self, material: &Material) -> usize {
+        match self {
+            Self::Extract(..) => material.events.len(),
+            Self::Compare(..) => material.pairs.len(),
+        }
+    }
+
+    /// Some of the events or pairs, and how many of them cannot be laid out.
+    fn batch(&self, material: &Material, range: Range<usize>, layout: &mut Layout) -> (Batch, usize) {
+        match self {
+            Self::Extract(..) => {
+                let mut batch = layout.batch();
+                let events = material.events.get(range).unwrap_or_default();
+                let left_out = events.iter().filter(|event| layout.push_fields(event, &mut batch).is_err()).count();
+                (Batch::Events(batch), left_out)
+            }
+            Self::Compare(..) => {
+                let mut batch = PairBatch::default();
+                let pairs = material.pairs.get(range).unwrap_or_default();
+                let left_out =
+                    pairs.iter().filter(|(one, two)| layout.push_pair(one, two, &mut batch).is_err()).count();
+                (Batch::Pairs(batch), left_out)
             }
         }
     }
 
-    /// All batches once, each call as a run makes it; `see` gets what became of each.
-    fn pass(&mut self, mut see: impl FnMut(Calls)) -> Result<Duration, plugin::PluginFailure> {
-        let started = Instant::now();
+    /// One call, as a run makes it.
+    fn call(&mut self, batch: &Batch) -> Result<Calls, CommandError> {
+        let called = match (self, batch) {
+            (Self::Extract(extractor, out), Batch::Events(batch)) => extractor.extract(batch, out),
+            (Self::Compare(scorer, out), Batch::Pairs(batch)) => scorer.compare(batch, out),
+            (Self::Extract(..), Batch::Pairs(_)) | (Self::Compare(..), Batch::Events(_)) => return Ok(Calls::default()),
+        };
+        called.map_err(|error| unable(&error))
+    }
+}
+
+impl Batch {
+    fn len(&self) -> usize {
         match self {
-            Self::Extract(extractor, batches, out) => {
-                for batch in batches {
-                    see(extractor.extract(batch, out)?);
-                }
-            }
-            Self::Compare(scorer, batches, out) => {
-                for batch in batches {
-                    see(scorer.compare(batch, out)?);
-                }
-            }
+            Self::Events(batch) => batch.events(),
+            Self::Pairs(batch) => batch.pairs(),
         }
-        Ok(started.elapsed())
     }
 }
 
@@ -279,51 +298,138 @@ fn layout(extractor: Option<Input>, scorer: Option<Input>, config: &SandboxConfi
     Layout::new(&Inputs { extractor, scorer }, config)
 }
 
-/// Memory of an instance after it has seen all batches; one that fails is asked no further.
-fn memory(candidate: &Candidate, role: Role, work: &Work, config: &SandboxConfig) -> Result<usize, CommandError> {
-    let cannot = |cause: String| {
-        CommandError::new(Cause::Plugin, format!("plugin {} cannot be used: {cause}", candidate.path().display()))
-    };
-    let (mut probe, _) = sandbox::configured(candidate, role, sandbox::text(config, role)).map_err(cannot)?;
-    match work {
-        Work::Extract(_, batches, _) => {
-            let mut out = Extraction::default();
-            batches.iter().take_while(|batch| probe.extract(batch, &mut out).is_ok()).for_each(drop);
-        }
-        Work::Compare(_, batches, _) => {
-            let mut out = Comparisons::default();
-            batches.iter().take_while(|batch| probe.compare(batch, &mut out).is_ok()).for_each(drop);
-        }
-    }
-    Ok(probe.cost().memory_bytes)
-}
-
 impl Subject {
-    /// Warms up, and counts failures.
-    fn first_pass(&mut self) -> Result<(), CommandError> {
-        let (mut failed, mut reason) = (0, None);
-        let done = self.work.pass(|calls| {
-            failed += calls.failed.len();
-            reason = reason.take().or(calls.failed.into_iter().next().map(|(_, reason)| reason));
-        });
-        (self.measured.failed, self.measured.reason) = (failed, reason);
-        done.map(drop).map_err(|error| unable(&error))
+    /// Warms up, counts failures, and finds out how many events or pairs a call can have: as in a run, or fewer where
+    /// those would take too long.
+    fn first_pass(&mut self, material: &Material, steps: &Steps) -> Result<(), CommandError> {
+        let count = self.caller.count(material);
+        let (mut next, mut size, mut is_slow) = (0, 1, false);
+        let mut total = Pass::default();
+        while next < count && self.spent < self.budget {
+            steps.next(&format!("{}, {next} of {count} in the first pass", self.measured.label()));
+            let end = count.min(next + size);
+            let (batch, left_out) = self.caller.batch(material, next..end, &mut self.layout);
+            (next, self.measured.left_out) = (end, self.measured.left_out + left_out);
+            let taken = self.timed(&batch)?;
+            total.add(taken, &batch);
+            size = if taken < CALL_TIME_MIN { BATCH_EVENTS.min(size * LONGER) } else { size };
+            if taken > CALL_TIME_MAX {
+                (size, is_slow) = (1.max(size / LONGER), true);
+            }
+            self.batches.extend((batch.len() > 0).then_some(batch));
+        }
+        steps.done();
+        self.measured.unmeasured = count - next;
+        self.measured.events = self.batches.iter().map(Batch::len).sum();
+        if self.measured.events == 0 {
+            return Err(self.nothing());
+        }
+        if is_slow {
+            self.passes.extend(total.nanoseconds());
+        } else {
+            self.lay_out_as_in_a_run(material, next);
+        }
+        Ok(())
     }
 
-    fn pass(&mut self) -> Result<(), CommandError> {
-        self.passes.push(self.work.pass(drop).map_err(|error| unable(&error))?);
+    fn lay_out_as_in_a_run(&mut self, material: &Material, count: usize) {
+        self.batches.clear();
+        for start in (0..count).step_by(BATCH_EVENTS) {
+            let range = start..count.min(start + BATCH_EVENTS);
+            let (batch, _) = self.caller.batch(material, range, &mut self.layout);
+            self.batches.extend((batch.len() > 0).then_some(batch));
+        }
+    }
+
+    fn nothing(&self) -> CommandError {
+        let Measured { name, left_out, .. } = &self.measured;
+        let message = format!("plugin {name}: none of {left_out} events can be laid out for it: are they JSON?");
+        CommandError::new(Cause::Input, message)
+    }
+
+    /// A call of the first pass, its failures counted.
+    fn timed(&mut self, batch: &Batch) -> Result<Duration, CommandError> {
+        let started = Instant::now();
+        let calls = self.caller.call(batch)?;
+        let taken = started.elapsed();
+        self.spent += taken;
+        self.measured.failed += calls.failed.len();
+        let reason = calls.failed.into_iter().next().map(|(_, reason)| reason);
+        self.measured.reason = self.measured.reason.take().or(reason);
+        Ok(taken)
+    }
+
+    /// All batches once, or as many as there is time for.
+    fn pass(&mut self, steps: &Steps) -> Result<(), CommandError> {
+        steps.next(&format!("{}, pass {}", self.measured.label(), self.passes.len() + 1));
+        let mut total = Pass::default();
+        for batch in &self.batches {
+            let started = Instant::now();
+            self.caller.call(batch)?;
+            total.add(started.elapsed(), batch);
+            if self.spent + total.time > self.budget {
+                break;
+            }
+        }
+        self.spent += total.time;
+        self.passes.extend(total.nanoseconds());
+        if self.passes.len() <= PASSES_MIN {
+            steps.done();
+        }
         Ok(())
     }
 
     fn wants_more(&self) -> bool {
-        self.passes.len() < PASSES_MIN || self.passes.iter().sum::<Duration>() < MEASURED_TIME_MIN
+        let is_little = self.passes.len() < PASSES_MIN || self.spent < MEASURED_TIME_MIN;
+        is_little && (self.spent < self.budget || self.passes.is_empty())
+    }
+
+    /// Memory of an instance after it has seen the batches that there is time for; one that fails is asked no further.
+    fn memory(&self, candidate: &Candidate, config: &SandboxConfig) -> Result<usize, CommandError> {
+        let cannot = |cause: String| {
+            CommandError::new(Cause::Plugin, format!("plugin {} cannot be used: {cause}", candidate.path().display()))
+        };
+        let role = match self.caller {
+            Caller::Extract(..) => Role::KeyExtractor,
+            Caller::Compare(..) => Role::SimilarityScorer,
+        };
+        let (mut probe, _) = sandbox::configured(candidate, role, sandbox::text(config, role)).map_err(cannot)?;
+        let (mut keys, mut scores, started) = (Extraction::default(), Comparisons::default(), Instant::now());
+        for batch in &self.batches {
+            let answered = match batch {
+                Batch::Events(batch) => probe.extract(batch, &mut keys),
+                Batch::Pairs(batch) => probe.compare(batch, &mut scores),
+            };
+            if answered.is_err() || started.elapsed() > self.budget {
+                break;
+            }
+        }
+        Ok(probe.cost().memory_bytes)
     }
 
     fn finish(mut self) -> Measured {
-        self.passes.sort_unstable();
-        let median = self.passes.get(self.passes.len() / 2).copied().unwrap_or_default();
-        let nanoseconds = median.as_nanos() as f64 / self.measured.events.max(1) as f64;
+        self.passes.sort_unstable_by(f64::total_cmp);
+        let nanoseconds = self.passes.get(self.passes.len() / 2).copied().unwrap_or_default();
         Measured { passes: self.passes.len(), nanoseconds, ..self.measured }
+    }
+}
+
+/// What one pass took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pass {
+    time: Duration,
+    events: usize,
+}
+
+impl Pass {
+    fn add(&mut self, time: Duration, batch: &Batch) {
+        self.time += time;
+        self.events += batch.len();
+    }
+
+    /// Of an event or a pair; `None` where there was none.
+    fn nanoseconds(self) -> Option<f64> {
+        (self.events > 0).then(|| self.time.as_nanos() as f64 / self.events as f64)
     }
 }
 
@@ -347,7 +453,7 @@ impl Bench {
             text.push_str(&format!(
                 "{}: {} {}, {} bytes an event on average, {BATCH_EVENTS} a call\n",
                 ink.title(role.name()),
-                screen::counted(first.events + first.left_out, thing),
+                screen::counted(first.events + first.left_out + first.unmeasured, thing),
                 self.events,
                 screen::grouped(self.event_bytes_mean),
             ));
@@ -391,6 +497,17 @@ impl Measured {
         if self.left_out > 0 {
             let count = screen::counted(self.left_out, thing);
             let said = format!("  {}: {count} left out, which are not JSON", self.label());
+            text.push_str(&format!("{}\n", ink.odd(said)));
+        }
+        if self.unmeasured > 0 || self.passes < PASSES_MIN {
+            let count = screen::counted(self.events, thing);
+            let said = format!(
+                "  {}: {count} in {} of {PASSES_MIN} passes, and {} not at all: the time was up; --time-budget-secs gives \
+                 more",
+                self.label(),
+                self.passes,
+                self.unmeasured
+            );
             text.push_str(&format!("{}\n", ink.odd(said)));
         }
         if self.failed > 0 {

@@ -67,6 +67,9 @@ fn componentize(module: &[u8], world: Option<World>, shown: &str) -> Result<Vec<
             return Err(format!("{shown} is not a wasm module: build with --target wasm32-unknown-unknown or similar"));
         }
     }
+    if let Some(needs) = javascript(module) {
+        return Err(format!("{shown} {needs}"));
+    }
     let said = says_its_world(module).map_err(|cause| format!("{shown} is not a usable wasm module: {cause}"))?;
     let module = match (said, world) {
         (true, None) => module.to_vec(),
@@ -116,6 +119,19 @@ pub(super) fn guess(module: &[u8]) -> Option<World> {
         (false, true) => Some(World::SimilarityPlugin),
         (false, false) => None,
     }
+}
+
+/// What a module needs of JavaScript, if it was made to run in a browser: wasm-bindgen calls its own imports by these names,
+/// which its tool would replace.
+fn javascript(module: &[u8]) -> Option<&'static str> {
+    let has = |name: &[u8]| module.windows(name.len()).any(|window| window == name);
+    has(b"__wbindgen_placeholder__").then_some(
+        "needs JavaScript: one of its crates uses wasm-bindgen, which calls functions of a browser, and a plugin has none. \
+         To find the crate, run `cargo tree --target wasm32-unknown-unknown --invert wasm-bindgen`; then add it without \
+         its default features, or without the one that brings in wasm-bindgen or js-sys: for chrono, `cargo add chrono \
+         --no-default-features --features alloc`. Clocks and random numbers are what such features are for, and a plugin \
+         must not use them: its answers may depend on nothing but the event",
+    )
 }
 
 /// The way out for the most common causes.

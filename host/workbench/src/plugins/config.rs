@@ -130,6 +130,10 @@ pub struct ConformanceConfig {
     pub expect: Vec<PathBuf>,
     /// Events of the author's own.
     pub input: Option<Stream>,
+    /// What the plugin takes for the same; `None`: `conformance.toml` beside the component, if it is there.
+    pub declarations: Option<PathBuf>,
+    /// For all rules together.
+    pub time_budget: Duration,
     /// What the component gets.
     pub sandbox: SandboxConfig,
 }
@@ -143,6 +147,8 @@ pub struct BenchConfig {
     pub events: usize,
     /// Where these come from; `None`: they are made up.
     pub input: Option<Stream>,
+    /// For each component in each role.
+    pub time_budget: Duration,
     /// Whether the answer is JSON.
     pub json: bool,
     /// What the components get.

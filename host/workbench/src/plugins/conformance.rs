@@ -3,19 +3,21 @@
 
 use std::path::Path;
 
-use conformance::{Golden, Level, Options, Outcome, Report, SuiteError, UnknownRule, catalogue, select};
+use conformance::{Golden, Human, Level, Options, Progress, SuiteError, UnknownRule, catalogue, select};
 use engine::projection::{Expander, JsonIn};
-use indicatif::{ProgressBar, ProgressStyle};
 use plugin::{Limits, Wasi};
 
 use super::config::{ConformanceConfig, ReportFormat, RuleLevel};
 use super::ending::{Cause, CommandError, Ended};
 use super::output::answer;
 use super::screen::Ink;
+use super::steps::Steps;
 use super::{events, sandbox};
 
 /// Most events read of `--input`: the suite gives each to the plugin many times.
 const SAMPLES_MAX: usize = 1000;
+/// The part of the time for all rules that one may take.
+const RULE_TIME_PART: u32 = 5;
 
 pub(super) fn run(config: &ConformanceConfig) -> Result<Ended, CommandError> {
     match &config.component {
@@ -38,34 +40,53 @@ fn list(config: &ConformanceConfig) -> Result<Ended, CommandError> {
 fn try_out(component: &Path, config: &ConformanceConfig) -> Result<Ended, CommandError> {
     let options = options(config)?;
     let rules = select(&options.rules, options.level).map_err(unknown)?;
-    let bar = progress(rules.len());
-    let mut waiting = rules.iter().skip(1);
-    let mut step = |_: &Outcome| {
-        bar.set_message(waiting.next().map_or(String::new(), |rule| rule.id.to_owned()));
-        bar.inc(1);
-    };
-    let report = conformance::run(component, &options, &mut step);
-    bar.finish_and_clear();
+    let mut told = Told::new(rules.len(), config.format);
+    let report = conformance::run(component, &options, &mut |progress| told.step(progress));
+    told.bar.finish();
+    told.written?;
     let report = report.map_err(|error| match error {
         SuiteError::CannotLoad(_) => CommandError::new(Cause::Plugin, error.to_string()),
         SuiteError::UnknownRule(error) => unknown(error),
+        SuiteError::Declared(error) => CommandError::new(Cause::Input, error.to_string()),
         SuiteError::Suite(_) => CommandError::new(Cause::Suite, error.to_string()),
     })?;
-    answer(&written(&report, config.format))?;
-    Ok(if report.passed() { Ended::Done } else { Ended::RuleBroken })
-}
-
-fn written(report: &Report, format: ReportFormat) -> String {
-    let mut text = match format {
-        ReportFormat::Human => report.to_human(Ink::of_standard_output().has_colour()),
+    answer(&match config.format {
+        ReportFormat::Human => told.human.ending(&report),
         ReportFormat::Tap => report.to_tap(),
         ReportFormat::Junit => report.to_junit(),
         ReportFormat::Json => report.to_json(),
-    };
-    if !text.ends_with('\n') {
-        text.push('\n');
+    })?;
+    Ok(if report.passed() { Ended::Done } else { Ended::RuleBroken })
+}
+
+/// What is told while rules are tried: how far it is, and for people what became of each rule as soon as that is known.
+struct Told {
+    human: Human,
+    format: ReportFormat,
+    bar: Steps,
+    /// Whether all of it could be written.
+    written: Result<(), CommandError>,
+}
+
+impl Told {
+    fn new(rules: usize, format: ReportFormat) -> Self {
+        let human = Human::new(Ink::of_standard_output().has_colour());
+        Self { human, format, bar: Steps::new("rules", rules, "compiling"), written: Ok(()) }
     }
-    text
+
+    fn step(&mut self, progress: Progress<'_>) {
+        let text = match progress {
+            Progress::Opened(report) => self.human.heading(report),
+            Progress::Trying(rule) => return self.bar.next(rule.id),
+            Progress::Tried(outcome) => {
+                self.bar.done();
+                self.human.outcome(outcome)
+            }
+        };
+        if self.format == ReportFormat::Human && self.written.is_ok() {
+            self.written = self.bar.aside(|| answer(&text));
+        }
+    }
 }
 
 fn level(level: RuleLevel) -> Level {
@@ -91,7 +112,9 @@ fn options(config: &ConformanceConfig) -> Result<Options, CommandError> {
         wasi,
         limits,
         cache_dir,
-        time_max: None,
+        time_max: Some(config.time_budget),
+        rule_time_max: Some(config.time_budget / RULE_TIME_PART),
+        declarations: config.declarations.clone(),
         arguments: arguments(config),
     })
 }
@@ -118,6 +141,9 @@ fn arguments(config: &ConformanceConfig) -> Vec<String> {
     if let Some(input) = &config.input {
         add("--input", input.path().display().to_string());
     }
+    if let Some(path) = &config.declarations {
+        add("--declarations", path.display().to_string());
+    }
     for member in sandbox.json_in.iter() {
         add("--json-in", member.to_owned());
     }
@@ -131,17 +157,6 @@ fn arguments(config: &ConformanceConfig) -> Vec<String> {
         add("--plugin-time-limit-ms", sandbox.time_limit.as_millis().to_string());
     }
     words
-}
-
-/// On standard error, and only where that is a terminal.
-fn progress(rules: usize) -> ProgressBar {
-    let bar = ProgressBar::new(rules as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} rules  {msg}  {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.set_message("compiling");
-    bar.enable_steady_tick(std::time::Duration::from_millis(100));
-    bar
 }
 
 fn unknown(error: UnknownRule) -> CommandError {

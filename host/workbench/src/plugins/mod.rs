@@ -15,6 +15,7 @@ mod output;
 mod replay;
 mod sandbox;
 mod screen;
+mod steps;
 mod trial;
 mod trial_text;
 mod tried;

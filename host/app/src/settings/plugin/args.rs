@@ -2,6 +2,7 @@
 //! and not the help texts around them.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use file_connector::{Existing, Stream};
@@ -78,6 +79,12 @@ pub(super) struct ConformanceArgs {
     /// Your own events, one per line, to try in addition to generated ones; at most 1,000 are read; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
+    /// What the plugin treats as the same on purpose; without it, conformance.toml beside the component if there is one
+    #[arg(long, value_name = "FILE")]
+    declarations: Option<PathBuf>,
+    /// Most time for all rules together; a rule may take a fifth of it, and is blocked if it takes longer
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = units::seconds)]
+    time_budget_secs: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +98,9 @@ pub(super) struct BenchArgs {
     /// Events, one per line, plain, gzip or zstd; `-` is standard input
     #[arg(long, value_name = "FILE|-", value_parser = source)]
     input: Option<Stream>,
+    /// Most time to measure each component in each role; what was measured by then is shown
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = units::seconds)]
+    time_budget_secs: Duration,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -170,6 +180,8 @@ impl ConformanceArgs {
             seed: self.seed,
             expect: self.expect,
             input: self.input,
+            declarations: self.declarations,
+            time_budget: self.time_budget_secs,
             sandbox,
         }
     }
@@ -177,7 +189,14 @@ impl ConformanceArgs {
 
 impl BenchArgs {
     pub(super) fn config(self, sandbox: SandboxConfig) -> BenchConfig {
-        BenchConfig { components: self.components, events: self.events, input: self.input, json: self.json, sandbox }
+        BenchConfig {
+            components: self.components,
+            events: self.events,
+            input: self.input,
+            time_budget: self.time_budget_secs,
+            json: self.json,
+            sandbox,
+        }
     }
 }
 

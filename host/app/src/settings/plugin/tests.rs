@@ -138,6 +138,9 @@ fn rules_formats_and_golden_cases() {
     assert_eq!(config.rules, ["C2", "totality"]);
     assert_eq!((config.level, config.format, config.seed), (RuleLevel::Strict, ReportFormat::Junit, 7));
     assert_eq!(config.expect, [PathBuf::from("a"), PathBuf::from("b")]);
+    assert_eq!((config.declarations, config.time_budget), (None, Duration::from_secs(600)));
+    let config = conformance("p.wasm --declarations d.toml --time-budget-secs 7");
+    assert_eq!((config.declarations, config.time_budget), (Some(PathBuf::from("d.toml")), Duration::from_secs(7)));
     let config = conformance("--list");
     assert_eq!((config.component, config.list), (None, true));
     assert_eq!((config.level, config.format), (RuleLevel::Required, ReportFormat::Human));
@@ -150,6 +153,8 @@ fn several_components_are_measured() {
     let PluginCommand::Bench(config) = command("bench a.wasm b.wasm --events 10") else { panic!("no bench") };
     assert_eq!(config.components, [PathBuf::from("a.wasm"), PathBuf::from("b.wasm")]);
     assert_eq!((config.events, config.input, config.json), (10, None, false));
+    assert_eq!(config.time_budget, Duration::from_secs(20));
+    refused("bench a.wasm --time-budget-secs soon", &["--time-budget-secs", "soon"]);
     refused("bench", &["P.wasm"]);
     refused("bench a.wasm --events 0", &["--events"]);
 }
