@@ -51,7 +51,7 @@ build: ## Build dist/dedup-host and dist/plugins/*.wasm
 test-plugins: build ## Build the example plugins in C, Python and JavaScript into dist/test-plugins
 	@scripts/test-plugins.sh
 
-bench: build ## Measure the line, plugins, files, and Kafka against a bare copy, latency (EVENTS=2000000 KEYS= ROUNDS=3 ONLY= HOST_ARGS=)
+bench: build ## Measure the line, plugins, files, and Kafka against a bare copy, latency (EVENTS=2000000 KEYS= ROUNDS=3 ONLY= HOST_ARGS= BASELINE=)
 	@scripts/bench.sh
 
 soak: build ## Records, plugin swaps and a flood over HTTP for ten minutes; fails where the line suffers (SOAK_SECONDS=600)

@@ -2,7 +2,8 @@
 # Measurements: the line alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins of each language,
 # over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where it is named, the soak of ten
 # minutes under a flood over HTTP. Needs dist/ (make build).
-# Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs.
+# Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs. BASELINE
+# names another build of dedup-host, which takes its turn over files and on Kafka, and is compared with.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -12,6 +13,7 @@ check_skip
 export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
+export BASELINE=${BASELINE:-}
 export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16} SOAK_SECONDS=${SOAK_SECONDS:-600}
 only=${ONLY:-line explain boundary poison languages files kafka latency}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
@@ -61,23 +63,38 @@ bench_languages() {
 }
 
 bench_files() {
-  local share=${DUPLICATES##* } start took
+  local share=${DUPLICATES##* } start run others=()
   "$DEDUP_HOST_BIN" generate --events "$EVENTS" --duplicates "$share" --seed 7 --output "$work/in" --truth "$work/truth"
   echo "files: $(wc -c <"$work/in") bytes of input, $share of the events are duplicates"
   start=$(milliseconds)
   cat "$work/in" >"$work/copy"
   echo "files: merely copying the file: $(($(milliseconds) - start)) ms"
   rm "$work/copy"
+  [ -z "$BASELINE" ] || others=("baseline $BASELINE")
   for run in $(seq "$ROUNDS"); do
-    rm -rf "$work/store" "$work/unique" "$work/duplicates" "$work/report"
-    start=$(milliseconds)
-    "$DEDUP_HOST_BIN" --plugin "$DEDUP_PLUGINS_DIR/composite_key.wasm" --input "$work/in" --output "$work/unique" \
-      --duplicates "$work/duplicates" --store-path "$work/store" --report "$work/report" >"$work/log" 2>&1 ||
-      { cat "$work/log"; exit 1; }
-    took=$(($(milliseconds) - start))
-    echo "files: run $run: $took ms, $((EVENTS * 1000 / took)) events/s, $(wc -l <"$work/unique") unique"
+    # Each goes first as often as the other.
+    if ((run % 2)); then set -- "host $DEDUP_HOST_BIN" "${others[@]}"; else set -- "${others[@]}" "host $DEDUP_HOST_BIN"; fi
+    for turn in "$@"; do once_over_files "$run" "${turn%% *}" "${turn#* }"; done
   done
+  if [ -n "$BASELINE" ]; then
+    cmp "$work/unique.host" "$work/unique.baseline"
+    cmp "$work/duplicates.host" "$work/duplicates.baseline"
+    echo "files: the same outputs byte for byte; the host runs at $(paste "$work/took.baseline" "$work/took.host" |
+      awk '{ print $1 / $2 }' | sort -g | awk '{ ratio[NR] = $1 } END { printf "%.2f", ratio[int((NR + 1) / 2)] }') of" \
+      "the speed of the baseline (median of $ROUNDS rounds)"
+  fi
   rm -rf "${work:?}"/*
+}
+
+once_over_files() { # round, name, binary
+  local start took unique=$work/unique.$2 duplicates=$work/duplicates.$2
+  rm -rf "$work/store" "$unique" "$duplicates" "$work/report"
+  start=$(milliseconds)
+  "$3" --plugin "$DEDUP_PLUGINS_DIR/composite_key.wasm" --input "$work/in" --output "$unique" --duplicates "$duplicates" \
+    --store-path "$work/store" --report "$work/report" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  took=$(($(milliseconds) - start))
+  echo "$took" >>"$work/took.$2"
+  echo "files: run $1 of $2: $took ms, $((EVENTS * 1000 / took)) events/s, $(wc -l <"$unique") unique"
 }
 
 find_broker() {

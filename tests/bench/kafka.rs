@@ -2,7 +2,8 @@
 //! broker. A run whose output is not right to the last record ends the benchmark: no figure without a verdict.
 //!
 //! From the environment, each with a default: `EVENTS`, `ROUNDS`, `PARTITIONS` and `DUPLICATES` (lists: every pair is a
-//! case), `HOST_ARGS` (further arguments of the host; the copies take its Kafka settings over), and `BROKER_PID`.
+//! case), `HOST_ARGS` (further arguments of the host; the copies take its Kafka settings over), `BASELINE` (another build of
+//! the host, which takes part and which this one is compared with), and `BROKER_PID`.
 //!
 //! Wall time is from the first record polled to the last commit: joining the group, and loading the plugin, are not in
 //! it. Of the host both ends are seen in its metrics, asked every 20 ms. Processor time is of the same span, of all
@@ -15,13 +16,14 @@ mod copy;
 
 use std::ffi::OsString;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dedup_host::settings::config::{Config, Mode};
 use dedup_host::settings::kafka::{KafkaConfig, PropertyClient};
 use dedup_host::settings::{Invocation, read};
 use dedup_host_tests::broker::{Broker, hosts};
-use dedup_host_tests::program::{Running, free_port, get, plugin, run};
+use dedup_host_tests::program::{Running, binary, command_of, free_port, get, plugin, run};
 use dedup_host_tests::scene::Metrics;
 use kafka_connector::KafkaSettings;
 
@@ -44,6 +46,8 @@ enum Who {
     /// A copy with a thread that polls and this many that produce.
     Threads(usize),
     Host,
+    /// The other build of the host.
+    Baseline,
 }
 
 impl Who {
@@ -52,8 +56,18 @@ impl Who {
             Self::Loop => "copy, one loop".to_owned(),
             Self::Threads(producers) => format!("copy, 1 + {producers}"),
             Self::Host => "dedup-host".to_owned(),
+            Self::Baseline => "baseline".to_owned(),
         }
     }
+
+    fn is_copy(self) -> bool {
+        matches!(self, Self::Loop | Self::Threads(_))
+    }
+}
+
+/// The build to compare with, if one is named.
+fn baseline() -> Option<PathBuf> {
+    std::env::var_os("BASELINE").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn main() {
@@ -202,11 +216,13 @@ impl Case {
         self.broker.delete_topic(&self.input);
     }
 
-    /// The host, one loop, one producer, and as many producers as the host has workers.
+    /// The host, the build that it is compared with, one loop, one producer, and as many producers as the host has workers.
     fn everyone(&self) -> Vec<Who> {
         let Config { limits, .. } = host_config(&self.host_arguments("output", "group", "/nowhere", 1));
         let workers = limits.worker_threads.min(usize::try_from(self.partitions).expect("not negative"));
-        let mut everyone = vec![Who::Host, Who::Loop, Who::Threads(1)];
+        let mut everyone = vec![Who::Host];
+        everyone.extend(baseline().map(|_| Who::Baseline));
+        everyone.extend([Who::Loop, Who::Threads(1)]);
         everyone.extend((workers > 1).then_some(Who::Threads(workers)));
         everyone
     }
@@ -230,12 +246,13 @@ impl Case {
         let output = self.broker.topic(&format!("output-{name}"), self.partitions, &[]);
         let group = self.broker.name(&format!("group-{name}"));
         let span = match who {
-            Who::Host => self.host(&output, &group, stages),
+            Who::Host => self.host(&binary(), &output, &group, stages),
+            Who::Baseline => self.host(&baseline().expect("it is named"), &output, &group, &mut String::new()),
             Who::Loop => self.copy(None, &output, group),
             Who::Threads(producers) => self.copy(Some(producers), &output, group),
         };
         let written = Contents::of(&self.broker, &output);
-        let records = if who == Who::Host { self.unique } else { self.events };
+        let records = if who.is_copy() { self.events } else { self.unique };
         assert_eq!(written.records, records, "{} wrote another number of records", who.name());
         if records == self.events {
             assert_eq!(written, self.contents, "{} wrote other records", who.name());
@@ -259,11 +276,11 @@ impl Case {
         start.expect("it polled something").end("self")
     }
 
-    fn host(&self, output: &str, group: &str, stages: &mut String) -> Span {
+    fn host(&self, build: &Path, output: &str, group: &str, stages: &mut String) -> Span {
         let store = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let store = store.path().to_str().expect("text");
-        let mut host = Running::start(self.host_arguments(output, group, store, port));
+        let mut host = Running::start_command(command_of(build, self.host_arguments(output, group, store, port)));
         let pid = host.pid().to_string();
         let consumed = |metrics: &Metrics| metrics.count("dedup_host_consumed_total", &[]) > 0;
         wait(&mut host, port, consumed);
@@ -361,23 +378,33 @@ fn describe(metrics: &Metrics, events: u64) -> String {
     )
 }
 
-/// Round by round, against whichever copy was fastest then.
+/// Round by round, against whichever copy was fastest then, and against the other build.
 fn summary(rounds: &[Vec<(Who, Span)>]) {
-    let pairs = rounds.iter().filter_map(|round| {
-        let host = round.iter().find(|(who, _)| *who == Who::Host)?.1;
-        let copies = round.iter().filter(|(who, _)| *who != Who::Host);
-        Some((host, copies.min_by_key(|(_, span)| span.wall)?.1))
-    });
-    let pairs: Vec<(Span, Span)> = pairs.collect();
-    let speed = pairs.iter().map(|(host, copy)| copy.wall.as_secs_f64() / host.wall.as_secs_f64());
-    let cpu = pairs.iter().filter_map(|(host, copy)| Some(host.client? / copy.client?));
-    println!(
-        "median of {} rounds: the host runs at {:.2} of the speed of the fastest copy of the round, and takes {:.2} \
-         times its processor time",
-        rounds.len(),
-        median(speed),
-        median(cpu)
-    );
+    let of = |round: &[(Who, Span)], who| round.iter().find(|(other, _)| *other == who).map(|(_, span)| *span);
+    let fastest = |round: &[(Who, Span)]| {
+        let copies = round.iter().filter(|(who, _)| who.is_copy()).map(|(_, span)| *span);
+        copies.min_by_key(|span| span.wall)
+    };
+    let pairs = |other: &dyn Fn(&[(Who, Span)]) -> Option<Span>| {
+        rounds.iter().filter_map(|round| Some((of(round, Who::Host)?, other(round)?))).collect::<Vec<_>>()
+    };
+    let rounds_done = rounds.len();
+    for (pairs, whom) in [
+        (pairs(&|round| fastest(round)), "the fastest copy of the round"),
+        (pairs(&|round| of(round, Who::Baseline)), "the baseline"),
+    ] {
+        if pairs.is_empty() {
+            continue;
+        }
+        let speed = pairs.iter().map(|(host, other)| other.wall.as_secs_f64() / host.wall.as_secs_f64());
+        let cpu = pairs.iter().filter_map(|(host, other)| Some(host.client? / other.client?));
+        println!(
+            "median of {rounds_done} rounds: the host runs at {:.2} of the speed of {whom}, and takes {:.2} times its \
+             processor time",
+            median(speed),
+            median(cpu)
+        );
+    }
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -30,7 +30,12 @@ fn from_dist(variable: &str, name: &str) -> PathBuf {
 /// The program with arguments, and no settings of the environment but the ones a test adds.
 #[must_use]
 pub fn command<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
-    let binary = binary();
+    command_of(&binary(), arguments)
+}
+
+/// As [`command`], of another build of the program.
+#[must_use]
+pub fn command_of<I: AsRef<std::ffi::OsStr>>(binary: &Path, arguments: impl IntoIterator<Item = I>) -> Command {
     assert!(binary.exists(), "{} is not there: run `make build` first", binary.display());
     let mut command = Command::new(binary);
     command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
