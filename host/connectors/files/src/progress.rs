@@ -25,7 +25,7 @@ const MARKS_MAX: usize = 64;
 /// How far a run over files has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileProgress {
-    format: u32,
+    pub(crate) format: u32,
     /// The input, by name.
     pub input: String,
     /// The offset of its first record: those below are of inputs before.
@@ -33,7 +33,7 @@ pub struct FileProgress {
     /// How far it is done.
     pub position: FilePosition,
     /// Where it stood at earlier commits, ascending.
-    marks: Vec<FilePosition>,
+    pub(crate) marks: Vec<FilePosition>,
     /// The text that was committed along with it.
     pub metadata: String,
     /// Files by lane, in the order of `Lane::ALL`, and how long each was at the commit.

@@ -1,7 +1,7 @@
 //! Reads an input on a thread of its own: a pipe may be silent for a long time, and nobody may wait for it. Batches stay
 //! in order, and at most a few are read ahead. Not where to read from: that is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -112,7 +112,7 @@ impl Reader {
     }
 }
 
-fn open(path: &std::path::Path, place: Place, limits: SourceLimits) -> Result<FileSource, FileError> {
+fn open(path: &Path, place: Place, limits: SourceLimits) -> Result<FileSource, FileError> {
     let mut source = FileSource::open(path, place.known, limits)?.expecting(place.committed)?;
     source.pass(place.records)?;
     Ok(source)

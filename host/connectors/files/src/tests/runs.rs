@@ -241,7 +241,7 @@ fn a_regular_file_is_read_again_and_a_stream_is_not() {
     assert!(input.seek(0, 500));
     assert_eq!(poll_all(&mut input).unwrap(), records[500..]);
     assert!(input.begin_anew(0, 2_000).unwrap());
-    assert_eq!(poll_all(&mut input).unwrap(), []);
+    assert!(poll_all(&mut input).unwrap().is_empty());
     let pipe = directory.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut writer = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
@@ -404,7 +404,7 @@ fn the_end_keeps_blank_lines_behind_the_last_record() {
     assert_eq!(poll_all(&mut input).unwrap().len(), 2);
     file.commit(&book, &committed(2, ""), [None; 4]).unwrap();
     let progress = file.finish(&book).unwrap();
-    assert_eq!(progress.position, FilePosition { bytes: 12, records: 2, blank_lines: 4 });
+    assert_eq!(progress.position, FilePosition { bytes: 11, records: 2, blank_lines: 4 });
     assert!(progress.finished && read_back(&directory) == progress);
 }
 
