@@ -385,26 +385,26 @@ fn summary(rounds: &[Vec<(Who, Span)>]) {
         let copies = round.iter().filter(|(who, _)| who.is_copy()).map(|(_, span)| *span);
         copies.min_by_key(|span| span.wall)
     };
-    let pairs = |other: &dyn Fn(&[(Who, Span)]) -> Option<Span>| {
-        rounds.iter().filter_map(|round| Some((of(round, Who::Host)?, other(round)?))).collect::<Vec<_>>()
-    };
-    let rounds_done = rounds.len();
-    for (pairs, whom) in [
-        (pairs(&|round| fastest(round)), "the fastest copy of the round"),
-        (pairs(&|round| of(round, Who::Baseline)), "the baseline"),
-    ] {
-        if pairs.is_empty() {
-            continue;
-        }
-        let speed = pairs.iter().map(|(host, other)| other.wall.as_secs_f64() / host.wall.as_secs_f64());
-        let cpu = pairs.iter().filter_map(|(host, other)| Some(host.client? / other.client?));
-        println!(
-            "median of {rounds_done} rounds: the host runs at {:.2} of the speed of {whom}, and takes {:.2} times its \
-             processor time",
-            median(speed),
-            median(cpu)
-        );
+    let host = |round: &Vec<(Who, Span)>| of(round, Who::Host);
+    compare("the fastest copy of the round", rounds.iter().filter_map(|round| Some((host(round)?, fastest(round)?))));
+    let baseline = |round: &Vec<(Who, Span)>| of(round, Who::Baseline);
+    compare("the baseline", rounds.iter().filter_map(|round| Some((host(round)?, baseline(round)?))));
+}
+
+/// The host beside another, in pairs of the same round.
+fn compare(whom: &str, pairs: impl Iterator<Item = (Span, Span)>) {
+    let pairs: Vec<(Span, Span)> = pairs.collect();
+    if pairs.is_empty() {
+        return;
     }
+    let speed = pairs.iter().map(|(host, other)| other.wall.as_secs_f64() / host.wall.as_secs_f64());
+    let cpu = pairs.iter().filter_map(|(host, other)| Some(host.client? / other.client?));
+    println!(
+        "median of {} rounds: the host runs at {:.2} of the speed of {whom}, and takes {:.2} times its processor time",
+        pairs.len(),
+        median(speed),
+        median(cpu)
+    );
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

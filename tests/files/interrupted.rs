@@ -293,7 +293,9 @@ fn outputs(run: &str) -> [String; 3] {
 /// Arguments of a run with such outputs.
 fn to(run: &str) -> String {
     let [output, duplicates, dead] = outputs(run);
-    format!("--output {output} --duplicates {duplicates} --dead-letter {dead} --on-missing-key pass --report {run}-report")
+    format!(
+        "--output {output} --duplicates {duplicates} --dead-letter {dead} --on-missing-key pass --report {run}-report"
+    )
 }
 
 #[track_caller]
