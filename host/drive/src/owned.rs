@@ -72,9 +72,11 @@ impl<S: DurableState, P: PartitionReport<S>> Owned<S, P> {
         Ok(&self.record)
     }
 
-    /// Whether what another batch adds to the progress record might not have room any more.
-    pub(crate) fn is_commit_due(&self) -> bool {
-        self.line.past().is_some_and(|past| past.ledger.is_commit_due(self.record_chars_max))
+    /// Whether a commit is due, however young what is decided is: the state holds as much as it may, and only what is
+    /// committed can be written; or what another batch adds to the progress record might not have room any more.
+    pub(crate) fn is_commit_due(&mut self) -> bool {
+        let is_crowded = |past: &Past| past.ledger.is_commit_due(self.record_chars_max);
+        self.line.past().is_some_and(is_crowded) || self.line.store().should_persist()
     }
 
     /// Whether the record needs room for exceptions that only a state on disk lets go. Where they can be read back from
