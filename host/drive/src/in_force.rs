@@ -31,13 +31,6 @@ impl InForce {
         lock(&self.now).clone()
     }
 
-    /// The plugins in force, if they are of another generation.
-    #[must_use]
-    pub fn newer_than(&self, generation: u64) -> Option<(u64, Arc<Plugins>)> {
-        let now = lock(&self.now);
-        (now.0 != generation).then(|| now.clone())
-    }
-
     /// Puts others in their place. Returns the number of the new generation.
     pub fn publish(&self, plugins: Plugins) -> u64 {
         let mut now = lock(&self.now);

@@ -40,12 +40,6 @@ impl SinkFailure {
         Self { remedy, cause: cause.into() }
     }
 
-    /// The cause, where it is an error of the connector that is asked for.
-    #[must_use]
-    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        self.cause.downcast_ref()
-    }
-
     /// The cause, where it is an error of the connector that is asked for; else the failure as it was.
     ///
     /// # Errors

@@ -102,12 +102,6 @@ impl SourceFailure {
         Self(cause.into())
     }
 
-    /// The cause, where it is an error of the connector that is asked for.
-    #[must_use]
-    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-
     /// The cause, where it is an error of the connector that is asked for; else the failure as it was.
     ///
     /// # Errors
