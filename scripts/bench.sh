@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measurements: the line alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins of each language,
-# over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where it is named, the soak of ten
-# minutes under a flood over HTTP. Needs dist/ (make build).
+# Measurements: the line alone, the state alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins
+# of each language, over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where it is named,
+# the soak of ten minutes under a flood over HTTP. Needs dist/ (make build).
 # Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs. BASELINE
 # names another build of dedup-host, which takes its turn over files and on Kafka, and is compared with.
 set -euo pipefail
@@ -15,7 +15,7 @@ export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=$
 keys=${KEYS:-1000000 20000000}
 export BASELINE=${BASELINE:-}
 export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16} SOAK_SECONDS=${SOAK_SECONDS:-600}
-only=${ONLY:-line explain boundary poison languages files kafka latency}
+only=${ONLY:-line state explain boundary poison languages files kafka latency}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
 started=no
@@ -31,22 +31,24 @@ trap 'exit 130' INT TERM
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 
+# Always of the whole workspace: built for one package alone, dependencies have other features, and RocksDB is compiled again.
+bench() { # name of the benchmark, arguments
+  cargo bench --locked --workspace --bench "$1" -- "${@:2}"
+}
+
 bench_line() {
   # shellcheck disable=SC2086  # several numbers
-  cargo bench --locked -p dedup-host --bench line -- "$EVENTS" $keys
+  bench line "$EVENTS" $keys
 }
 
-bench_explain() {
-  cargo bench --locked -p dedup-host --bench explain -- "$EVENTS" "$ROUNDS"
+bench_state() {
+  local count
+  for count in $keys; do bench state --keys "$count" --buckets 8 --duplicates 0.1; done
 }
 
-bench_boundary() {
-  cargo bench --locked -p plugin --bench boundary
-}
-
-bench_poison() {
-  cargo bench --locked -p dedup-host --bench poison
-}
+bench_explain() { bench explain "$EVENTS" "$ROUNDS"; }
+bench_boundary() { bench boundary; }
+bench_poison() { bench poison; }
 
 # The same plugins in four languages; where one cannot be built the others are measured, and the end is a failure.
 bench_languages() {
@@ -114,7 +116,7 @@ on_kafka() { # name of the benchmark
   if skips kafka; then
     echo "######## SKIPPED by SKIP: $1 ########"
   elif find_broker; then
-    cargo bench --locked -p dedup-host-tests --bench "$1"
+    bench "$1"
   else
     echo "######## NOT RUN: $1 (no Kafka, see above; give one in KAFKA_HOSTS, or do without: SKIP=kafka) ########"
     status=1

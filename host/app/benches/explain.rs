@@ -1,7 +1,7 @@
 //! What explaining duplicates costs the line: its speed with scoring off and on, by share of duplicates; ten million
 //! duplicates of one key; a million names of properties. Events are made outside of the time that is measured.
 //!
-//! `cargo bench -p dedup-host --bench explain -- [EVENTS] [ROUNDS] [shares] [one-key] [many-names]`; by default a million
+//! `cargo bench --workspace --bench explain -- [EVENTS] [ROUNDS] [shares] [one-key] [many-names]`; by default a million
 //! events, three rounds, all three.
 //!
 //! Off is the line that decides only (`--keep-originals off`); counted keeps counts of duplicates by key; scored also

@@ -1,7 +1,7 @@
 //! The line without Kafka: nanoseconds an event by stage, for state of different sizes. Events are generated outside of
 //! the time that is measured, outputs go nowhere.
 //!
-//! `cargo bench -p dedup-host --bench line -- [EVENTS] [KEYS ...]`; by default a million events over 1 M and 20 M keys.
+//! `cargo bench --workspace --bench line -- [EVENTS] [KEYS ...]`; by default a million events over 1 M and 20 M keys.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and stops where it cannot go on")]
 

@@ -2,7 +2,7 @@
 //! turns of one batch, and the calls and new instances it takes. Every record is checked to come out where it belongs.
 //! Not the cost of endless loops, which is that of their time limit.
 //!
-//! `cargo bench -p dedup-host --bench poison -- [EVENTS]`; by default two million events over a million keys.
+//! `cargo bench --workspace --bench poison -- [EVENTS]`; by default two million events over a million keys.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints, and stops where it cannot go on")]
 

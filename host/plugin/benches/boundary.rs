@@ -1,7 +1,7 @@
 //! What it costs to have keys extracted behind the boundary of the sandbox, an event: the shipped `composite_key` in
 //! wasm as the host runs it, the same code compiled natively, and the shape of the contract that was rejected. Then the
 //! same for the shipped scorers, a pair. Not the cost of finding fields and properties.
-//! `cargo bench -p plugin [-- --quick]`; the shipped plugins have to be built before.
+//! `cargo bench --workspace --bench boundary [-- --quick]`; the shipped plugins have to be built before.
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
 //! What it costs until a plugin can be called: compiling it, finding it compiled, and making an instance, which is also
-//! what a trap costs. Not what its calls cost. `cargo bench -p plugin --bench start [-- FILE.wasm ...]`; without files the
+//! what a trap costs. Not what its calls cost. `cargo bench --workspace --bench start [-- FILE.wasm ...]`; without files the
 //! shipped plugins, which have to be built before.
 #![expect(clippy::expect_used, reason = "a benchmark: it prints, and stops where it cannot run")]
 

@@ -1,6 +1,6 @@
 //! Nanoseconds a key: the store against plain RocksDB, in one run, on unseen keys. Not a test of correctness.
 //!
-//! `cargo bench -p state -- --keys 20000000 --buckets 8 --duplicates 0.1 --dir /somewhere`
+//! `cargo bench --workspace --bench state -- --keys 20000000 --buckets 8 --duplicates 0.1 --dir /somewhere`
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark may stop")]
 
 #[path = "state/originals.rs"]
