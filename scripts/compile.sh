@@ -5,10 +5,11 @@ set -euo pipefail
 
 interval=${PROGRESS_SECONDS:-60}
 
-# The crates that rustc works on, and C++ files, as they are listed by the system.
+# The crates that rustc works on, and C++ files, as the system lists them: those of this build, which are in our process group.
+group=$(ps -o pgid= -p "$$" 2>/dev/null | tr -d ' ') || group=
 compiling() {
   # No process at all is no failure.
-  ps -eo args 2>/dev/null | sed -nE \
+  ps -eo pgid,args 2>/dev/null | sed -nE "s/^ *$group +//p" | sed -nE \
     -e 's/.*[ /]rustc .*--crate-name ([a-z0-9_]+) .*/\1/p' \
     -e 's,.*librocksdb-sys.* -c .*/([a-z0-9_]+\.cc)$,RocksDB (\1),p' |
     grep -v -x -e ___ -e build_script_build | sort -u | head -n 4 | paste -sd, | sed 's/,/, /g' || true
