@@ -42,6 +42,8 @@ without engine "$clients|wasmtime|tracing|tokio"
 without connectors "$clients|wasmtime|flate2|zstd"
 without line "$clients|state|observe|kafka_connector|file_connector"
 without drive "$clients|state|observe|kafka_connector|file_connector"
+without reload "rdkafka|rocksdb|clap|state|kafka_connector|file_connector"
+without reporting "rdkafka|axum|hyper|clap|kafka_connector|file_connector"
 without file_connector "$clients|wasmtime|kafka_connector"
 without kafka_connector "rocksdb|prometheus|axum|clap|wasmtime|file_connector"
 twice=$(grep -c '^warning\[duplicate\]' <<<"$report" || true)

@@ -7,8 +7,5 @@ pub mod exit;
 pub mod generate;
 pub mod logging;
 pub mod plugin_commands;
-mod plugins;
-mod redaction;
-pub mod reload;
 pub mod run;
 pub mod settings;

@@ -7,6 +7,8 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
+mod secret;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};

@@ -11,10 +11,10 @@ use http_server::HttpError;
 use kafka_connector::KafkaFailure;
 use line::LineError;
 use private_files::PrivateError;
+use reload::PluginsError;
 use state::{OpenError, StateError};
 
 use crate::exit::ExitCode;
-use crate::plugins::PluginsError;
 
 /// Why a run ended before its time.
 #[derive(Debug, thiserror::Error)]

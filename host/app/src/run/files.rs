@@ -21,14 +21,13 @@ use file_connector::{
     OutputOptions, ProgressFile, SourceLimits, check_output,
 };
 use private_files::PrivateDir;
+use reporting::{Observed, closing};
 use state::PartitionStore;
 
 use self::begin::{Begin, begin, belonging, lane_paths};
 use self::totals::{Adding, Totals};
 use super::error::RunError;
-use super::observer::Observed;
 use super::parts::Parts;
-use super::report;
 use crate::exit::ExitCode;
 use crate::settings::files::{FilesConfig, Stream};
 
@@ -251,12 +250,12 @@ fn interrupted(progress: &FileProgress) -> ExitCode {
 
 fn finish(files: &FilesConfig, progress: &FileProgress, options: OutputOptions) -> Result<ExitCode, RunError> {
     let (Totals { tally, seconds }, blank_lines) = (Totals::of(&progress.totals), progress.position.blank_lines);
-    terminal::note(&report::words(&tally, blank_lines, seconds));
+    terminal::note(&closing::words(&tally, blank_lines, seconds));
     if tally.imbalance() != 0 {
         return Err(RunError::Other(format!("the balance is off by {}: this is a bug", tally.imbalance())));
     }
     let Some(target) = &files.report else { return Ok(ExitCode::Ok) };
-    let text = report::json(&tally, blank_lines, seconds);
+    let text = closing::json(&tally, blank_lines, seconds);
     let mut sink = FileSink::create(target.path(), options).map_err(RunError::Output)?;
     sink.write_line(text.trim_end().as_bytes()).and_then(|()| sink.commit()).map_err(RunError::Output)?;
     Ok(ExitCode::Ok)

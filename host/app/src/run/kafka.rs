@@ -14,11 +14,11 @@ use kafka_connector::{
     Delivery, InputTopic, KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, Prefix,
     SinkSetup, TopicCheck, Topics, Unjoined, check_topics,
 };
+use reporting::Observed;
 
 use self::settings::{kafka_settings, prefix, topics};
 use self::watch::Watched;
 use super::error::RunError;
-use super::observer::Observed;
 use super::parts::{Parts, Stores};
 use crate::exit::ExitCode;
 use crate::settings::config::Config;

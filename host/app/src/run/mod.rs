@@ -2,12 +2,9 @@
 
 mod error;
 mod files;
-mod identity;
 mod kafka;
-mod observer;
 mod parts;
-mod reasons;
-mod report;
+mod redaction;
 
 use std::sync::Arc;
 
@@ -16,12 +13,12 @@ use http_server::{Facts, reload_channel};
 use observe::insights::Insights;
 use observe::metrics::Metrics;
 use private_files::keep_new_files_private;
+use reload::HangUps;
+use reporting::Observed;
 
-use self::observer::Observed;
 use self::parts::Parts;
 use crate::descriptors;
 use crate::exit::ExitCode;
-use crate::reload::HangUps;
 use crate::settings::config::{Config, Mode};
 use crate::settings::store;
 

@@ -9,17 +9,15 @@ use engine::fingerprint::Seed;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
-use line::{Dumps, Redaction, Rules};
+use line::{Dumps, Identity, Rules};
 use plugin::{Limits, Options, Runtime};
 use private_files::{PrivateDir, Trust};
+use reload::{PluginsError, ReloadConfig, Reloader};
+use reporting::Observed;
 use state::{OpenError, Opened, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 use super::error::RunError;
-use super::identity;
-use super::observer::Observed;
-use crate::plugins::PluginsError;
-use crate::redaction;
-use crate::reload::Reloader;
+use super::redaction::redaction;
 use crate::settings::config::{Config, PluginConfig};
 
 /// Entries of the state in memory, over all partitions, at some 60 bytes each.
@@ -60,12 +58,22 @@ fn plugin_options(config: &PluginConfig) -> Options {
     }
 }
 
+fn reload_config(config: &PluginConfig) -> ReloadConfig {
+    ReloadConfig {
+        files: config.files.clone(),
+        extractor_configuration: config.extractor_configuration.clone(),
+        scorer_configuration: config.scorer_configuration.clone(),
+        wasi: config.wasi,
+        watch: config.watch,
+    }
+}
+
 impl Parts {
     pub(super) fn load(config: &Config, observed: &Observed) -> Result<(Self, Reloader), RunError> {
         let runtime = Runtime::with(plugin_options(&config.plugin)).map_err(PluginsError::Load)?;
         let tried = Arc::new(rules(config));
         let (metrics, status) = (observed.metrics.clone(), Arc::clone(&observed.status));
-        let reloader = Reloader::load(runtime, &config.plugin, Arc::clone(&tried), metrics, status)?;
+        let reloader = Reloader::load(runtime, reload_config(&config.plugin), Arc::clone(&tried), metrics, status)?;
         // Not before the plugins are good: a run that cannot be leaves nothing behind.
         let trust = if config.state.trust_owner { Trust::Anyone } else { Trust::Ours };
         let store = PrivateDir::open(&config.state.path, trust)?;
@@ -96,16 +104,17 @@ impl Parts {
     /// Opens the state of a partition; `seed` is what its keys are hashed with, where the group has said so.
     pub(super) fn open_store(&self, source: &TopicPartition, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
         let (_, plugins) = self.plugins.get();
+        let Identity { extractor, settings, explanation } = Identity::of(&plugins, &self.rules);
         let identity = StoreIdentity {
             topic: source.topic.clone(),
             topic_id: self.topic_id.clone(),
             partition: source.partition,
-            extractor: identity::extractor(&plugins.extractor, &self.rules),
+            extractor,
             key_version: plugins.extractor.key_version(),
             window_ms: self.rules.window.length,
             allowed_lateness_ms: self.rules.window.allowed_lateness,
-            settings: identity::settings(&self.rules, plugins.scorer.as_ref()),
-            explanation: identity::explanation(&self.rules),
+            settings,
+            explanation,
             seed,
         };
         let dir = self.store.below(&source.topic)?.below(&source.partition.to_string())?;
@@ -139,15 +148,6 @@ impl States for Stores {
             let is_ours = cause.contains("current process");
             if is_ours { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
         })
-    }
-}
-
-/// What keys are shown as where values are hidden.
-fn redaction(config: &Config, store: &PrivateDir) -> Result<Option<Redaction>, RunError> {
-    match &config.redaction_key {
-        _ if !config.explanation.redact => Ok(None),
-        Some(secret) => Ok(Some(redaction::chosen(secret))),
-        None => redaction::kept(store).map(Some).map_err(RunError::Kept),
     }
 }
 

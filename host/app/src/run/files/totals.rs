@@ -7,10 +7,9 @@ use std::time::Instant;
 use file_connector::{ProgressFile, ReadSoFar};
 use indicatif::{ProgressBar, ProgressStyle};
 use line::Tally;
+use reporting::Tallied;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::run::observer::Tallied;
 
 /// What a run was up to its last commit.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use drive::{Failure, Failures, Input};
 use engine::record::Offset;
 use kafka_connector::{InputStatus, InputTopic, LimitsBook};
-
-use crate::run::observer::Observed;
+use reporting::Observed;
 
 /// Time between two looks. New partitions are read once the group's leader has seen them, within half a minute.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);

@@ -21,20 +21,23 @@ use observe::status::{OpeningStatus, PartitionStatus, Phase, PluginUse, StateSiz
 use plugin::Plugin;
 use state::{FilterCounts, PartitionStore};
 
-use super::reasons::{opening_reason, transaction_result, unreadable_reason, unsendable_reason};
+use crate::reasons::{opening_reason, transaction_result, unreadable_reason, unsendable_reason};
 
 /// Metrics and status of the process.
 #[derive(Clone)]
-pub(super) struct Observed {
-    pub(super) metrics: Metrics,
-    pub(super) status: Arc<Status>,
-    pub(super) insights: Arc<Insights>,
+pub struct Observed {
+    /// Numbers.
+    pub metrics: Metrics,
+    /// Where the run is.
+    pub status: Arc<Status>,
+    /// What its duplicates are like.
+    pub insights: Arc<Insights>,
     /// Who else hears of it.
     also: Option<Arc<dyn Tallied>>,
 }
 
 /// Who hears how much is decided and committed, as a run over files adds it up.
-pub(super) trait Tallied: Send + Sync {
+pub trait Tallied: Send + Sync {
     /// A batch was decided.
     fn batch(&self);
 
@@ -46,12 +49,15 @@ pub(super) trait Tallied: Send + Sync {
 }
 
 impl Observed {
-    pub(super) fn new(metrics: Metrics, insights: Arc<Insights>) -> Self {
+    /// Nothing is said yet.
+    #[must_use]
+    pub fn new(metrics: Metrics, insights: Arc<Insights>) -> Self {
         Self { metrics, status: Arc::new(Status::new()), insights, also: None }
     }
 
     /// The same, heard by somebody else as well.
-    pub(super) fn heard_by(&self, also: Arc<dyn Tallied>) -> Self {
+    #[must_use]
+    pub fn heard_by(&self, also: Arc<dyn Tallied>) -> Self {
         Self { also: Some(also), ..self.clone() }
     }
 }
@@ -139,7 +145,7 @@ impl Report<PartitionStore> for Observed {
 }
 
 /// The observer of one partition on the thread that polls.
-pub(super) struct FeedObserver {
+pub struct FeedObserver {
     status: Arc<Status>,
     source: TopicPartition,
     partition: PartitionMetrics,
@@ -184,7 +190,7 @@ impl FeedReport for FeedObserver {
 }
 
 /// The observer of one partition. Its series and its status go with it.
-pub(super) struct PartitionObserver {
+pub struct PartitionObserver {
     observed: Observed,
     source: TopicPartition,
     partition: PartitionMetrics,
@@ -203,7 +209,7 @@ pub(super) struct PartitionObserver {
 }
 
 impl PartitionObserver {
-    pub(super) fn new(
+    fn new(
         observed: Observed,
         source: TopicPartition,
         (generation, plugins): (u64, &Plugins),

@@ -6,7 +6,7 @@ use engine::protocol::Transaction;
 use observe::metrics::{OpeningReason, TransactionResult, UnreadableReason, UnsendableReason};
 
 /// Why a record was not taken.
-pub(super) const fn unsendable_reason(refusal: Refusal) -> UnsendableReason {
+pub(crate) const fn unsendable_reason(refusal: Refusal) -> UnsendableReason {
     match refusal {
         Refusal::TooLarge => UnsendableReason::TooLarge,
         Refusal::Timestamp => UnsendableReason::Timestamp,
@@ -16,7 +16,7 @@ pub(super) const fn unsendable_reason(refusal: Refusal) -> UnsendableReason {
 }
 
 /// Why a partition does not get on.
-pub(super) const fn unreadable_reason(reason: Unreadable) -> UnreadableReason {
+pub(crate) const fn unreadable_reason(reason: Unreadable) -> UnreadableReason {
     match reason {
         Unreadable::Compression => UnreadableReason::Compression,
         Unreadable::Damaged => UnreadableReason::Damaged,
@@ -26,7 +26,7 @@ pub(super) const fn unreadable_reason(reason: Unreadable) -> UnreadableReason {
 }
 
 /// Why a partition is not read yet.
-pub(super) const fn opening_reason(reason: Opening) -> OpeningReason {
+pub(crate) const fn opening_reason(reason: Opening) -> OpeningReason {
     match reason {
         Opening::Offsets => OpeningReason::Offsets,
         Opening::Pending => OpeningReason::PendingTransaction,
@@ -38,7 +38,7 @@ pub(super) const fn opening_reason(reason: Opening) -> OpeningReason {
 }
 
 /// What became of a transaction.
-pub(super) const fn transaction_result(transaction: Transaction) -> TransactionResult {
+pub(crate) const fn transaction_result(transaction: Transaction) -> TransactionResult {
     match transaction {
         Transaction::Committed => TransactionResult::Committed,
         Transaction::Aborted => TransactionResult::Aborted,

@@ -1,12 +1,5 @@
-//! Replaces running plugins without a pause: when a file changes, on SIGHUP, or when an operator asks for it over HTTP.
-//! Whatever is wrong with the new ones, the old ones stay.
-//!
-//! It runs on a separate thread and ends with publishing: lines switch to what is published between two of their
-//! batches. It does not touch the state; a change that would make keys incomparable is refused.
-
-mod hang_ups;
-mod same_keys;
-mod watch;
+//! Loads the plugins of a run, and swaps them on a thread of its own. Whatever is wrong with the new ones, the old ones
+//! stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,19 +7,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conformance::Verdict;
+use drive::{InForce, Stop};
 use http_server::{ReloadRequests, Swap};
 use line::{Plugins, Rules};
 use observe::metrics::{Metrics, SwapResult};
 use observe::status::{PluginStatus, PluginUse, Status, SwapStatus};
 use plugin::{Candidate, LoadError, Plugin, Runtime};
 
-pub(crate) use self::hang_ups::HangUps;
-use self::same_keys::{Reading, same_keys};
-use self::watch::{Look, Stamp, Watched};
-use crate::plugins::{self, PluginsError};
-use crate::settings::config::PluginConfig;
-use drive::InForce;
-use drive::Stop;
+use crate::hang_ups::HangUps;
+use crate::roles::{self, PluginsError, ReloadConfig};
+use crate::same_keys::{Reading, same_keys};
+use crate::watch::{Look, Stamp, Watched};
 
 /// Time between two looks whether somebody asks for a swap.
 const TICK: Duration = Duration::from_millis(200);
@@ -55,10 +46,10 @@ impl By {
     }
 }
 
-/// See the module.
-pub(crate) struct Reloader {
+/// The plugins of a run, from their files to what is in force.
+pub struct Reloader {
     runtime: Runtime,
-    config: PluginConfig,
+    config: ReloadConfig,
     rules: Arc<Rules>,
     /// In the order of the configuration.
     files: Vec<(PathBuf, Plugin)>,
@@ -73,18 +64,18 @@ impl Reloader {
     ///
     /// # Errors
     /// One cannot be used, or not together with another.
-    pub(crate) fn load(
+    pub fn load(
         runtime: Runtime,
-        config: &PluginConfig,
+        config: ReloadConfig,
         rules: Arc<Rules>,
         metrics: Metrics,
         status: Arc<Status>,
     ) -> Result<Self, PluginsError> {
         // Before they are read: a file that changes meanwhile is another one.
         let watched = config.files.iter().map(|path| Watched::new(Stamp::of(path))).collect();
-        let load = |path: &PathBuf| Ok((path.clone(), plugins::configure(&runtime.open(path)?, config)?));
+        let load = |path: &PathBuf| Ok((path.clone(), roles::configure(&runtime.open(path)?, &config)?));
         let files = config.files.iter().map(load).collect::<Result<Vec<_>, PluginsError>>()?;
-        let plugins = plugins::of(&files, config)?;
+        let plugins = roles::of(&files, &config)?;
         if rules.explain.forward_below.is_some() && plugins.scorer.is_none() {
             let none = "--forward-below-similarity is set, but no plugin scores: add one, such as --plugin \
              property_similarity.wasm";
@@ -92,23 +83,22 @@ impl Reloader {
         }
         let in_force = Arc::new(InForce::new(plugins));
         let runtime = runtime.stepping_back();
-        let reloader = Self { runtime, config: config.clone(), rules, files, watched, in_force, metrics, status };
+        let reloader = Self { runtime, config, rules, files, watched, in_force, metrics, status };
         reloader.show();
         Ok(reloader)
     }
 
     /// The plugins in force, now and later.
-    pub(crate) fn in_force(&self) -> Arc<InForce> {
+    #[must_use]
+    pub fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force)
     }
 
     /// Swaps plugins until nobody can ask for it any more.
-    pub(crate) fn start(
-        self,
-        requests: ReloadRequests,
-        hang_ups: HangUps,
-        stop: Stop,
-    ) -> std::io::Result<JoinHandle<()>> {
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(self, requests: ReloadRequests, hang_ups: HangUps, stop: Stop) -> std::io::Result<JoinHandle<()>> {
         let go = move || self.go(&requests, &hang_ups, &stop);
         std::thread::Builder::new().name("reload".to_owned()).spawn(go)
     }
@@ -175,13 +165,13 @@ impl Reloader {
                 continue;
             }
             let candidate = self.runtime.open_image(&image).map_err(not_loaded)?;
-            files.push((path.clone(), plugins::configure(&candidate, &self.config).map_err(said)?));
+            files.push((path.clone(), roles::configure(&candidate, &self.config).map_err(said)?));
             fresh.push(candidate);
         }
         if fresh.is_empty() {
             return Ok(false);
         }
-        let plugins = plugins::of(&files, &self.config).map_err(said)?;
+        let plugins = roles::of(&files, &self.config).map_err(said)?;
         let (_, old) = self.in_force.get();
         comparable(&old, &plugins)?;
         let events = self.in_force.recent();
@@ -254,7 +244,7 @@ fn comparable(old: &Plugins, new: &Plugins) -> Result<(), String> {
 
 /// Whether a component keeps to the rules that every plugin has to keep to, as far as they can be tried quickly; else the
 /// first that it breaks. `events` are what a plugin that reads payloads may make sense of.
-fn conforms(candidate: &Candidate, config: &PluginConfig, events: &[Vec<u8>]) -> Result<(), String> {
+fn conforms(candidate: &Candidate, config: &ReloadConfig, events: &[Vec<u8>]) -> Result<(), String> {
     let options = conformance::Options {
         extractor_config: config.extractor_configuration.clone(),
         scorer_config: config.scorer_configuration.clone(),

@@ -1,23 +1,46 @@
-//! What a state belongs to besides its topic, plugin and window: the settings that decide what its entries mean. A
-//! setting that is not listed here may change from one run to the next.
+//! What a state belongs to besides its topic, partition and window: the plugins and rules that decide what its entries
+//! mean. A rule that is not listed here may change from one run to the next. Not who compares.
 
 use std::collections::BTreeMap;
 
 use engine::projection::Numbers;
-use line::Rules;
 use plugin::{Plugin, Role};
 use sha2::{Digest, Sha256};
 
-/// What decides keys, beside their version: the extractor by its name, its configuration, and how numbers reach it.
-/// Another build of the same plugin goes on with the same keys.
-pub(super) fn extractor(extractor: &Plugin, rules: &Rules) -> String {
+use crate::plugins::Plugins;
+use crate::rules::Rules;
+
+/// In words, so that whoever finds a difference can say what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What decides keys, beside their version: the extractor by its name, its configuration, and how numbers reach it.
+    /// Another build of the same plugin goes on with the same keys.
+    pub extractor: String,
+    /// What else decides which event is first, late or forwarded, by the names of the settings.
+    pub settings: BTreeMap<String, String>,
+    /// What decides what is kept of duplicates beside the keys, by the names of the settings.
+    pub explanation: BTreeMap<String, String>,
+}
+
+impl Identity {
+    /// Of states that these plugins and rules fill.
+    #[must_use]
+    pub fn of(plugins: &Plugins, rules: &Rules) -> Self {
+        Self {
+            extractor: extractor(&plugins.extractor, rules),
+            settings: settings(rules, plugins.scorer.as_ref()),
+            explanation: explanation(rules),
+        }
+    }
+}
+
+fn extractor(extractor: &Plugin, rules: &Rules) -> String {
     let numbers = if rules.numbers == Numbers::Canonical { "canonical" } else { "as-written" };
     let config = digest(extractor.extractor_config());
     format!("{} with the configuration {config} and numbers {numbers}", extractor.name())
 }
 
-/// What else decides which event is first, late or forwarded, by the names of the settings.
-pub(super) fn settings(rules: &Rules, scorer: Option<&Plugin>) -> BTreeMap<String, String> {
+fn settings(rules: &Rules, scorer: Option<&Plugin>) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
     // The only kind so far; other kinds keep entries that mean something else.
@@ -46,8 +69,7 @@ pub(super) fn settings(rules: &Rules, scorer: Option<&Plugin>) -> BTreeMap<Strin
     settings
 }
 
-/// What decides what is kept of duplicates beside the keys.
-pub(super) fn explanation(rules: &Rules) -> BTreeMap<String, String> {
+fn explanation(rules: &Rules) -> BTreeMap<String, String> {
     let uuid_field = ("--uuid-field".to_owned(), rules.uuid_field.clone());
     [uuid_field].into_iter().filter(|_| rules.explain.keep_originals).collect()
 }

@@ -8,7 +8,7 @@ use signal_hook::consts::SIGHUP;
 
 /// Hang-ups. Somebody asks for the plugins to be loaded anew; or the terminal, that the process was started at, is gone.
 #[derive(Debug)]
-pub(crate) struct HangUps {
+pub struct HangUps {
     came: Arc<AtomicBool>,
     /// Whether the end of a terminal would have ended the process.
     ends_with_terminal: bool,
@@ -16,18 +16,21 @@ pub(crate) struct HangUps {
 
 impl HangUps {
     /// From now on a hang-up no longer ends the process by itself.
-    pub(crate) fn listen() -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// Signals cannot be handled.
+    pub fn listen() -> std::io::Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         let ends_with_terminal = has_terminal() && !ignores_hang_ups();
         signal_hook::flag::register(SIGHUP, Arc::clone(&came))?;
         Ok(Self { came, ends_with_terminal })
     }
 
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.came.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn is_terminal_gone(&self) -> bool {
+    pub(crate) fn is_terminal_gone(&self) -> bool {
         self.ends_with_terminal && !has_terminal()
     }
 }

@@ -5,9 +5,9 @@ use engine::time::Unusable;
 use line::Tally;
 use serde_json::json;
 
-/// `events_per_second` counts the seconds of all parts of an interrupted run.
+/// For scripts. `events_per_second` counts the seconds of all parts of an interrupted run.
 #[must_use]
-pub(super) fn json(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
+pub fn json(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
     let outcomes = Likeness::ALL.into_iter().zip(tally.likeness);
     let by_outcome: serde_json::Map<_, _> =
         outcomes.map(|(likeness, count)| (likeness.as_str().to_owned(), count.into())).collect();
@@ -51,9 +51,9 @@ fn remarks(tally: &Tally) -> String {
     remarks
 }
 
-/// One line a fact; outcomes that did not occur are left out.
+/// For people. One line a fact; outcomes that did not occur are left out.
 #[must_use]
-pub(super) fn words(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
+pub fn words(tally: &Tally, blank_lines: u64, seconds: f64) -> String {
     let outcomes = [
         ("unique", tally.unique),
         ("duplicate", tally.duplicate),

@@ -1,11 +1,25 @@
-//! Which components play which role: one extracts keys, at most one scores. Does not call them.
+//! What a run is given as plugins, and which of them plays which role: one extracts keys, at most one scores. Does not
+//! call them.
 
 use std::path::PathBuf;
 
 use line::Plugins;
-use plugin::{Candidate, LoadError, Plugin, Texts};
+use plugin::{Candidate, LoadError, Plugin, Texts, Wasi};
 
-use crate::settings::config::PluginConfig;
+/// What a run is given as plugins.
+#[derive(Debug, Clone)]
+pub struct ReloadConfig {
+    /// The files, in the order given.
+    pub files: Vec<PathBuf>,
+    /// Handed to the key extractor as it is.
+    pub extractor_configuration: Option<String>,
+    /// Handed to the similarity scorer as it is.
+    pub scorer_configuration: Option<String>,
+    /// What components get that were built with WASI.
+    pub wasi: Wasi,
+    /// Whether the files are watched.
+    pub watch: bool,
+}
 
 /// Components that cannot be used, or not together.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +33,7 @@ pub enum PluginsError {
 }
 
 /// Gives a component the operator's texts.
-pub(crate) fn configure(candidate: &Candidate, config: &PluginConfig) -> Result<Plugin, PluginsError> {
+pub(crate) fn configure(candidate: &Candidate, config: &ReloadConfig) -> Result<Plugin, PluginsError> {
     let plugin = candidate.configured(Texts {
         extractor: config.extractor_configuration.as_deref(),
         scorer: config.scorer_configuration.as_deref(),
@@ -42,7 +56,7 @@ pub(crate) fn configure(candidate: &Candidate, config: &PluginConfig) -> Result<
 ///
 /// # Errors
 /// None extracts keys, or two play the same role.
-pub(crate) fn of(files: &[(PathBuf, Plugin)], config: &PluginConfig) -> Result<Plugins, PluginsError> {
+pub(crate) fn of(files: &[(PathBuf, Plugin)], config: &ReloadConfig) -> Result<Plugins, PluginsError> {
     let (mut extractor, mut scorer) = (None, None);
     for (path, plugin) in files {
         let roles = plugin.roles();

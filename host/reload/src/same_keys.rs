@@ -10,13 +10,13 @@ type Keys = Vec<Vec<u8>>;
 
 /// How events are read for a plugin that asks for fields.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading<'a> {
-    pub(super) numbers: Numbers,
-    pub(super) json_in: &'a JsonIn,
+pub(crate) struct Reading<'a> {
+    pub(crate) numbers: Numbers,
+    pub(crate) json_in: &'a JsonIn,
 }
 
 /// Events that have keys by both plugins, and how many of them had their keys compared.
-pub(super) fn same_keys(old: &Plugin, new: &Plugin, reading: Reading<'_>, events: &[Vec<u8>]) -> Result<usize, String> {
+pub(crate) fn same_keys(old: &Plugin, new: &Plugin, reading: Reading<'_>, events: &[Vec<u8>]) -> Result<usize, String> {
     // Where the old one fails there is nothing to compare with.
     let Ok(before) = keys_of(old, reading, events) else { return Ok(0) };
     let after = keys_of(new, reading, events)?;

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 /// What the file system says of a file; another file at the same path has another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
     /// A file that is moved to the place keeps its time, and has another number.
@@ -16,7 +16,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// `None`: there is no such file, or it may not be looked at.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Self { modified: metadata.modified().ok(), bytes: metadata.len(), inode: metadata.ino() })
     }
@@ -24,7 +24,7 @@ impl Stamp {
 
 /// What a look at a file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     /// It is the one that was tried already, or there is none.
     Same,
     /// It is another one, and may still be being written.
@@ -35,18 +35,18 @@ pub(super) enum Look {
 
 /// A file that is looked at now and then.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(crate) struct Watched {
     tried: Option<Stamp>,
     seen: Option<Stamp>,
 }
 
 impl Watched {
     /// The file that was loaded.
-    pub(super) fn new(loaded: Option<Stamp>) -> Self {
+    pub(crate) fn new(loaded: Option<Stamp>) -> Self {
         Self { tried: loaded, seen: loaded }
     }
 
-    pub(super) fn look(&mut self, now: Option<Stamp>) -> Look {
+    pub(crate) fn look(&mut self, now: Option<Stamp>) -> Look {
         let before = std::mem::replace(&mut self.seen, now);
         match now {
             None => Look::Same,
@@ -57,7 +57,7 @@ impl Watched {
     }
 
     /// The file is tried now: it is not looked at again before it changes.
-    pub(super) fn tried(&mut self, now: Option<Stamp>) {
+    pub(crate) fn tried(&mut self, now: Option<Stamp>) {
         (self.tried, self.seen) = (now, now);
     }
 }
