@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use connectors::{Bounds, Lane, Unreadable};
+use connectors::{Bounds, ByLane, Unreadable};
 use engine::findings::Findings;
 use engine::protocol::start::Gap;
 use engine::protocol::{Stage, Transaction};
@@ -18,14 +18,9 @@ pub trait Report<S>: Send + Sync + 'static {
     /// What the polling thread says of a partition.
     type Feed: FeedReport;
 
-    /// A worker has a partition: its line has these plugins, and somebody listens on these lanes, in the order of
-    /// [`Lane::ALL`]. Dropped when the worker lets go of it.
-    fn partition(
-        &self,
-        source: &TopicPartition,
-        plugins: (u64, &Plugins),
-        listened: [bool; Lane::ALL.len()],
-    ) -> Self::Partition;
+    /// A worker has a partition: its line has these plugins, and somebody listens on these lanes. Dropped when the worker
+    /// lets go of it.
+    fn partition(&self, source: &TopicPartition, plugins: (u64, &Plugins), listened: ByLane<bool>) -> Self::Partition;
 
     /// A partition is read. Dropped when it is not any more.
     fn feed(&self, source: &TopicPartition) -> Self::Feed;

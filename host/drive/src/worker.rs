@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use connectors::{CommittingSink, Lane, SinkFailure};
+use connectors::{ByLane, CommittingSink, Lane, SinkFailure};
 use engine::progress::TEXT_CHARS_MIN;
 use engine::protocol::{self, Event, Machine, Standing};
 use engine::record::TopicPartition;
@@ -171,7 +171,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
         let partition = assignment.partition;
         let source = TopicPartition { topic: self.setup.topic.clone(), partition };
         let (generation, plugins) = self.setup.plugins.get();
-        let listened = Lane::ALL.map(|lane| self.sink.has(lane));
+        let listened = ByLane::new(|lane| self.sink.has(lane));
         let line = Line::new(source.clone(), Arc::clone(&self.setup.rules), &plugins, state)?;
         let report = self.ties.report.partition(&source, (generation, &plugins), listened);
         let mut owned = Owned {

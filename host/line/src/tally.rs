@@ -1,6 +1,6 @@
 //! Counts the outcomes of events. Every record has exactly one outcome, which the balance verifies.
 
-use connectors::{Lane, Refusal};
+use connectors::{ByLane, Lane, Refusal};
 use engine::decide::Outcome;
 use engine::time::Unusable;
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,9 @@ pub struct Tally {
     /// Records that were read again to rebuild the state; nothing of them was sent.
     #[serde(default)]
     pub replayed: u64,
-    /// Records by the lane they left by, in the order of [`Lane::ALL`].
+    /// Records by the lane they left by.
     #[serde(default)]
-    pub left_by: [u64; 4],
+    pub left_by: ByLane<u64>,
     /// Events whose own time was of no use, by reason, in the order of [`Unusable::ALL`].
     #[serde(default)]
     pub times_unusable: [u64; Unusable::ALL.len()],
@@ -72,12 +72,8 @@ impl Tally {
         if let Some(count) = told.and_then(|told| self.likeness.get_mut(told.likeness as usize)) {
             *count += 1;
         }
-        let [output, duplicates, late, dead_letter] = &mut self.left_by;
         *match exit {
-            Some(Lane::Output) => output,
-            Some(Lane::Duplicates) => duplicates,
-            Some(Lane::Late) => late,
-            Some(Lane::DeadLetter) => dead_letter,
+            Some(lane) => &mut self.left_by[lane],
             None => &mut self.dropped,
         } += 1;
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use connectors::{Bounds, Lane, Refusal, Unreadable};
+use connectors::{Bounds, ByLane, Lane, Refusal, Unreadable};
 use drive::{Change, FeedReport, OnUnreadable, PartitionReport, Report, Took, WaitingFor};
 use engine::findings::Findings;
 use engine::protocol::start::Gap;
@@ -21,7 +21,7 @@ use observe::status::{OpeningStatus, PartitionStatus, Phase, PluginUse, StateSiz
 use plugin::Plugin;
 use state::{FilterCounts, PartitionStore};
 
-use crate::reasons::{opening_reason, transaction_result, unreadable_reason, unsendable_reason};
+use crate::reasons::{destination, opening_reason, transaction_result, unreadable_reason, unsendable_reason};
 
 /// Metrics and status of the process.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl Report<PartitionStore> for Observed {
         &self,
         source: &TopicPartition,
         plugins: (u64, &Plugins),
-        listened: [bool; Lane::ALL.len()],
+        listened: ByLane<bool>,
     ) -> PartitionObserver {
         PartitionObserver::new(self.clone(), source.clone(), plugins, listened)
     }
@@ -197,8 +197,8 @@ pub struct PartitionObserver {
     /// Of the extractor and the scorer, with their digests.
     plugins: Vec<(PluginMetrics, String)>,
     stages: By<Stage, Histogram>,
-    /// Whether somebody listens, in the order of [`Lane::ALL`].
-    listened: [bool; 4],
+    /// Whether somebody listens.
+    listened: ByLane<bool>,
     filters: FilterCounts,
     /// Records since the last commit.
     uncommitted: u64,
@@ -213,7 +213,7 @@ impl PartitionObserver {
         observed: Observed,
         source: TopicPartition,
         (generation, plugins): (u64, &Plugins),
-        listened: [bool; 4],
+        listened: ByLane<bool>,
     ) -> Self {
         let partition = observed.metrics.partition(&source);
         let stages = observed.metrics.process.stage_seconds.with([]);
@@ -263,15 +263,9 @@ impl PartitionObserver {
 
     fn forwarded(&self, tally: &Tally) {
         let forwarded = &self.observed.metrics.process.forwarded;
-        for ((lane, records), listened) in Lane::ALL.into_iter().zip(tally.left_by).zip(self.listened) {
-            let destination = match lane {
-                _ if !listened => Destination::MetricsOnly,
-                Lane::Output => Destination::Output,
-                Lane::Duplicates => Destination::Duplicates,
-                Lane::Late => Destination::Late,
-                Lane::DeadLetter => Destination::DeadLetter,
-            };
-            forwarded.inc_by(destination, records);
+        for lane in Lane::ALL {
+            let destination = if self.listened[lane] { destination(lane) } else { Destination::MetricsOnly };
+            forwarded.inc_by(destination, tally.left_by[lane]);
         }
         forwarded.inc_by(Destination::Dropped, tally.dropped);
     }

@@ -1,9 +1,19 @@
 //! What connectors and the driver say, as labels of metrics: those know neither.
 
-use connectors::{Refusal, UnreadableReason as Unreadable};
+use connectors::{Lane, Refusal, UnreadableReason as Unreadable};
 use drive::OpeningReason as Opening;
 use engine::protocol::Transaction;
-use observe::metrics::{OpeningReason, TransactionResult, UnreadableReason, UnsendableReason};
+use observe::metrics::{Destination, OpeningReason, TransactionResult, UnreadableReason, UnsendableReason};
+
+/// Where a record went.
+pub(crate) const fn destination(lane: Lane) -> Destination {
+    match lane {
+        Lane::Output => Destination::Output,
+        Lane::Duplicates => Destination::Duplicates,
+        Lane::Late => Destination::Late,
+        Lane::DeadLetter => Destination::DeadLetter,
+    }
+}
 
 /// Why a record was not taken.
 pub(crate) const fn unsendable_reason(refusal: Refusal) -> UnsendableReason {
@@ -53,6 +63,7 @@ mod tests {
 
     #[test]
     fn metrics_have_the_words_of_dead_letters_and_of_the_log() {
+        assert!(Lane::ALL.into_iter().all(|lane| destination(lane).as_str() == lane.name()));
         assert!(Refusal::ALL.into_iter().all(|refusal| unsendable_reason(refusal).as_str() == refusal.as_str()));
         assert!(Unreadable::ALL.into_iter().all(|reason| unreadable_reason(reason).as_str() == reason.as_str()));
         assert!(Opening::ALL.into_iter().all(|reason| opening_reason(reason).as_str() == reason.as_str()));

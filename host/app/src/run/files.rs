@@ -4,10 +4,11 @@
 mod begin;
 mod totals;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use connectors::{ByLane, Lane};
 use drive::{
     Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnStuck, OnUnreadable, OpenFailure,
     Partitions, Pauses, Policies, Setup, States, Stop,
@@ -189,7 +190,7 @@ impl States for OpenedBefore {
 fn limits(files: &FilesConfig) -> SourceLimits {
     SourceLimits {
         line_bytes_max: files.line_bytes_max,
-        notes_long_lines: files.dead_letter.is_some(),
+        notes_long_lines: files.lanes[Lane::DeadLetter].is_some(),
         expansion_max: files.expansion_max,
     }
 }
@@ -218,24 +219,18 @@ fn open_lanes(
     options: OutputOptions,
 ) -> Result<FileLanes, FileError> {
     let is_begun = progress.position.records > 0;
-    let open = |(path, committed): (Option<&PathBuf>, &Option<(String, u64)>)| match (path, committed) {
-        (None, _) => Ok(None),
+    let paths = lane_paths(files);
+    let open = |lane: Lane| match (&paths[lane], &progress.outputs[lane]) {
+        (None, _) => Ok((lane, None)),
         // Where nothing is committed, there is nothing that a pipe would have to be cut back to.
         (Some(path), Some((_, bytes))) if is_begun || path.metadata().is_ok_and(|found| found.is_file()) => {
-            FileSink::resume(path, *bytes, options).map(Some)
+            Ok((lane, Some(FileSink::resume(path, *bytes, options)?)))
         }
-        (Some(path), _) => FileSink::create(path, options).map(Some),
+        (Some(path), _) => Ok((lane, Some(FileSink::create(path, options)?))),
     };
-    let paths = lane_paths(files);
-    let opened: Result<Vec<_>, _> = paths.iter().map(Option::as_ref).zip(&progress.outputs).map(open).collect();
-    let mut opened = opened?.into_iter();
-    let mut next = || opened.next().flatten();
-    let mut lanes = FileLanes { output: next(), duplicates: next(), late: next(), dead_letter: next() };
+    let mut lanes = FileLanes::new(Lane::ALL.into_iter().map(open).collect::<Result<_, FileError>>()?);
     let lengths = lanes.commit()?;
-    progress.outputs = std::array::from_fn(|lane| {
-        let path = paths.get(lane)?.as_ref()?;
-        Some((path.display().to_string(), lengths.get(lane).copied().flatten()?))
-    });
+    progress.outputs = ByLane::new(|lane| Some((paths[lane].as_ref()?.display().to_string(), lengths[lane]?)));
     Ok(lanes)
 }
 

@@ -7,7 +7,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::{Assignments, SourceFailure};
+use connectors::{Assignments, Lane, SourceFailure};
 use drive::{Around, Commits, Failure, Failures, InFlightLimits, OnStuck, Pauses, Policies, Setup, Stop};
 use engine::progress::TEXT_CHARS_MAX;
 use kafka_connector::{
@@ -16,7 +16,7 @@ use kafka_connector::{
 };
 use reporting::Observed;
 
-use self::settings::{kafka_settings, prefix, topics};
+use self::settings::{kafka_settings, prefix};
 use self::watch::Watched;
 use super::error::RunError;
 use super::parts::{Parts, Stores};
@@ -53,7 +53,7 @@ pub(super) fn run(
     let unjoined = ready.connect()?;
     let failures = Failures::new(stop.clone());
     let own_ids = ready.prefix.as_ref().map(|prefix| prefix.ids(ready.workers)).unwrap_or_default();
-    let inquiry = Arc::new(KafkaInquiry::new(&ready.settings, ready.topics.dead_letter.clone(), own_ids)?);
+    let inquiry = Arc::new(KafkaInquiry::new(&ready.settings, ready.topics[Lane::DeadLetter].clone(), own_ids)?);
     let (topic, parts) = (ready.settings.topic.clone(), Arc::clone(&ready.parts));
     let around = Around {
         inquiry: Arc::clone(&inquiry),
@@ -94,7 +94,7 @@ impl<'a> Ready<'a> {
     /// It does not answer, or the topics are not fit.
     fn new(config: &Config, kafka: &'a KafkaConfig, mut parts: Parts, observed: &Observed) -> Result<Self, RunError> {
         let mut settings = kafka_settings(kafka);
-        let topics = topics(kafka);
+        let topics = kafka.topics.outputs.clone();
         let check = check_topics(&settings, &outputs(&topics))?;
         parts.topic_id.clone_from(&check.topic_id);
         parts.share_front(check.partitions);
@@ -219,6 +219,5 @@ impl<'a> Ready<'a> {
 
 /// The topics of the lanes, in the order of the lanes.
 fn outputs(topics: &Topics) -> Vec<&str> {
-    let lanes = [&topics.output, &topics.duplicates, &topics.late, &topics.dead_letter];
-    lanes.into_iter().filter_map(|topic| topic.as_deref()).collect()
+    topics.iter().flatten().map(String::as_str).collect()
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use connectors::Lane;
+
 use super::error::SettingsError;
 use super::files::{self, FilesConfig};
 use super::kafka::{self, KafkaConfig, output};
@@ -119,8 +121,8 @@ impl Config {
     #[must_use]
     pub fn has_dead_letters(&self) -> bool {
         match &self.mode {
-            Mode::Kafka(kafka) => kafka.topics.dead_letter.is_some(),
-            Mode::Files(files) => files.dead_letter.is_some(),
+            Mode::Kafka(kafka) => kafka.topics.outputs[Lane::DeadLetter].is_some(),
+            Mode::Files(files) => files.lanes[Lane::DeadLetter].is_some(),
         }
     }
 
@@ -164,12 +166,8 @@ fn refuse_files(typed: &Typed) -> Result<(), SettingsError> {
 
 /// The topic that a run over topics has in the place of a file.
 fn topic_instead(file: &Row) -> Option<&'static Row> {
-    let topics: [(&Row, &'static Row); 3] = [
-        (&files::OUTPUT, &output::OUTPUT_TOPIC),
-        (&files::DUPLICATES, &output::DUPLICATES_TOPIC),
-        (&files::DEAD_LETTER, &output::DEAD_LETTER_TOPIC),
-    ];
-    topics.into_iter().find(|(row, _)| row.flag == file.flag).map(|(_, topic)| topic)
+    let lane = Lane::ALL.into_iter().find(|lane| files::row_of(*lane).flag == file.flag)?;
+    Some(output::topic_of(lane))
 }
 
 /// Whether a setting of files says more than that it is as always: what has a default may stand in variables and in the

@@ -1,5 +1,6 @@
 //! Settings of a run over files: newline-delimited JSON in, newline-delimited JSON out. Not the reading and writing.
 
+use connectors::{ByLane, Lane};
 use file_connector::Existing;
 
 use super::components::PLUGIN;
@@ -18,14 +19,8 @@ pub(super) use super::stream::{sink, source};
 pub struct FilesConfig {
     /// Records, one JSON value a line.
     pub input: Stream,
-    /// Unique events; `None`: the run only counts.
-    pub output: Option<Stream>,
-    /// Explained duplicates.
-    pub duplicates: Option<Stream>,
-    /// Late events.
-    pub late: Option<Stream>,
-    /// Dead letters.
-    pub dead_letter: Option<Stream>,
+    /// What is written; without an output the run only counts.
+    pub lanes: ByLane<Option<Stream>>,
     /// The summary.
     pub report: Option<Stream>,
     /// Whether to go on with an interrupted run.
@@ -41,7 +36,7 @@ pub struct FilesConfig {
 impl FilesConfig {
     /// All that is written.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &Stream> {
-        [&self.output, &self.duplicates, &self.late, &self.dead_letter, &self.report].into_iter().flatten()
+        self.lanes.iter().chain([&self.report]).flatten()
     }
 }
 
@@ -90,19 +85,41 @@ rows!(
     .or("200");
 );
 
+/// The setting that names the file of a lane.
+pub(super) fn row_of(lane: Lane) -> &'static Row {
+    match lane {
+        Lane::Output => &OUTPUT,
+        Lane::Duplicates => &DUPLICATES,
+        Lane::Late => &LATE,
+        Lane::DeadLetter => &DEAD_LETTER,
+    }
+}
+
+/// The file of a lane.
+fn file_of(typed: &Typed, lane: Lane) -> Result<Option<Stream>, SettingsError> {
+    match lane {
+        Lane::Output => typed.get(&OUTPUT),
+        Lane::Duplicates => typed.get(&DUPLICATES),
+        Lane::Late => late(typed),
+        Lane::DeadLetter => typed.get(&DEAD_LETTER),
+    }
+}
+
+fn late(typed: &Typed) -> Result<Option<Stream>, SettingsError> {
+    match typed.need(&LATE)? {
+        Late::Pass | Late::Drop => Ok(None),
+        Late::Topic => Err(typed.wrong(&LATE, "is topic, but a run with --input has none: name a file")),
+        Late::File(name) => sink(&name).map(Some).map_err(|reason| typed.wrong(&LATE, reason)),
+    }
+}
+
 /// What the user said of files.
 pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConfig, SettingsError> {
-    let late = match typed.need(&LATE)? {
-        Late::Pass | Late::Drop => None,
-        Late::Topic => return Err(typed.wrong(&LATE, "is topic, but a run with --input has none: name a file")),
-        Late::File(name) => Some(sink(&name).map_err(|reason| typed.wrong(&LATE, reason))?),
-    };
+    let lanes = Lane::ALL.into_iter().map(|lane| Ok((lane, file_of(typed, lane)?)));
+    let lanes = lanes.collect::<Result<ByLane<_>, SettingsError>>()?;
     let config = FilesConfig {
         input: typed.need(&INPUT)?,
-        output: typed.get(&OUTPUT)?,
-        duplicates: typed.get(&DUPLICATES)?,
-        late,
-        dead_letter: typed.get(&DEAD_LETTER)?,
+        lanes,
         report: typed.get(&REPORT)?,
         resume: typed.need(&RESUME)?,
         existing: existing(typed)?,
@@ -110,7 +127,7 @@ pub(super) fn config(typed: &Typed, notes: &mut Vec<String>) -> Result<FilesConf
         expansion_max: typed.need(&INPUT_EXPANSION_MAX)?,
     };
     check_apart(typed, &config)?;
-    if config.output.is_none() {
+    if config.lanes[Lane::Output].is_none() {
         notes.push("no --output: unique events are counted and not written".into());
     }
     Ok(config)
@@ -141,18 +158,12 @@ fn expansion_max(text: &str) -> Result<Option<u64>, String> {
 
 /// No file is written twice, nor while it is read, whatever it is called.
 fn check_apart(typed: &Typed, config: &FilesConfig) -> Result<(), SettingsError> {
-    let outputs: [(&'static Row, _); 5] = [
-        (&OUTPUT, &config.output),
-        (&DUPLICATES, &config.duplicates),
-        (&LATE, &config.late),
-        (&DEAD_LETTER, &config.dead_letter),
-        (&REPORT, &config.report),
-    ];
+    let report: (&'static Row, _) = (&REPORT, &config.report);
+    let outputs = Lane::ALL.into_iter().map(|lane| (row_of(lane), &config.lanes[lane])).chain([report]);
     let read = |flag: &'static Row, stream| Named { flag, stream, writes: false };
     let plugins = typed.all(&PLUGIN)?.into_iter().map(|file| read(&PLUGIN, Stream::File(file)));
     let inputs = plugins.chain([read(&INPUT, config.input.clone())]);
-    let written =
-        outputs.into_iter().filter_map(|(flag, stream)| Some(Named { flag, stream: stream.clone()?, writes: true }));
+    let written = outputs.filter_map(|(flag, stream)| Some(Named { flag, stream: stream.clone()?, writes: true }));
     let files: Vec<Named<&Row>> = inputs.chain(written).collect();
     match shared(&files) {
         Some((flag, other)) => {

@@ -7,6 +7,8 @@ mod topic;
 
 use std::time::Duration;
 
+use connectors::{ByLane, Lane};
+
 use super::error::SettingsError;
 use super::limits;
 use super::row::Row;
@@ -18,8 +20,8 @@ use input::{
     ON_INCOMPLETE_PROGRESS, ON_LOG_GAP, ON_UNREADABLE, POLL_TIMEOUT_SECS,
 };
 use output::{
-    COMMIT_INTERVAL_MS, DEAD_LETTER_TOPIC, DUPLICATES_TOPIC, KAFKA_MESSAGE_TIMEOUT_MS, KAFKA_PRODUCER_LINGER_MS,
-    KAFKA_TRANSACTION_TIMEOUT_MS, LATE_TOPIC, OUTPUT_TOPIC, TRANSACTIONAL_ID_PREFIX, exactly_once,
+    COMMIT_INTERVAL_MS, KAFKA_MESSAGE_TIMEOUT_MS, KAFKA_PRODUCER_LINGER_MS, KAFKA_TRANSACTION_TIMEOUT_MS, LATE_TOPIC,
+    TRANSACTIONAL_ID_PREFIX, exactly_once,
 };
 
 pub use connection::{KafkaConnection, KafkaProperty, PropertyClient, Sasl, SecurityProtocol};
@@ -61,14 +63,8 @@ pub struct KafkaConfig {
 pub struct Topics {
     /// Source.
     pub input: String,
-    /// Unique events; `None`: metrics only.
-    pub output: Option<String>,
-    /// Explained duplicates.
-    pub duplicates: Option<String>,
-    /// Late events.
-    pub late: Option<String>,
-    /// Dead letters.
-    pub dead_letter: Option<String>,
+    /// Where each lane goes; without an output there are metrics only.
+    pub outputs: ByLane<Option<String>>,
 }
 
 /// The default at least once, where an event is seen as soon as it is sent. With exactly-once it is seen when its
@@ -187,28 +183,19 @@ fn refuse_auto_commit(typed: &Typed) -> Result<(), SettingsError> {
 }
 
 fn topics(typed: &Typed) -> Result<Topics, SettingsError> {
-    let topics = Topics {
-        input: typed.need(&KAFKA_CONSUMER_TOPIC)?,
-        output: typed.get(&OUTPUT_TOPIC)?,
-        duplicates: typed.get(&DUPLICATES_TOPIC)?,
-        late: typed.get(&LATE_TOPIC)?,
-        dead_letter: typed.get(&DEAD_LETTER_TOPIC)?,
-    };
-    let mut seen = vec![(&KAFKA_CONSUMER_TOPIC, topics.input.as_str())];
-    let outputs = [
-        (&OUTPUT_TOPIC, &topics.output),
-        (&DUPLICATES_TOPIC, &topics.duplicates),
-        (&LATE_TOPIC, &topics.late),
-        (&DEAD_LETTER_TOPIC, &topics.dead_letter),
-    ];
-    for (setting, name) in outputs.into_iter().filter_map(|(setting, name)| Some((setting, name.as_deref()?))) {
+    let mut topics = Topics { input: typed.need(&KAFKA_CONSUMER_TOPIC)?, outputs: ByLane::default() };
+    let mut seen = vec![(&KAFKA_CONSUMER_TOPIC, topics.input.clone())];
+    for lane in Lane::ALL {
+        let setting = output::topic_of(lane);
+        let Some(name) = typed.get(setting)? else { continue };
         if let Some((other, _)) = seen.iter().find(|(_, before)| *before == name) {
             let reason = format!("is {name}, the same as --{}: give each its own topic", other.flag);
             return Err(typed.wrong(setting, reason));
         }
-        seen.push((setting, name));
+        seen.push((setting, name.clone()));
+        topics.outputs[lane] = Some(name);
     }
-    match (typed.need(&LATE)?, &topics.late) {
+    match (typed.need(&LATE)?, &topics.outputs[Lane::Late]) {
         (Late::Topic, None) => Err(typed.wrong(&LATE, "is topic, but there is none: give --late-topic TOPIC")),
         (Late::Pass | Late::Drop, Some(_)) => {
             Err(typed.wrong(&LATE_TOPIC, "is set, but --late sends nothing there: leave one of them out"))

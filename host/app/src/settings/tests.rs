@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use connectors::{ByLane, Lane};
 use file_connector::Existing;
 
 use super::config::{ExplanationConfig, LatePolicy, LogFormat, Mode, OnMissingKey, OnPluginFailure, OnUnsendable};
@@ -193,7 +194,7 @@ fn defaults_make_a_run_that_needs_only_a_plugin() {
     assert_eq!(config.http.as_ref().unwrap().port, 8080);
     assert_eq!(config.log.format, LogFormat::Auto);
     let kafka = kafka(config);
-    assert_eq!((kafka.topics.input.as_str(), kafka.topics.output), ("events", None));
+    assert_eq!((kafka.topics.input.as_str(), kafka.topics.outputs), ("events", ByLane::default()));
     assert_eq!(kafka.connection.protocol, SecurityProtocol::Plaintext);
     let error = invoke("", &[]).unwrap_err();
     assert!(error.to_string().contains("no plugin") && error.report() == ExitCode::Usage, "{error}");
@@ -404,7 +405,7 @@ fn no_topic_is_used_twice() {
 fn late_events_go_to_a_topic_that_exists() {
     let config = run("--late-topic later");
     assert_eq!(config.window.late, LatePolicy::Divert);
-    assert_eq!(kafka(config).topics.late.as_deref(), Some("later"));
+    assert_eq!(kafka(config).topics.outputs[Lane::Late].as_deref(), Some("later"));
     refused("--late topic", &["--late (command line) is topic, but there is none: give --late-topic"]);
     refused("--late drop --late-topic later", &["--late-topic", "sends nothing there"]);
     refused("--late later.ndjson", &["`later.ndjson` is not one of pass, drop, topic"]);
@@ -459,7 +460,7 @@ fn input_chooses_files_and_leaves_kafka_and_http_alone() {
     assert!(config.notes.is_empty(), "{:?}", config.notes);
     let files = files(config);
     assert_eq!((files.input, files.resume), (Stream::Standard, true));
-    assert_eq!(files.late, Some(Stream::File("late.ndjson".into())));
+    assert_eq!(files.lanes[Lane::Late], Some(Stream::File("late.ndjson".into())));
     let counting = run("--input a.ndjson --bind-port 0");
     assert_eq!(counting.notes, ["no --output: unique events are counted and not written"]);
     assert_eq!(counting.http.unwrap().port, 0);
@@ -495,7 +496,7 @@ fn what_becomes_of_outputs_and_how_much_is_taken() {
     refused("--input a --overwrite --append", &["--overwrite", "--append"]);
     refused("--input a --input-line-bytes-max 0", &["--input-line-bytes-max", "`0`"]);
     refused("--input a --input-expansion-max 0", &["--input-expansion-max"]);
-    assert_eq!(files(run("--input /dev/stdin --output /dev/stdout")).output, Some(Stream::Standard));
+    assert_eq!(files(run("--input /dev/stdin --output /dev/stdout")).lanes[Lane::Output], Some(Stream::Standard));
 }
 
 #[test]
@@ -516,7 +517,8 @@ fn no_file_is_written_twice_or_while_it_is_read() {
     refused("--input a --output - --report -", &["--report", "the same as --output"]);
     refused("--input a --output b --duplicates ./b", &["--duplicates", "the same as --output"]);
     let nowhere = files(run("--input - --output - --duplicates /dev/null --dead-letter /dev/null"));
-    assert_eq!((nowhere.output, nowhere.duplicates), (Some(Stream::Standard), nowhere.dead_letter));
+    assert_eq!(nowhere.lanes[Lane::Output], Some(Stream::Standard));
+    assert_eq!(nowhere.lanes[Lane::Duplicates], nowhere.lanes[Lane::DeadLetter]);
 }
 
 #[test]
@@ -613,7 +615,7 @@ fn help_names_every_setting_and_fits_a_hundred_columns() {
 #[test]
 fn originals_are_kept_unless_the_operator_wants_only_the_decision() {
     let config = run("");
-    assert_eq!(config.explanation, ExplanationConfig { keep_originals: true, forward_below: None, redact: false });
+    assert_eq!(config.explanation, ExplanationConfig::default());
     let config = run("--keep-originals off --redact-values");
     assert_eq!(config.explanation, ExplanationConfig { keep_originals: false, forward_below: None, redact: true });
     assert_eq!(run("--forward-below-similarity 0.5").explanation.forward_below, Some(0.5));

@@ -24,8 +24,8 @@ pub struct RefusedRecord {
 }
 
 impl RefusedRecord {
-    /// Bits of an offset that a report keeps.
-    pub const OFFSET_BITS: u32 = 44;
+    /// Bits of an offset that a report keeps: those that lane and partition leave of a pointer, with 18 for the partition.
+    pub const OFFSET_BITS: u32 = 64 - 18 - Lane::BITS;
 
     /// The offset of the record that it comes of, which is not trillions away from `position`.
     #[must_use]

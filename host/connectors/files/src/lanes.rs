@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use connectors::{Lane, Outgoing, Sink, SinkFailure};
+use connectors::{ByLane, Lane, Outgoing, Sink, SinkFailure};
 use engine::projection::one_line;
 use plain_text::hex;
 use serde_json::{Map, Value};
@@ -11,38 +11,25 @@ use serde_json::{Map, Value};
 use crate::error::FileError;
 use crate::sink::FileSink;
 
-/// The files that were asked for, by lane.
+/// The files that were asked for.
 #[derive(Default)]
-pub struct FileLanes {
-    /// First-seen events.
-    pub output: Option<FileSink>,
-    /// Duplicates, each explained.
-    pub duplicates: Option<FileSink>,
-    /// Late events.
-    pub late: Option<FileSink>,
-    /// Records that could not be processed, one JSON object a line.
-    pub dead_letter: Option<FileSink>,
-}
+pub struct FileLanes(ByLane<Option<FileSink>>);
 
 impl FileLanes {
-    fn of(&mut self, lane: Lane) -> Option<&mut FileSink> {
-        match lane {
-            Lane::Output => self.output.as_mut(),
-            Lane::Duplicates => self.duplicates.as_mut(),
-            Lane::Late => self.late.as_mut(),
-            Lane::DeadLetter => self.dead_letter.as_mut(),
-        }
+    /// Of these files.
+    #[must_use]
+    pub fn new(files: ByLane<Option<FileSink>>) -> Self {
+        Self(files)
     }
 
-    /// Makes all lines durable. Returns the length of each lane's file in bytes, in the order of [`Lane::ALL`];
-    /// `None` where there is no file.
+    /// Makes all lines durable. Returns the length of each lane's file in bytes; `None` where there is no file.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn commit(&mut self) -> Result<[Option<u64>; 4], FileError> {
-        let mut lengths = [None; 4];
-        for (lane, length) in Lane::ALL.into_iter().zip(&mut lengths) {
-            *length = self.of(lane).map(FileSink::commit).transpose()?;
+    pub fn commit(&mut self) -> Result<ByLane<Option<u64>>, FileError> {
+        let mut lengths = ByLane::default();
+        for lane in Lane::ALL {
+            lengths[lane] = self.0[lane].as_mut().map(FileSink::commit).transpose()?;
         }
         Ok(lengths)
     }
@@ -51,9 +38,9 @@ impl FileLanes {
     ///
     /// # Errors
     /// A file cannot be cut back to its length.
-    pub(crate) fn cut_back(&mut self, lengths: [Option<u64>; 4]) -> Result<(), FileError> {
-        for (lane, length) in Lane::ALL.into_iter().zip(lengths) {
-            if let (Some(file), Some(length)) = (self.of(lane), length) {
+    pub(crate) fn cut_back(&mut self, lengths: ByLane<Option<u64>>) -> Result<(), FileError> {
+        for lane in Lane::ALL {
+            if let (Some(file), Some(length)) = (&mut self.0[lane], lengths[lane]) {
                 file.cut_back(length)?;
             }
         }
@@ -63,16 +50,11 @@ impl FileLanes {
 
 impl Sink for FileLanes {
     fn has(&self, lane: Lane) -> bool {
-        match lane {
-            Lane::Output => self.output.is_some(),
-            Lane::Duplicates => self.duplicates.is_some(),
-            Lane::Late => self.late.is_some(),
-            Lane::DeadLetter => self.dead_letter.is_some(),
-        }
+        self.0[lane].is_some()
     }
 
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
-        let Some(file) = self.of(lane) else { return Ok(()) };
+        let Some(file) = &mut self.0[lane] else { return Ok(()) };
         let payload = record.payload.unwrap_or_default();
         let (line, is_own) = match lane {
             Lane::Output | Lane::Late => (Cow::Borrowed(payload), false),

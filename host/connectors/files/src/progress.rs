@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use connectors::{Committed, Word};
+use connectors::{ByLane, Committed, Lane, Word};
 use engine::record::Offset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,8 +36,8 @@ pub struct FileProgress {
     pub(crate) marks: Vec<FilePosition>,
     /// The text that was committed along with it.
     pub metadata: String,
-    /// Files by lane, in the order of `Lane::ALL`, and how long each was at the commit.
-    pub outputs: [Option<(String, u64)>; 4],
+    /// The file of each lane, and how long it was at the commit.
+    pub outputs: ByLane<Option<(String, u64)>>,
     /// What the owner of the run adds up: opaque here.
     pub totals: Value,
     /// Whether the input is over, and all of it is in the state.
@@ -81,8 +81,8 @@ impl FileProgress {
     }
 
     /// How long the outputs were at the commit.
-    pub(crate) fn lengths(&self) -> [Option<u64>; 4] {
-        self.outputs.each_ref().map(|output| output.as_ref().map(|(_, bytes)| *bytes))
+    pub(crate) fn lengths(&self) -> ByLane<Option<u64>> {
+        self.outputs.map(|output| output.as_ref().map(|(_, bytes)| *bytes))
     }
 
     /// Whether its places follow each other, and have offsets.
@@ -96,7 +96,7 @@ impl FileProgress {
         has_offset && self.marks.len() <= MARKS_MAX && places.windows(2).all(follows)
     }
 
-    fn advance(&mut self, position: FilePosition, metadata: &str, lengths: [Option<u64>; 4]) {
+    fn advance(&mut self, position: FilePosition, metadata: &str, lengths: ByLane<Option<u64>>) {
         if position.records > self.position.records {
             self.marks.push(self.position);
             let excess = self.marks.len().saturating_sub(MARKS_MAX);
@@ -104,8 +104,8 @@ impl FileProgress {
         }
         self.position = position;
         metadata.clone_into(&mut self.metadata);
-        for (output, length) in self.outputs.iter_mut().zip(lengths) {
-            if let (Some((_, bytes)), Some(length)) = (output, length) {
+        for lane in Lane::ALL {
+            if let (Some((_, bytes)), Some(length)) = (&mut self.outputs[lane], lengths[lane]) {
                 *bytes = length;
             }
         }
@@ -197,7 +197,7 @@ impl ProgressFile {
         &self,
         book: &Book,
         committed: &Committed,
-        lengths: [Option<u64>; 4],
+        lengths: ByLane<Option<u64>>,
     ) -> Result<(), FileError> {
         let mut progress = self.get();
         let records = progress.records_before(committed.offset);

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use connectors::{KEY_BYTES_MAX, Lane, Outgoing, Refusal, RefusedRecord, Unsendable};
+use connectors::{ByLane, KEY_BYTES_MAX, Lane, Outgoing, Refusal, RefusedRecord, Unsendable};
 use engine::record::{Millis, Outline};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -14,7 +14,7 @@ use rdkafka::client::DefaultClientContext;
 use crate::failure::KafkaFailure;
 use crate::settings::KafkaSettings;
 use crate::size::{self, Codec};
-use crate::topics::Topics;
+use crate::topics::{Topics, names};
 
 /// Time for the broker to say what topics take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -78,15 +78,11 @@ pub struct Limits {
     /// `message.max.bytes` of the producer.
     client: usize,
     codec: Codec,
-    /// By [`Lane`]; a lane without a topic takes everything.
-    lanes: [Option<TopicLimits>; Lane::ALL.len()],
+    /// A lane without a topic takes everything.
+    lanes: ByLane<Option<TopicLimits>>,
 }
 
 impl Limits {
-    fn of(&self, lane: Lane) -> Option<&TopicLimits> {
-        self.lanes.get(lane as usize).and_then(Option::as_ref)
-    }
-
     /// Bytes that a batch of records may have for every topic to take it; `None`: nothing is known that bounds it.
     #[must_use]
     pub fn batch_bytes(&self) -> Option<usize> {
@@ -108,7 +104,7 @@ impl Limits {
 
     /// Why a lane does not take a record.
     pub(crate) fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
-        let limits = self.of(lane)?;
+        let limits = self.lanes[lane].as_ref()?;
         let unsendable = |reason, cause| Some(Unsendable { reason, cause });
         if limits.keyed && record.key.is_none() {
             let cause = format!("topic {} is compacted, and accepts no record without a key", limits.topic);
@@ -175,7 +171,7 @@ impl LimitsBook {
     /// # Errors
     /// Producer properties that are no numbers, or settings that librdkafka refuses.
     pub fn ask(settings: &KafkaSettings, topics: &Topics) -> Result<Self, KafkaFailure> {
-        let lanes = Lane::ALL.map(|lane| topics.of(lane).map(TopicLimits::unknown));
+        let lanes = topics.map(|topic| topic.as_deref().map(TopicLimits::unknown));
         let (client, codec) = of_producer(settings)?;
         let limits = Limits { client, codec, lanes };
         let book =
@@ -225,7 +221,7 @@ impl LimitsBook {
             return;
         }
         let mut limits = (*self.get()).clone();
-        if let Some(limits) = limits.lanes.get_mut(record.lane as usize).and_then(Option::as_mut).filter(|l| !l.asked) {
+        if let Some(limits) = limits.lanes[record.lane].as_mut().filter(|l| !l.asked) {
             limits.bytes = limits.bytes.min(record.bytes.saturating_sub(1));
             tracing::warn!(topic = limits.topic, bytes = limits.bytes, "the topic accepts less than expected");
         }
@@ -248,7 +244,7 @@ impl LimitsBook {
     }
 
     fn answers(&self) -> Result<Answers, String> {
-        let names = self.topics.names();
+        let names = names(&self.topics);
         if names.is_empty() {
             return Ok(Answers::default());
         }
@@ -288,7 +284,7 @@ mod tests {
     fn limits(change: impl FnOnce(&mut TopicLimits)) -> Limits {
         let mut topic = TopicLimits { bytes: 1_000, ..TopicLimits::unknown("out") };
         change(&mut topic);
-        Limits { client: 1_000_000, codec: Codec::Snappy, lanes: [Some(topic), None, None, None] }
+        Limits { client: 1_000_000, codec: Codec::Snappy, lanes: ByLane::from_iter([(Lane::Output, Some(topic))]) }
     }
 
     fn outgoing(payload: &[u8], timestamp: Option<Millis>) -> Outgoing<'_> {
@@ -341,7 +337,7 @@ mod tests {
     fn what_may_not_be_asked_is_not_bounded_until_a_refusal_teaches_it() {
         let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
         let settings = KafkaSettings { hosts: cluster.bootstrap_servers(), ..Default::default() };
-        let topics = Topics { output: Some("out".to_owned()), ..Topics::default() };
+        let topics = Topics::from_iter([(Lane::Output, Some("out".to_owned()))]);
         let book = LimitsBook::ask(&settings, &topics).unwrap();
         let large = noise(2_000_000);
         assert_eq!(reason(&book.get(), &outgoing(&large, Some(0))), None);

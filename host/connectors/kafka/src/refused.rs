@@ -12,7 +12,7 @@ pub(crate) struct Tag;
 
 impl Tag {
     const OFFSET_BITS: u32 = RefusedRecord::OFFSET_BITS;
-    const LANE_BITS: u32 = 2;
+    const LANE_BITS: u32 = Lane::BITS;
 
     pub(crate) fn pack(origin: Origin, lane: Lane) -> usize {
         let offset = origin.offset.cast_unsigned() & ((1 << Self::OFFSET_BITS) - 1);
@@ -32,7 +32,7 @@ impl Tag {
 
 /// Records that the broker refused although nothing said that it would, until what they come of is committed.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(BTreeMap<(Origin, usize), (u32, Unsendable)>);
+pub(crate) struct Refused(BTreeMap<(Origin, Lane), (u32, Unsendable)>);
 
 impl Refused {
     /// Whether there are none.
@@ -42,7 +42,7 @@ impl Refused {
 
     /// Remembers one.
     pub(crate) fn note(&mut self, origin: Origin, lane: Lane, why: Unsendable) {
-        self.0.entry((origin, lane as usize)).or_insert((0, why)).0 += 1;
+        self.0.entry((origin, lane)).or_insert((0, why)).0 += 1;
     }
 
     /// Forgets those that come of a partition's records below an offset.
@@ -52,7 +52,7 @@ impl Refused {
 
     /// A dead letter that is refused is tried once more, without its payload and with nothing else that may be refused.
     pub(crate) fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
-        let (times, why) = self.0.get(&(record.origin, lane as usize))?;
+        let (times, why) = self.0.get(&(record.origin, lane))?;
         if lane != Lane::DeadLetter || record.payload.is_some() || *times >= 2 {
             return Some(why.clone());
         }

@@ -109,7 +109,7 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn has(&self, lane: Lane) -> bool {
-        self.setup.topics.of(lane).is_some()
+        self.setup.topics[lane].is_some()
     }
 
     fn takes_all(&self, records: &Outline) -> bool {
@@ -120,12 +120,12 @@ impl Sink for KafkaSink {
     }
 
     fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
-        let _topic = self.setup.topics.of(lane)?;
+        let _topic = self.setup.topics[lane].as_ref()?;
         self.refused.refusal(lane, record).or_else(|| self.limits.borrow().refusal(lane, record))
     }
 
     fn send(&mut self, lane: Lane, record: &Outgoing<'_>) -> Result<(), SinkFailure> {
-        let Some(topic) = self.setup.topics.of(lane) else { return Ok(()) };
+        let Some(topic) = self.setup.topics[lane].as_deref() else { return Ok(()) };
         let sent = self.producer.send(topic, lane, record);
         self.noted(sent)
     }

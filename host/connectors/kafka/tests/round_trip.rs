@@ -67,7 +67,7 @@ impl Host {
             producer.send("events", Lane::Output, &record(offset, b"event")).unwrap();
         }
         producer.flush().unwrap();
-        let topics = Topics { output: Some("out".to_owned()), ..Topics::default() };
+        let topics = Topics::from_iter([(Lane::Output, Some("out".to_owned()))]);
         // Of no topic: the cluster does not say what its topics take, and to ask takes a quarter of a minute.
         let limits = Arc::new(LimitsBook::ask(&settings, &Topics::default()).unwrap());
         let setup = SinkSetup { settings: settings.clone(), delivery, topics, limits, timeout: WAIT };

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use connectors::memory::{MemoryInquiry, MemorySink, MemorySource, MemorySystem};
-use connectors::{Lane, Unreadable};
+use connectors::{ByLane, Unreadable};
 use drive::{
     Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, OnIncompleteProgress,
     OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses, Policies, Report, Setup, States, Stop,
@@ -86,7 +86,7 @@ impl Report<Mortal> for Listener {
     type Partition = PartitionListener;
     type Feed = PartitionListener;
 
-    fn partition(&self, source: &TopicPartition, _: (u64, &Plugins), _: [bool; Lane::ALL.len()]) -> PartitionListener {
+    fn partition(&self, source: &TopicPartition, _: (u64, &Plugins), _: ByLane<bool>) -> PartitionListener {
         PartitionListener(Arc::clone(&self.0), source.partition)
     }
 

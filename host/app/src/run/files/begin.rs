@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use connectors::ByLane;
 use engine::record::Offset;
 use file_connector::{Existing, FileProgress, STANDARD_STREAM};
 
@@ -45,8 +46,8 @@ pub(super) fn begin(stored: Option<FileProgress>, files: &FilesConfig) -> Result
     let input = name_of(&files.input);
     let Some(stored) = stored else { return Ok(Begin::Fresh(FileProgress::starting(input, 0))) };
     let fresh = || Begin::Fresh(stored.followed_by(input.clone()));
-    let wanted = lane_paths(files).map(|path| path.map(|path| path.display().to_string()));
-    let had = stored.outputs.clone().map(|output| output.map(|(path, _)| path));
+    let wanted = lane_paths(files).map(|path| path.as_ref().map(|path| path.display().to_string()));
+    let had = stored.outputs.map(|output| output.as_ref().map(|(path, _)| path.clone()));
     let is_same = stored.input == input && wanted == had;
     let events = stored.position.records;
     match (stored.finished, files.resume) {
@@ -67,7 +68,7 @@ pub(super) fn begin(stored: Option<FileProgress>, files: &FilesConfig) -> Result
             "the interrupted run read {} and wrote {}: resume it with the same files, or start over with another \
              --store-path",
             stored.input,
-            had.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            had.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(", ")
         ))),
     }
 }
@@ -84,14 +85,15 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// In the order of `Lane::ALL`.
-pub(super) fn lane_paths(files: &FilesConfig) -> [Option<PathBuf>; 4] {
-    [&files.output, &files.duplicates, &files.late, &files.dead_letter]
-        .map(|stream| stream.as_ref().map(|stream| absolute(stream.path())))
+/// The file of each lane.
+pub(super) fn lane_paths(files: &FilesConfig) -> ByLane<Option<PathBuf>> {
+    files.lanes.map(|stream| stream.as_ref().map(|stream| absolute(stream.path())))
 }
 
 #[cfg(test)]
 mod tests {
+    use connectors::Lane;
+
     use super::*;
 
     const HOME: &str = "/";
@@ -103,10 +105,7 @@ mod tests {
         };
         FilesConfig {
             input: stream(input),
-            output: output.map(stream),
-            duplicates: None,
-            late: None,
-            dead_letter: None,
+            lanes: ByLane::from_iter([(Lane::Output, output.map(stream))]),
             report: None,
             resume,
             existing: Existing::Refused,
@@ -119,7 +118,7 @@ mod tests {
     fn stored(records: u64, finished: bool) -> FileProgress {
         let mut progress = FileProgress::starting("/in".to_owned(), 10);
         progress.position.records = records;
-        progress.outputs = [Some(("/out".to_owned(), 7)), None, None, None];
+        progress.outputs[Lane::Output] = Some(("/out".to_owned(), 7));
         (progress.finished, progress.metadata) = (finished, "text".to_owned());
         progress
     }
@@ -186,6 +185,6 @@ mod tests {
         "-".clone_into(&mut standard.input);
         check(Some(standard), &files("-", Some("out"), false), "the last run with this state, over -");
         let Ok(Begin::Fresh(next)) = begin(Some(stored(5, true)), &other(false)) else { panic!("a fresh one") };
-        assert_eq!((next.metadata.as_str(), next.outputs), ("text", [None, None, None, None]));
+        assert_eq!((next.metadata.as_str(), next.outputs), ("text", ByLane::default()));
     }
 }

@@ -2,15 +2,10 @@
 
 use std::time::Duration;
 
-use kafka_connector::{KafkaFailure, KafkaSettings, Prefix, Topics};
+use kafka_connector::{KafkaFailure, KafkaSettings, Prefix};
 use private_files::PrivateDir;
 
 use crate::settings::kafka::{self as settings, KafkaConfig, KafkaConnection, ProducerConfig, PropertyClient};
-
-pub(super) fn topics(kafka: &KafkaConfig) -> Topics {
-    let topics = kafka.topics.clone();
-    Topics { output: topics.output, duplicates: topics.duplicates, late: topics.late, dead_letter: topics.dead_letter }
-}
 
 /// The operator's prefix, else the one beside the state; `None` without transactions.
 pub(super) fn prefix(kafka: &KafkaConfig, store: &PrivateDir) -> Result<Option<Prefix>, KafkaFailure> {

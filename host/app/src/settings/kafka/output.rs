@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use connectors::Lane;
 use line::OnUnsendable;
 
 use super::topic::topic;
@@ -145,6 +146,16 @@ rows!(
     .or("snappy")
     .also(PRODUCER);
 );
+
+/// The setting that names the topic of a lane.
+pub(in crate::settings) fn topic_of(lane: Lane) -> &'static Setting<String> {
+    match lane {
+        Lane::Output => &OUTPUT_TOPIC,
+        Lane::Duplicates => &DUPLICATES_TOPIC,
+        Lane::Late => &LATE_TOPIC,
+        Lane::DeadLetter => &DEAD_LETTER_TOPIC,
+    }
+}
 
 /// Whether outputs and offsets are in one transaction.
 pub(super) fn exactly_once(typed: &Typed) -> Result<bool, SettingsError> {

@@ -1,10 +1,8 @@
 //! Which lanes somebody listens on, and what they take of a record. Not what left by them.
 
-use std::collections::BTreeMap;
-
 use engine::record::Millis;
 
-use crate::lane::Lane;
+use crate::lane::{ByLane, Lane};
 use crate::outgoing::Outgoing;
 use crate::refusal::{Refusal, Unsendable};
 
@@ -19,46 +17,48 @@ struct Limits {
 
 /// Lanes that somebody listens on, and what each takes.
 #[derive(Debug, Clone, Default)]
-pub struct Lanes(BTreeMap<usize, Limits>);
+pub struct Lanes(ByLane<Option<Limits>>);
 
 impl Lanes {
     /// These lanes, which take everything.
     #[must_use]
     pub fn listening(lanes: &[Lane]) -> Self {
         let limits = Limits { bytes_max: usize::MAX, future: Millis::MAX };
-        Self(lanes.iter().map(|lane| (*lane as usize, limits)).collect())
+        Self(lanes.iter().map(|lane| (*lane, Some(limits))).collect())
     }
 
     /// The lane takes no more than so many bytes of a record.
     #[must_use]
     pub fn up_to(mut self, lane: Lane, bytes_max: usize) -> Self {
-        self.0.entry(lane as usize).and_modify(|limits| limits.bytes_max = bytes_max);
+        if let Some(limits) = &mut self.0[lane] {
+            limits.bytes_max = bytes_max;
+        }
         self
     }
 
     /// No lane takes a record of this time or a later one.
     #[must_use]
     pub fn before(mut self, future: Millis) -> Self {
-        self.0.values_mut().for_each(|limits| limits.future = future);
+        self.0.iter_mut().flatten().for_each(|limits| limits.future = future);
         self
     }
 
     /// Whether somebody listens.
     #[must_use]
     pub fn has(&self, lane: Lane) -> bool {
-        self.0.contains_key(&(lane as usize))
+        self.0[lane].is_some()
     }
 
     /// Whether all lanes take everything.
     #[must_use]
     pub fn take_all(&self) -> bool {
-        self.0.values().all(|limits| limits.bytes_max == usize::MAX && limits.future == Millis::MAX)
+        self.0.iter().flatten().all(|limits| limits.bytes_max == usize::MAX && limits.future == Millis::MAX)
     }
 
     /// Why a lane does not take a record.
     #[must_use]
     pub fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
-        let Limits { bytes_max, future } = *self.0.get(&(lane as usize))?;
+        let Limits { bytes_max, future } = self.0[lane]?;
         if record.timestamp.is_some_and(|time| time >= future) {
             return Some(Unsendable { reason: Refusal::Timestamp, cause: "it is of the future".to_owned() });
         }

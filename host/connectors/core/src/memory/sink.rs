@@ -39,7 +39,7 @@ pub struct MemorySink {
     /// What the lanes take, as far as this sink knows.
     lanes: Lanes,
     on_its_way: Vec<OnItsWay>,
-    set_aside: BTreeMap<(Origin, usize), Unsendable>,
+    set_aside: BTreeMap<(Origin, Lane), Unsendable>,
     membership: Option<Membership>,
 }
 
@@ -188,7 +188,7 @@ impl Sink for MemorySink {
     }
 
     fn refusal(&self, lane: Lane, record: &Outgoing<'_>) -> Option<Unsendable> {
-        let set_aside = self.set_aside.get(&(record.origin, lane as usize)).cloned();
+        let set_aside = self.set_aside.get(&(record.origin, lane)).cloned();
         set_aside.or_else(|| self.lanes.refusal(lane, record))
     }
 
@@ -239,7 +239,7 @@ impl CommittingSink for MemorySink {
     }
 
     fn set_aside(&mut self, origin: Origin, record: &RefusedRecord) {
-        self.set_aside.insert((origin, record.lane as usize), record.why.clone());
+        self.set_aside.insert((origin, record.lane), record.why.clone());
     }
 
     fn settle(&mut self, partition: i32, below: Offset) {

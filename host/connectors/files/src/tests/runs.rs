@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use connectors::{
-    Assignments, Committed, CommittingSink, Inquiry, Lane, Outgoing, Polled, Sink, Source, SourceFailure, Word,
+    Assignments, ByLane, Committed, CommittingSink, Inquiry, Lane, Outgoing, Polled, Sink, Source, SourceFailure, Word,
 };
 use engine::record::Offset;
 
@@ -92,7 +92,7 @@ fn progress_at(directory: &TempDir, text: &str, base: Offset, commits: &[u64]) -
         let before = text.split_inclusive('\n').take(usize::try_from(*records).unwrap());
         book.note(at(before.map(|line| line.len() as u64).sum(), *records));
         let offset = base + Offset::try_from(*records).unwrap();
-        file.commit(&book, &committed(offset, ""), [None; 4]).unwrap();
+        file.commit(&book, &committed(offset, ""), ByLane::default()).unwrap();
     }
     read_back(directory)
 }
@@ -288,13 +288,11 @@ fn outgoing(payload: &str) -> Outgoing<'_> {
 /// Two outputs of a run, and what it keeps.
 fn run_of(directory: &TempDir) -> (CommittingLanes, ProgressFile, Book) {
     let path = |name: &str| directory.path().join(name);
-    let lanes = FileLanes {
-        output: Some(FileSink::create(&path("out"), NEW).unwrap()),
-        duplicates: Some(FileSink::create(&path("duplicates.gz"), NEW).unwrap()),
-        ..FileLanes::default()
-    };
-    let named = |name: &str| Some((path(name).display().to_string(), 0));
-    let outputs = [named("out"), named("duplicates.gz"), None, None];
+    let names = [(Lane::Output, "out"), (Lane::Duplicates, "duplicates.gz")];
+    let created = |(lane, name): (Lane, &str)| (lane, Some(FileSink::create(&path(name), NEW).unwrap()));
+    let lanes = FileLanes::new(names.into_iter().map(created).collect());
+    let named = |(lane, name): (Lane, &str)| (lane, Some((path(name).display().to_string(), 0)));
+    let outputs = names.into_iter().map(named).collect();
     let progress = FileProgress { outputs, ..FileProgress::starting("in".to_owned(), 100) };
     let (file, book) = (kept(directory, progress), Book::default());
     (CommittingLanes::new(lanes, file.clone(), book.clone()), file, book)
@@ -320,7 +318,8 @@ fn a_commit_keeps_offset_position_lengths_and_totals_together() {
     assert_eq!(progress, file.get());
     assert_eq!((progress.next_offset(), progress.position, progress.metadata.as_str()), (103, at(30, 3), "text"));
     assert_eq!(progress.totals, serde_json::json!({"events": 3}));
-    assert_eq!(progress.lengths(), [Some(size("out")), Some(size("duplicates.gz")), None, None]);
+    let sizes = [(Lane::Output, Some(size("out"))), (Lane::Duplicates, Some(size("duplicates.gz")))];
+    assert_eq!(progress.lengths(), sizes.into_iter().collect());
     assert_eq!(FileInquiry::new(file.clone()).committed(&[0], WAIT).unwrap(), word(103, "text"));
     let bounds = FileInquiry::new(file.clone()).bounds(&[0], WAIT).unwrap();
     assert_eq!((bounds[0].1.log_start, bounds[0].1.log_end), (100, Offset::MAX));
@@ -353,9 +352,9 @@ fn what_is_not_committed_is_cut_off_and_written_again() {
     assert_eq!(read("duplicates.gz"), lines("kept too\nkept too\nkept too\n"));
     let (reader, writer) = io::pipe().unwrap();
     let output = Some(FileSink::over(Path::new("-"), Output::Stream(Box::new(writer))));
-    let outputs = [Some(("-".to_owned(), 0)), None, None, None];
+    let outputs = ByLane::from_iter([(Lane::Output, Some(("-".to_owned(), 0)))]);
     let progress = FileProgress { outputs, ..FileProgress::starting("in".to_owned(), 0) };
-    let lanes = FileLanes { output, ..FileLanes::default() };
+    let lanes = FileLanes::new(ByLane::from_iter([(Lane::Output, output)]));
     let mut sink = CommittingLanes::new(lanes, kept(&directory, progress), Book::default());
     sink.send(Lane::Output, &outgoing("x")).unwrap();
     sink.reconnect(false).unwrap();
@@ -402,7 +401,7 @@ fn the_end_keeps_blank_lines_behind_the_last_record() {
     let book = setup.book.clone();
     let mut input = begun(setup, 0).unwrap();
     assert_eq!(poll_all(&mut input).unwrap().len(), 2);
-    file.commit(&book, &committed(2, ""), [None; 4]).unwrap();
+    file.commit(&book, &committed(2, ""), ByLane::default()).unwrap();
     let progress = file.finish(&book).unwrap();
     assert_eq!(progress.position, FilePosition { bytes: 11, records: 2, blank_lines: 4 });
     assert!(progress.finished && read_back(&directory) == progress);

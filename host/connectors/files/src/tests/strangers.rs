@@ -99,7 +99,7 @@ proptest! {
         for records in commits {
             book.note(at(records * 9, records));
             let committed = connectors::Committed { offset: base + records.cast_signed(), metadata: String::new() };
-            kept.commit(&book, &committed, [None; 4]).unwrap();
+            kept.commit(&book, &committed, connectors::ByLane::default()).unwrap();
         }
         let mut bytes = written.lock().unwrap().clone();
         prop_assert_eq!(ProgressFile::read(path, &bytes).unwrap(), kept.get());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use connectors::headers::{OFFSET_HEADER, STAGE_HEADER};
 use connectors::memory::{Call, Lanes, MemoryInquiry, MemorySink, MemorySource, MemorySystem, Sent, Trouble};
-use connectors::{Assignments, Committed, Inquiry, Lane, Source, Word};
+use connectors::{Assignments, ByLane, Committed, Inquiry, Lane, Source, Word};
 use engine::fingerprint::Seed;
 use engine::progress::Progress;
 use engine::projection::{JsonIn, Numbers};
@@ -57,7 +57,7 @@ impl Report<PartitionStore> for Quiet {
     type Partition = ();
     type Feed = ();
 
-    fn partition(&self, _: &TopicPartition, _: (u64, &Plugins), _: [bool; Lane::ALL.len()]) {}
+    fn partition(&self, _: &TopicPartition, _: (u64, &Plugins), _: ByLane<bool>) {}
 
     fn feed(&self, _: &TopicPartition) {}
 }
