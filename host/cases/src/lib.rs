@@ -1,13 +1,17 @@
-//! How many cases a property is tried with, and how a case that failed is tried again. For tests alone. Not the
-//! properties.
+//! How many cases a property is tried with, and how a case that failed is tried again; and numbers from a seed (`rng`). For
+//! tests alone. Not the properties.
 //!
 //! - `PROPTEST_CASES=100000` is the number for every property, in the place of the number that its test says.
 //! - A property that fails prints its smallest failing input, and `FAILED_CASE='cc ...'`; with that variable the same case
 //!   is tried again, before all others. No file is written, so that it works from the log of another machine.
 
+mod rng;
+
 use std::any::Any;
 
 use proptest::test_runner::{Config, FailurePersistence, PersistedSeed};
+
+pub use rng::Rng;
 
 /// The variable that says how many cases every property has.
 const CASES: &str = "PROPTEST_CASES";

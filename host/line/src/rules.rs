@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::decide::Window;
 use engine::projection::{JsonIn, Numbers};
 use engine::record::Millis;
+use engine::time::ClockRules;
 
 use crate::dump::Dumps;
 use crate::redaction::Redaction;
@@ -62,6 +63,12 @@ pub struct ExplanationConfig {
     pub redact: bool,
 }
 
+impl Default for ExplanationConfig {
+    fn default() -> Self {
+        Self { keep_originals: true, forward_below: None, redact: false }
+    }
+}
+
 /// What the operator chose about events; the same for every partition.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -91,6 +98,29 @@ pub struct Rules {
     pub explain: ExplanationConfig,
     /// What keys are shown as where values of events are hidden; `None`: they are not hidden.
     pub redaction: Option<Redaction>,
+}
+
+impl Default for Rules {
+    /// The default of every setting, except that keys are remembered for ever, every time in a payload is believed, and no
+    /// plugin is ever called broken.
+    fn default() -> Self {
+        let clock = ClockRules { out_of_orderness_max: 0, jump_max: Millis::MAX };
+        Self {
+            window: Window { length: None, allowed_lateness: 0, clock },
+            uuid_field: "/uuid".to_owned(),
+            event_time: None,
+            numbers: Numbers::default(),
+            json_in: JsonIn::default(),
+            on_missing_key: OnMissingKey::Pass,
+            late: LatePolicy::Pass,
+            on_plugin_failure: OnPluginFailure::DeadLetter,
+            on_unsendable: OnUnsendable::Stop,
+            breaker: None,
+            dumps: None,
+            explain: ExplanationConfig::default(),
+            redaction: None,
+        }
+    }
 }
 
 impl Rules {

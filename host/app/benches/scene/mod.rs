@@ -6,9 +6,8 @@ use connectors::{Lane, Outgoing, Sink, SinkFailure};
 use engine::decide::Window;
 use engine::entry::{Entry, Write};
 use engine::fingerprint::Fingerprint;
-use engine::projection::{JsonIn, Numbers};
 use engine::time::ClockRules;
-use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules};
+use line::{ExplanationConfig, Plugins, Rules};
 use plugin::{Plugin, Runtime};
 use state::{Applied, PartitionStore, StoreIdentity, StoreOptions};
 
@@ -53,21 +52,8 @@ pub(crate) fn plugins(runtime: &Runtime, scorer: Option<&str>) -> Plugins {
 }
 
 pub(crate) fn rules(keep_originals: bool) -> Rules {
-    Rules {
-        window: WINDOW,
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        numbers: Numbers::AsWritten,
-        json_in: JsonIn::default(),
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Pass,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable: OnUnsendable::Stop,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals, forward_below: None, redact: false },
-        redaction: None,
-    }
+    let explain = ExplanationConfig { keep_originals, ..ExplanationConfig::default() };
+    Rules { window: WINDOW, explain, ..Rules::default() }
 }
 
 pub(crate) fn open(dir: &Path, options: impl FnOnce(&mut StoreOptions)) -> PartitionStore {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use connectors::memory::{Call, Trouble};
 use drive::{Ending, Failure, OnStuck};
 use engine::protocol::{Stage, Transaction};
+use line::Rules;
 
 use crate::host::{Habits, Host, Said};
-use crate::scene::{POISON, Scene, builds, rules, until};
+use crate::scene::{POISON, Scene, builds, until};
 
 #[test]
 fn an_input_that_is_over_ends_the_run_when_all_of_it_is_committed() {
@@ -132,7 +133,7 @@ fn a_plugin_that_is_to_blame_ends_the_run_where_that_is_wanted_after_what_was_de
     let scene = Scene::new(1);
     let good: Vec<String> = (0..150).map(|key| format!("good{key}")).collect();
     scene.append(0, good.iter().map(String::as_str));
-    let rules = Arc::new(line::Rules { breaker: Some(0.5), ..rules() });
+    let rules = Arc::new(Rules { breaker: Some(0.5), ..Rules::default() });
     let plugins = builds().brittle.clone();
     let host = Host::start_with(&scene, "a", Habits { rules, plugins, on_stuck: OnStuck::End, ..Habits::default() });
     scene.until_all_done();

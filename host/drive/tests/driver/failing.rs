@@ -7,14 +7,14 @@ use engine::protocol::Stage;
 use line::Rules;
 
 use crate::host::{Habits, Host, Said};
-use crate::scene::{POISON, Scene, builds, rules, until};
+use crate::scene::{POISON, Scene, builds, until};
 
 fn brittle() -> Habits {
     Habits { plugins: builds().brittle.clone(), ..Habits::default() }
 }
 
 fn breaking() -> Habits {
-    Habits { rules: Arc::new(Rules { breaker: Some(0.5), ..rules() }), ..brittle() }
+    Habits { rules: Arc::new(Rules { breaker: Some(0.5), ..Rules::default() }), ..brittle() }
 }
 
 fn append_poison(scene: &Scene, partition: i32, count: usize) {

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use cases::Rng;
 use connectors::Lane;
 use connectors::memory::{Call, Trouble};
 use drive::Change;
 use engine::protocol::{Stage, Transaction};
 
 use crate::host::{Habits, Host, Said, dir_of};
-use crate::rng::Rng;
 use crate::scene::{POISON, Scene, builds};
 
 const SEEDS: u64 = 12;

@@ -21,7 +21,7 @@ use line::{Plugins, Rules};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 use crate::mortal::Mortal;
-use crate::scene::{PATIENCE, Scene, shared_rules, until};
+use crate::scene::{PATIENCE, Scene, until};
 
 pub(crate) const TOPIC: &str = "events";
 
@@ -215,7 +215,7 @@ impl Default for Habits {
         Self {
             workers: 1,
             plugins: crate::scene::builds().honest.clone(),
-            rules: shared_rules(),
+            rules: Arc::default(),
             commit_interval: Duration::from_millis(5),
             release_timeout: PATIENCE,
             open_takes: Duration::ZERO,

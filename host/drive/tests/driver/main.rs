@@ -15,7 +15,6 @@ mod mortal;
 mod plain;
 mod reading;
 mod refused;
-mod rng;
 mod scene;
 mod states;
 mod unknown;

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use connectors::Lane;
 use connectors::memory::{Lanes, MemorySystem};
-use engine::decide::Window;
-use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, Offset};
-use engine::time::ClockRules;
-use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules};
+use line::Plugins;
 use plugin::{Limits, Runtime, Texts};
 use tempfile::TempDir;
 
@@ -43,29 +40,6 @@ pub(crate) fn builds() -> &'static Builds {
         };
         Builds { honest: load("composite_key.wasm"), brittle: load("for-tests/brittle_key.wasm") }
     })
-}
-
-/// Everything is remembered for ever, and explained.
-pub(crate) fn rules() -> Rules {
-    Rules {
-        window: Window {
-            length: None,
-            allowed_lateness: 0,
-            clock: ClockRules { out_of_orderness_max: 0, jump_max: 1_000_000 },
-        },
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        numbers: Numbers::AsWritten,
-        json_in: JsonIn::default(),
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Pass,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable: OnUnsendable::Stop,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
-        redaction: None,
-    }
 }
 
 /// The lanes of every test.
@@ -202,9 +176,4 @@ pub(crate) fn until(holds: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(2));
     }
     holds()
-}
-
-/// A run's rules for everybody who does not say otherwise.
-pub(crate) fn shared_rules() -> Arc<Rules> {
-    Arc::new(rules())
 }

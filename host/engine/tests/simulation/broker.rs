@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cases::Rng;
 use engine::protocol::{Answer, Failure, RefusedAt};
 use engine::record::Offset;
 
 use crate::line::{Out, Slot};
 use crate::reading::Reading;
-use crate::rng::Rng;
 use crate::world::Kind;
 
 /// After so many steps the coordinator aborts a transaction; and in the calm, where nothing is slow but the simulation.

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use cases::Rng;
+
 use crate::broker::{Broker, Membership};
-use crate::rng::Rng;
 
 /// A member that does not answer a rebalance for so many steps is thrown out.
 const REBALANCE_STEPS_MAX: u64 = 250;

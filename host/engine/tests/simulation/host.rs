@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::Rng;
 use engine::progress::{Progress, Proof, Ranges};
 use engine::protocol::start::{Assigned, LogTimes, OnLogGap, Start, StartError, StartRules, start};
 use engine::protocol::{Answer, Batch, Epoch, Handover, Obstacle, Standing};
@@ -13,7 +14,6 @@ use crate::broker::{Broker, Membership, Partition};
 use crate::flaws::Flaw;
 use crate::group::{Callback, Group};
 use crate::line::{Begin, Disk, Line, Slot};
-use crate::rng::Rng;
 use crate::worker::{Around, Worker};
 use crate::{WARM, WINDOW};
 

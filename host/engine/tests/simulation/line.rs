@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cases::Rng;
 use engine::decide::{Batch, Candidate, Decider, Decisions, Gone, Outcome};
 use engine::entry::{Entry, Found, Write};
 use engine::fields::KeyStatus;
@@ -14,7 +15,6 @@ use engine::time::Clock;
 
 use crate::WINDOW;
 use crate::flaws::Flaw;
-use crate::rng::Rng;
 
 /// A place of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,6 @@ mod group;
 mod host;
 mod line;
 mod reading;
-mod rng;
 mod worker;
 mod world;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::Rng;
 use engine::protocol::{
     Answer, Effect, End, Epoch, Event, Failure, Handover, Machine, Obstacle, Opened, Rules, Standing,
 };
@@ -13,7 +14,6 @@ use crate::broker::{Broker, Ended, Membership};
 use crate::flaws::Flaw;
 use crate::host::{Delivered, Reading, Shell, Work};
 use crate::line::{Line, Plugin};
-use crate::rng::Rng;
 
 pub(crate) struct Worker {
     pub(crate) name: String,

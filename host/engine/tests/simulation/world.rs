@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use cases::Rng;
 use engine::record::Offset;
 
 use crate::WARM;
@@ -11,7 +12,6 @@ use crate::flaws::Flaw;
 use crate::group::Group;
 use crate::host::{Birth, Host, Numbers, Shell};
 use crate::line::Slot;
-use crate::rng::Rng;
 use crate::worker::Around;
 
 const CHAOS_STEPS: u64 = 2_200;

@@ -9,7 +9,7 @@ use crate::scene::{self, World};
 
 /// What becomes the key of records with these ids and the key `input`.
 fn keys(ids: &[&str], numbers: Numbers) -> Vec<Option<String>> {
-    let rules = Rules { uuid_field: "/id".to_owned(), numbers, ..scene::rules() };
+    let rules = Rules { uuid_field: "/id".to_owned(), numbers, ..Rules::default() };
     let mut world = World::new(rules, &scene::plugins("/n", None));
     let payloads: Vec<String> = ids.iter().zip(0..).map(|(id, n)| format!("{{\"n\":{n},\"id\":{id}}}")).collect();
     let mut sink = Outbox::listening(&[Lane::Output]);

@@ -51,7 +51,7 @@ fn store(dir: &Path) -> PartitionStore {
 
 fn line(plugins: &Plugins, store: PartitionStore) -> Line<PartitionStore> {
     let explain = ExplanationConfig { keep_originals: false, forward_below: None, redact: false };
-    let rules = Rules { window: WINDOW, late: LatePolicy::Divert, explain, ..scene::rules() };
+    let rules = Rules { window: WINDOW, late: LatePolicy::Divert, explain, ..Rules::default() };
     Line::new(scene::source(), Arc::new(rules), plugins, store).expect("a line")
 }
 

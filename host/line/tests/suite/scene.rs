@@ -1,16 +1,11 @@
-//! What the tests of the line share: plugins, rules, and a line over a state in a directory of its own.
+//! What the tests of the line share: plugins, and a line over a state in a directory of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use connectors::memory::Outbox;
-use engine::decide::Window;
-use engine::projection::{JsonIn, Numbers};
 use engine::record::{NewRecord, RecordBatch, TopicPartition};
-use engine::time::ClockRules;
-use line::{
-    ExplanationConfig, LatePolicy, Line, LineError, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules, Tally,
-};
+use line::{Line, LineError, Plugins, Rules, Tally};
 use plugin::{Limits, Runtime, Texts};
 use state::{OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
@@ -26,29 +21,6 @@ pub(crate) fn plugins(extractor: &str, scorer: Option<&str>) -> Plugins {
             let config = Some(config).filter(|config| !config.is_empty());
             load("property_similarity.wasm", Texts { extractor: None, scorer: config })
         }),
-    }
-}
-
-/// Everything is remembered for ever, compared and shown.
-pub(crate) fn rules() -> Rules {
-    Rules {
-        window: Window {
-            length: None,
-            allowed_lateness: 0,
-            clock: ClockRules { out_of_orderness_max: 0, jump_max: 1_000_000 },
-        },
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        json_in: JsonIn::default(),
-        numbers: Numbers::AsWritten,
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Pass,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable: OnUnsendable::Stop,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals: true, forward_below: None, redact: false },
-        redaction: None,
     }
 }
 

@@ -65,7 +65,7 @@ fn sent_over_disk(rules: &Rules, batches: &[Vec<&str>]) -> Vec<Sent> {
 fn what_leaves_does_not_depend_on_the_state_that_is_behind_it_nor_on_what_was_rolled_back() {
     for forward_below in [None, Some(0.8)] {
         let explain = ExplanationConfig { keep_originals: true, forward_below, redact: false };
-        let rules = Rules { explain, ..scene::rules() };
+        let rules = Rules { explain, ..Rules::default() };
         let events = events(11);
         let batches: Vec<Vec<&str>> =
             events.chunks(17).map(|chunk| chunk.iter().map(String::as_str).collect()).collect();
@@ -98,7 +98,7 @@ fn a_sink_that_fails_says_what_helps_and_brings_its_own_error() {
     }
 
     let mut line =
-        Line::new(scene::source(), Arc::new(scene::rules()), &scene::plugins("/id", None), MemoryState::default())
+        Line::new(scene::source(), Arc::new(Rules::default()), &scene::plugins("/id", None), MemoryState::default())
             .expect("a line");
     let error = line.process(&scene::batch(0, &[r#"{"id":1}"#], None), 0, &mut Failing).expect_err("it fails");
     assert_eq!(error.to_string(), "the disk is full");

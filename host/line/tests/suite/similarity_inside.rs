@@ -18,7 +18,7 @@ fn event(id: &str, property: u8) -> String {
 fn events_are_as_alike_as_their_strings_say() {
     let json_in = JsonIn::new(&["/data"]).expect("a pointer");
     let explain = ExplanationConfig { keep_originals: true, forward_below: Some(0.5), redact: false };
-    let rules = Rules { json_in, explain, ..scene::rules() };
+    let rules = Rules { json_in, explain, ..Rules::default() };
     let mut world = World::new(rules, &scene::plugins("/data/id", Some(r#"{"fields":["/data/p"]}"#)));
     let mut sink = Outbox::listening(&[Lane::Output, Lane::Duplicates]);
     let [one, two] = [1, 2].map(|property| event("a", property));

@@ -1,8 +1,8 @@
 //! Records that a lane does not take, at the end of the line: by which lane they leave instead, what a letter about them
 //! says, and what the policy makes of those that no lane takes. Not Kafka's limits, and not replays.
 
-use connectors::{ByLane, Lane};
 use connectors::memory::{Lanes, Outbox};
+use connectors::{ByLane, Lane};
 use line::{ExplanationConfig, OnUnsendable, Redaction, Rules, Unread};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn picky(has: &[Lane], limits: &[(Lane, usize)]) -> Outbox {
 const ALL: &[Lane] = &[Lane::Output, Lane::Duplicates, Lane::DeadLetter];
 
 fn world_with(on_unsendable: OnUnsendable) -> World {
-    world_of(Rules { on_unsendable, ..scene::rules() })
+    world_of(Rules { on_unsendable, ..Rules::default() })
 }
 
 fn world_of(rules: Rules) -> World {
@@ -113,7 +113,7 @@ fn keys_that_the_host_gives_are_of_bounded_length() {
 fn redacted() -> Rules {
     let explain = ExplanationConfig { keep_originals: true, forward_below: None, redact: true };
     let redaction = Some(Redaction::under(b"0123456789abcdef"));
-    Rules { explain, redaction, ..scene::rules() }
+    Rules { explain, redaction, ..Rules::default() }
 }
 
 #[test]

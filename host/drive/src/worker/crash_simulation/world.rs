@@ -10,11 +10,10 @@ use connectors::memory::{Call, Lanes, MemoryInquiry, MemorySink, MemorySource, M
 use connectors::{Assignments, ByLane, Committed, Inquiry, Lane, Source, Word};
 use engine::fingerprint::Seed;
 use engine::progress::Progress;
-use engine::projection::{JsonIn, Numbers};
 use engine::protocol::Epoch;
 use engine::protocol::start::OnLogGap;
 use engine::record::{NewRecord, Offset, TopicPartition};
-use line::{ExplanationConfig, LatePolicy, OnMissingKey, OnPluginFailure, OnUnsendable, Plugins, Rules};
+use line::{ExplanationConfig, Plugins, Rules};
 use serde_json::Value;
 use state::{OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
@@ -470,19 +469,6 @@ fn said(json: &Value) -> Said {
 }
 
 fn rules(forward_below: Option<f64>) -> Rules {
-    Rules {
-        window: WINDOW,
-        uuid_field: "/uuid".to_owned(),
-        event_time: None,
-        numbers: Numbers::AsWritten,
-        json_in: JsonIn::default(),
-        on_missing_key: OnMissingKey::Pass,
-        late: LatePolicy::Pass,
-        on_plugin_failure: OnPluginFailure::DeadLetter,
-        on_unsendable: OnUnsendable::Stop,
-        breaker: None,
-        dumps: None,
-        explain: ExplanationConfig { keep_originals: true, forward_below, redact: false },
-        redaction: None,
-    }
+    let explain = ExplanationConfig { forward_below, ..ExplanationConfig::default() };
+    Rules { window: WINDOW, explain, ..Rules::default() }
 }
