@@ -15,17 +15,17 @@ use crate::server::serve_with;
 use crate::tests::{TIMES, ask, config, own, parts};
 use crate::{HttpConfig, HttpServer};
 
-/// What the server does at once it has done by then, other tests and their load included; what it waits for takes longer.
+/// What the server does at once is done by then, even beside other tests; what it waits for takes longer.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Long for a client, and short for a test.
+/// Too long for a client, short enough for a test.
 const HASTY: Times = Times { asking: Duration::from_millis(200), answering: Duration::from_millis(400) };
 
 fn start(places: usize, times: Times) -> HttpServer {
     serve_with(&config(0), parts(&Arc::new(Status::new()), places, times)).unwrap()
 }
 
-/// A server whose status is megabytes long, so that nobody has it all before reading it.
+/// A server whose status is megabytes long, so that no client receives all of it without reading.
 fn start_large(places: usize, times: Times) -> HttpServer {
     let status = Arc::new(Status::new());
     for number in 0..20_000 {
@@ -47,7 +47,7 @@ fn is_alive(server: &HttpServer) {
     assert!(code == 200 && begun.elapsed() < SOON, "{:?}: {answer}", begun.elapsed());
 }
 
-/// Waits until the server has closed the connection, without having said anything.
+/// Waits until the server has closed the connection without an answer.
 fn is_closed(mut stream: TcpStream) -> bool {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
@@ -132,7 +132,7 @@ fn a_head_without_end_is_refused() {
     for head in heads {
         let stream = connect(&server, &format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{head}\r\n"));
         let mut answer = [0; 9];
-        // The refusal may be lost with what the server did not read any more.
+        // The refusal may be lost together with the bytes that the server left unread.
         let refused = (&stream).read_exact(&mut answer).is_err() || &answer == b"HTTP/1.1 ";
         assert!(refused);
         is_alive(&server);
@@ -151,7 +151,7 @@ fn one_connection_gets_one_answer() {
     let _reset = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{answer}");
-    // Read to its end, which comes by itself.
+    // Read to the end: the server closes it.
     let (code, answer) = ask_as(&server, LIVENESS, "Host: localhost\r\nConnection: keep-alive\r\n");
     assert!(code == 200 && answer.contains("connection: close"), "{answer}");
 }
@@ -199,12 +199,12 @@ fn a_flood_of_costly_questions_keeps_no_probe_waiting() {
                 while on.load(Ordering::Relaxed) {
                     let Ok(mut stream) = TcpStream::connect(address) else { continue };
                     let _closed = write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-                    // Faster, and this machine has no ports left.
+                    // Any faster, and this machine runs out of ports.
                     std::thread::sleep(Duration::from_millis(1));
                 }
             });
         }
-        // However this ends, the flood does too.
+        // The flood ends however this thread ends.
         let stops = Stops(&on);
         let waited = (0..21).map(|_| {
             std::thread::sleep(Duration::from_millis(50));
@@ -214,7 +214,7 @@ fn a_flood_of_costly_questions_keeps_no_probe_waiting() {
         });
         let mut waited: Vec<_> = waited.collect();
         drop(stops);
-        // The median: other tests take the processors too, from a server that stands behind them.
+        // The median: the server has a lower priority than the other tests, which use the same processors.
         waited.sort_unstable();
         assert!(waited[10] < SOON && waited[20] < 4 * SOON, "{waited:?}");
     });
@@ -231,7 +231,7 @@ fn a_stop_does_not_wait_for_those_who_have_not_asked() {
     assert!(held.into_iter().all(is_closed));
 }
 
-/// Asks with a `Host`, or another way of saying it.
+/// Asks with this `Host` header, or another form of it.
 fn ask_as(server: &HttpServer, path: &str, host: &str) -> (u16, String) {
     let mut stream = connect(server, &format!("GET {path} HTTP/1.1\r\n{host}Accept: text/html\r\n\r\n"));
     let mut answer = String::new();
@@ -289,7 +289,7 @@ fn a_page_from_elsewhere_gives_no_orders_even_with_the_token() {
         let (code, answer) = ask(&server, "POST", RELOAD, &format!("{token}{from}\r\n"));
         assert!(code == 403 && answer.contains("origin"), "{from}: {answer}");
     }
-    // Nobody takes orders in this test: 503 is the answer of who was let in.
+    // Nobody reloads plugins in this test: 503 is the answer to a caller who was let in.
     let own = format!("{token}Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n");
     assert_eq!((ask(&server, "POST", RELOAD, &own).0, ask(&server, "POST", RELOAD, token).0), (503, 503));
 }

@@ -21,31 +21,31 @@ const WAIT: Duration = Duration::from_millis(100);
 /// But no longer than this.
 const WAIT_MAX: Duration = Duration::from_secs(6);
 
-/// Without a wrong token for so long an address is forgotten.
+/// An address that has sent no wrong token for this long is forgotten.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
 /// Addresses that are remembered.
 const PEERS_MAX: usize = 1_024;
 
-/// Wrong tokens of one address.
+/// The wrong tokens that one address has sent.
 #[derive(Debug, Clone, Copy)]
 struct Wrong {
     times: u32,
-    /// No token is looked at before.
+    /// No token is checked before this time.
     until: Instant,
 }
 
-/// What becomes of a token that was shown.
+/// What becomes of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Right,
-    /// It is answered after this time.
+    /// It is wrong, and is answered after this time.
     Wrong(Duration),
-    /// It was not looked at.
+    /// It was not checked.
     TooSoon(Duration),
 }
 
-/// Knows the token, by its digest.
+/// Knows the token by its digest.
 #[derive(Debug)]
 pub(crate) struct Gate {
     token: [u8; 32],
@@ -64,8 +64,8 @@ impl Gate {
         Self { token: digest(token.expose()), wrong: Mutex::default(), log: Seldom::default() }
     }
 
-    /// Lets those pass who show the token. All others get an answer that says nothing, later each time; meanwhile no
-    /// token of theirs is looked at, however many they show.
+    /// Lets callers pass who send the token. All others get an answer that reveals nothing, later each time; until then none
+    /// of their tokens is checked, however many they send.
     pub(crate) async fn pass(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Response> {
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let Some(shown) = shown.and_then(|shown| shown.strip_prefix("Bearer ")) else {
@@ -109,7 +109,7 @@ impl Gate {
     }
 }
 
-/// Forgets whose last wrong token is the longest ago.
+/// Forgets the address whose last wrong token is the oldest.
 fn forget_one(known: &mut HashMap<Peer, Wrong>) {
     let oldest = known.iter().min_by_key(|(_, wrong)| wrong.until).map(|(peer, _)| *peer);
     oldest.and_then(|peer| known.remove(&peer));
@@ -119,7 +119,7 @@ fn digest(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// In the same time wherever they differ; of digests, so that the length of what is compared shows nothing either.
+/// Takes the same time wherever they differ. It compares digests, so that the length reveals nothing either.
 fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).fold(0, |differing, (one, other)| std::hint::black_box(differing | (one ^ other))) == 0
 }

@@ -1,5 +1,5 @@
-//! Answers in JSON, the one way in which any leaves: whoever asks by `curl` at a terminal sees all that is in them, and
-//! nothing in them steers it. Programs read what they would have read. Not what is answered.
+//! JSON answers; no JSON leaves the server in another way. In a terminal, `curl` shows everything that they contain, and
+//! nothing that they contain controls the terminal; to programs they mean the same. Not what is answered.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(crate) fn text(answer: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(escaped.unwrap_or(text).into_bytes())
 }
 
-/// An answer that costs nothing to make.
+/// An answer that is cheap to make.
 pub(crate) fn response(code: StatusCode, answer: &impl Serialize) -> Response {
     match text(answer) {
         Ok(text) => (code, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

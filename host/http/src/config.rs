@@ -9,9 +9,9 @@ pub struct HttpConfig {
     pub host: String,
     /// Port; 0 takes a free one.
     pub port: u16,
-    /// Names by which it may be asked, beside addresses and localhost: lower-case names of hosts, or `*.` and such a name
-    /// for every name below it.
+    /// Names that it answers to besides addresses and localhost: host names in lower case, or `*.` and a host name for all
+    /// names below it.
     pub allowed_hosts: Vec<String>,
-    /// What callers under `/admin` have to show; `None`: nobody may call.
+    /// The token that callers under `/admin` have to send; `None`: there is no `/admin`.
     pub admin_token: Option<Secret>,
 }

@@ -1,6 +1,6 @@
 //! Listening, accepting, and one request per connection, within bounds of number, size and time. Not what is answered.
 //!
-//! A connection is closed after its answer, so that none is held open for nothing and no request waits behind another.
+//! A connection is closed after its answer, so that none is held open without need and no request waits behind another.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,23 +24,23 @@ use crate::room::{Place, Room};
 use crate::seldom::Seldom;
 use crate::unhurried::Unhurried;
 
-/// Connections that the system holds until they are accepted; it may have a smaller bound of its own.
+/// Connections that the system queues until they are accepted; its own bound may be smaller.
 const BACKLOG: u32 = 4_096;
 
-/// Bytes that the system keeps of what a client sends and we do not read, and of what we send and a client does not read.
+/// Bytes that the system buffers: of what a client sends until we read it, and of what we send until the client reads it.
 const RECEIVED_BYTES_MAX: u32 = 32 << 10;
 const SENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Bytes of a request without its body, which nobody reads.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// How long accepting stops where the system has no more to give.
+/// How long accepting pauses when the system has run out of files or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a stop waits for requests that are under way.
 pub(crate) const STOP_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Listens at the first address of the name in the configuration that can be had. To be called inside of the runtime.
+/// Listens on the first available address of the configured name. To be called inside the runtime.
 pub(crate) fn bind(config: &HttpConfig) -> Result<TcpListener, HttpError> {
     let address = format!("{}:{}", config.host, config.port);
     let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -74,7 +74,7 @@ struct Serving {
     metrics: Metrics,
 }
 
-/// Answers until `stopped` says so or is dropped, and then what is under way.
+/// Answers until `stopped` fires or is dropped, then finishes the requests that are under way.
 pub(crate) async fn serve(
     listener: TcpListener,
     answers: Router,
@@ -93,7 +93,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Nothing that a client does, and nothing that the system lacks, ends this.
+/// Neither a client nor a shortage in the system ends this loop.
 async fn accept(listener: &TcpListener, serving: &Serving, room: &Arc<Room>) {
     let without = Seldom::default();
     loop {
@@ -115,7 +115,7 @@ async fn accept(listener: &TcpListener, serving: &Serving, room: &Arc<Room>) {
     }
 }
 
-/// Whether an error of accepting is about the one connection that was to be accepted.
+/// Whether an error concerns only the connection that was being accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -135,17 +135,17 @@ async fn converse(stream: TcpStream, serving: Serving, place: Place) {
     });
     let mut connection = http1::Builder::new()
         .keep_alive(false)
-        // Time is kept by the seat, for the answer too.
+        // The seat bounds the time, that of the answer too.
         .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(Unhurried::new(stream, || place.seat.is_asking())), answer);
     let cut_off = tokio::select! {
-        // Who can be answered is, though its place is wanted.
+        // A client that can be answered is answered, even if its place is needed.
         biased;
         _ = &mut connection => return,
         reason = place.seat.must_leave() => reason,
     };
     serving.metrics.process.http_cut_off.inc(cut_off);
-    // So that the system does not go on trying to send what nobody takes.
+    // So that the system does not keep trying to send what nobody reads.
     let _reset = connection.into_parts().io.into_inner().into_inner().set_zero_linger();
 }

@@ -1,8 +1,8 @@
-//! Why there is no server. Not what a client is refused with.
+//! Why the server cannot start. Not how a client is refused.
 
 use std::io;
 
-/// Why there is no server.
+/// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// Another process listens there.
@@ -16,7 +16,7 @@ pub enum HttpError {
         /// What the system says.
         cause: io::Error,
     },
-    /// No thread or runtime to be had.
+    /// A thread or a runtime cannot be started.
     #[error("http server cannot be started: {0}")]
     Start(io::Error),
 }

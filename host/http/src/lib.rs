@@ -1,6 +1,6 @@
 //! The HTTP server: live page, status, readiness, liveness, metrics. It is read-only, except for the addresses under
 //! `/admin`, which exist only for callers that know the token. It knows no settings, no plugins and no state: what it shows
-//! is in `observe`, and whoever reloads plugins serves [`ReloadRequests`].
+//! comes from `observe`, and the part that reloads plugins serves [`ReloadRequests`].
 //!
 //! It has a separate thread and a small runtime, so that the line stays synchronous and a busy host still answers; that
 //! thread has a lower priority than the line. Anyone who can reach the port may try anything: connections are bounded

@@ -1,8 +1,8 @@
 //! Which host names the server answers to, and which pages may send it commands. Not authentication: see `admin`.
 //!
-//! A foreign page in somebody's browser reaches whatever that browser reaches. Browsers keep it from reading answers,
-//! but only by name: a page that lets its own name point here (DNS rebinding) then has the same origin. What it cannot
-//! do is ask by an address, or by a name that is not its own.
+//! A foreign page in somebody's browser reaches whatever that browser reaches. Browsers keep it from reading the answers,
+//! but they go by name: a page whose own name is made to point here (DNS rebinding) has the same origin. It can ask neither
+//! by an address nor by a name that is not its own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,14 +10,14 @@ use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 
 use crate::config::HttpConfig;
 
-/// Says how the page that asks stands to us, in browsers of our days.
+/// Says whether the page that asks is of our origin; current browsers send it.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The names, beside all addresses.
+/// The names that the server answers to, besides all addresses.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     exact: Vec<String>,
-    /// With the dot in front: every name that ends so.
+    /// With the leading dot: every name with this ending.
     ends: Vec<String>,
 }
 
@@ -34,8 +34,8 @@ impl Names {
         names
     }
 
-    /// Whether a request was meant for us. All that it says of that must be so: browsers send one `Host`, proxies may send
-    /// the whole address in the first line.
+    /// Whether a request was meant for us. Everything that it says about its host must agree: browsers send one `Host`,
+    /// proxies may send the whole address in the first line.
     pub(crate) fn are_meant(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let in_first_line = uri.authority().is_none_or(|authority| self.know(authority.as_str()));
         in_first_line && host(headers).is_some_and(|host| self.know(host))
@@ -61,7 +61,7 @@ fn is_address(host: &str) -> bool {
     six.map_or_else(|| host.parse::<Ipv4Addr>().is_ok(), |six| six.parse::<Ipv6Addr>().is_ok())
 }
 
-/// Host, in lower case and without the dot that may end it, and port, if that is given. `None` if it is neither.
+/// The host in lower case, without a final dot, and the port if one is given. `None` if the text is neither.
 fn split(authority: &str) -> Option<(String, Option<u16>)> {
     let end = if authority.starts_with('[') {
         authority.find(']')? + 1
@@ -79,7 +79,7 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-/// Whether a request that changes something comes from a page of another origin. Programs send neither header.
+/// Whether a page of another origin sent a request that changes something. Programs send neither header.
 pub(crate) fn is_foreign_order(method: &Method, headers: &HeaderMap) -> bool {
     if *method == Method::GET || *method == Method::HEAD {
         return false;
@@ -91,8 +91,8 @@ pub(crate) fn is_foreign_order(method: &Method, headers: &HeaderMap) -> bool {
         || !sites.map(|site| site.as_bytes()).all(|site| site == b"same-origin" || site == b"none")
 }
 
-/// Whether a page of this origin is one of the server that is asked by this host. The scheme may differ, as a proxy may
-/// have taken the encryption off.
+/// Whether a page of this origin came from the server that this host names. The scheme may differ: a proxy may have
+/// terminated TLS.
 fn is_same_origin(origin: &str, host: &str) -> bool {
     let (authority, port) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
         (Some(authority), _) => (authority, 80),
@@ -239,7 +239,7 @@ mod tests {
 
         use super::*;
 
-        /// A host that may be ours, with what may stand around it.
+        /// A host that may be ours, with all that may surround it.
         fn authority() -> impl Strategy<Value = String> {
             let host = prop_oneof![
                 prop::sample::select(vec![
@@ -273,7 +273,7 @@ mod tests {
         proptest! {
             #![proptest_config(cases::cases(2_000))]
 
-            /// Against the parser of the standard library for addresses, and a plain reading of the rule for names.
+            /// Compared with the standard library's parser for addresses, and with a plain reading of the rule for names.
             #[test]
             fn any_host_that_is_known_is_ours_and_nothing_more(authority in authority()) {
                 let Ok(value) = authority.parse::<axum::http::HeaderValue>() else { return Ok(()) };
@@ -296,7 +296,7 @@ mod tests {
                     let is_below = host.len() > ".svc.local".len() && host.ends_with(".svc.local");
                     prop_assert!(is_address || is_named || is_below, "{}", authority);
                 }
-                // An origin is the same only as itself, and a page elsewhere gives no orders.
+                // An origin equals only itself, and no page of another may send commands.
                 let origin = format!("http://{authority}");
                 prop_assert!(!is_same_origin(&origin, "other.example:8080") || authority.contains("other"));
             }

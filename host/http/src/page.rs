@@ -5,13 +5,13 @@ use observe::status::{PluginStatus, Snapshot};
 
 use crate::text::{COLUMNS, headline, last_swap, rows};
 
-/// Only our own style sheet, scripts and answers; no image, frame or form, nothing from elsewhere, and no way to make
-/// nodes of the page out of text.
+/// Only our own style sheet, scripts and answers: no image, frame or form, nothing from other sites, and no way to turn
+/// text into nodes of the page.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
      connect-src 'self'; img-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// A browser asks whether its copy is still good, so that a page and its parts are of one version.
+/// A browser revalidates its copy, so that a page and its parts are of one version.
 pub const CACHE_CONTROL: &str = "no-cache";
 
 /// A file of the page, served below `/page/`.
@@ -21,7 +21,7 @@ pub struct PageFile {
     pub path: &'static str,
     /// What it is, for a browser.
     pub content_type: &'static str,
-    /// What is in it.
+    /// Its content.
     pub text: &'static str,
 }
 
@@ -49,7 +49,7 @@ files! {
 
 const INDEX: &str = include_str!("page/index.html");
 
-/// What `/` is to a browser: the page, and inside of it the status for those without scripts.
+/// What a browser gets at `/`: the page, and inside it the status for those without scripts.
 #[must_use]
 pub fn index(snapshot: &Snapshot) -> String {
     INDEX.replacen("<!--status-->", &status(snapshot), 1)
@@ -78,7 +78,7 @@ fn status(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Text that means itself inside an element, what cannot be seen spelled out.
+/// Text escaped for use inside an element, with invisible characters spelled out.
 fn escape(text: &str) -> String {
     plain_text::line(text)
         .replace('&', "&amp;")

@@ -1,5 +1,5 @@
 //! How an operator reloads plugins over HTTP: requests go from the server to the part that reloads plugins, and results come
-//! back. Not the reload itself, and not who may ask for it.
+//! back. Neither the reload itself nor who may ask for it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 /// Requests that wait for their turn.
 const WAITING_MAX: usize = 8;
 
-/// How long one of them waits for its answer.
+/// How long a request waits for its answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What became of a swap that was asked for.
@@ -36,7 +36,7 @@ pub enum Swap {
         /// Why, and what can be done.
         reason: String,
     },
-    /// It takes longer than anybody waits for it. It goes on, and the status says how it ended.
+    /// It takes longer than a caller waits. It goes on, and the status says how it ended.
     Pending,
 }
 
@@ -52,7 +52,7 @@ pub struct ReloadRequests(Receiver<ReloadRequest>);
 #[derive(Debug)]
 pub struct ReloadRequest(oneshot::Sender<Swap>);
 
-/// Every [`ReloadClient`] is gone: nobody can ask any more.
+/// Every [`ReloadClient`] is gone, so that there will be no more requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("nobody can ask for a reload any more")]
 pub struct Disconnected;

@@ -1,8 +1,8 @@
 //! The places for connections: how many there are, who has one, and who loses it when all are taken or its time is
 //! over. Not what is sent over them.
 //!
-//! Nobody can hold a place against others: when all are taken, a new connection replaces the oldest one of the address
-//! that has most. A flood therefore costs its own connections, those of other addresses stay, and a client that asks at
+//! No client can keep its place at the expense of others: when all are taken, a new connection replaces the oldest one of
+//! the address that has the most. A flood therefore costs only its own connections, and a client that sends its request at
 //! once, as probes do, is answered at once.
 
 use std::collections::{HashMap, VecDeque};
@@ -16,25 +16,25 @@ use tokio::time::Instant;
 
 use crate::seldom::Seldom;
 
-/// Places at most; each costs some 20 KiB, and up to 300 KiB in the system where its client reads slowly.
+/// The most places; each costs some 20 KiB, and up to 300 KiB in the system if its client reads slowly.
 const PLACES_MAX: usize = 512;
 
-/// Places even where few files may be open.
+/// The fewest places, however few files may be open.
 const PLACES_MIN: usize = 16;
 
-/// One in so many of the files that may be open may be a connection; the others are for state and broker.
+/// One in this many of the files that may be open may be a connection; the others are for state and broker.
 const SHARE: u64 = 4;
 
-/// How long a request may take to come, from the moment its connection was accepted.
+/// How long a request may take to arrive after its connection was accepted.
 pub(crate) const ASKING_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// How long it may take to answer, and then for the client to take the answer.
+/// How long it may take to make the answer, and then for the client to read it.
 pub(crate) const ANSWERING_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Time between two looks whether a connection without a bound has got one.
+/// How often it is checked whether a connection without a deadline has been given one.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who is at the other end, as far as an address says: IPv6 hands out 64 bits to each.
+/// The client, as far as an address identifies it: with IPv6, each is given 64 bits of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Peer(IpAddr);
 
@@ -69,18 +69,18 @@ enum Stage {
     Asking,
     /// The answer is being made.
     Answering,
-    /// As before, for a caller who has shown the token: it stays until it is answered.
+    /// The same, for a caller who has sent the token: it stays until it is answered.
     Kept,
     /// The answer is being sent.
     Sending,
 }
 
-/// What is known of one connection. Its request carries it.
+/// What is known about one connection. Its request carries it along.
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) peer: Peer,
     times: Times,
-    /// And when the connection is cut off if nothing changes.
+    /// When the connection is cut off unless something changes.
     stage: Mutex<(Stage, Instant)>,
     leave: Notify,
 }
@@ -95,12 +95,12 @@ impl Seat {
         self.enter(Stage::Answering);
     }
 
-    /// The caller is trusted to wait as long as it takes.
+    /// The caller may wait for as long as it takes.
     pub(crate) fn keep(&self) {
         self.enter(Stage::Kept);
     }
 
-    /// The answer is there.
+    /// The answer is complete.
     pub(crate) fn answered(&self) {
         self.enter(Stage::Sending);
     }
@@ -149,7 +149,7 @@ pub(crate) struct Room {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// In the order in which they came.
+    /// In order of arrival.
     seats: VecDeque<Arc<Seat>>,
     by_peer: HashMap<Peer, usize>,
 }
@@ -171,7 +171,7 @@ impl Taken {
         Some(seat)
     }
 
-    /// The longest here of the address with the most; any other where that one's may all stay.
+    /// The oldest of the address that has the most; one of another address if all of those have to stay.
     fn to_go(&self) -> Option<usize> {
         let most = self.by_peer.values().max();
         let may_go = |seat: &Arc<Seat>| seat.stage() != Stage::Kept;
@@ -181,7 +181,7 @@ impl Taken {
     }
 }
 
-/// A place that is taken; free again when this is dropped.
+/// A place that is taken; dropping this frees it.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) seat: Arc<Seat>,
@@ -197,7 +197,7 @@ impl Drop for Place {
     }
 }
 
-/// How many connections there may be where so many files may be open.
+/// How many connections there may be if this many files may be open.
 pub(crate) fn places(open_files: u64) -> usize {
     usize::try_from(open_files / SHARE).unwrap_or(PLACES_MAX).clamp(PLACES_MIN, PLACES_MAX)
 }
@@ -214,8 +214,8 @@ impl Room {
         }
     }
 
-    /// Takes a place for a connection from this address, another's if none is free. `None` never happens while the server
-    /// runs.
+    /// Takes a place for a connection from this address; if none is free, the place of another. Never `None` while the
+    /// server runs.
     pub(crate) async fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let permit = match Arc::clone(&self.free).try_acquire_owned() {
             Ok(permit) => permit,
@@ -226,7 +226,7 @@ impl Room {
                      oldest");
                 }
                 let _made = self.make_room();
-                // The one that goes has to close its socket first: there are never more than there are places.
+                // The other has to close its socket first: there are never more sockets than places.
                 Arc::clone(&self.free).acquire_owned().await.ok()?
             }
         };
@@ -235,14 +235,14 @@ impl Room {
         Some(Place { seat, room: Arc::clone(self), _permit: permit })
     }
 
-    /// Sends one connection away; false if none may go.
+    /// Closes one connection; false if none may be closed.
     pub(crate) fn make_room(&self) -> bool {
         let mut taken = lock(&self.taken);
         let position = taken.to_go();
         Self::send_away(&mut taken, position)
     }
 
-    /// Sends the connection away that has been taking its answer for longest; false if there is none.
+    /// Closes the connection that has been reading its answer for the longest time; false if there is none.
     pub(crate) fn drop_an_answer(&self) -> bool {
         let mut taken = lock(&self.taken);
         let position = taken.seats.iter().position(|seat| seat.stage() == Stage::Sending);
@@ -254,7 +254,7 @@ impl Room {
         seat.as_ref().inspect(|seat| seat.leave.notify_one()).is_some()
     }
 
-    /// Sends those away who have not asked anything, and waits until all others have their answers; false if that takes
+    /// Closes connections without a complete request, and waits until all others have their answers; false if that takes
     /// longer than `wait_max`.
     pub(crate) async fn close(&self, wait_max: Duration) -> bool {
         for seat in lock(&self.taken).seats.iter().filter(|seat| seat.stage() == Stage::Asking) {
@@ -264,7 +264,7 @@ impl Room {
     }
 }
 
-/// A thread that panicked while it held the lock left a whole value.
+/// A thread that panicked while it held the lock left a consistent value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -287,7 +287,7 @@ mod tests {
         room.enter(address.parse().unwrap()).await.unwrap()
     }
 
-    /// Whether the place was taken away.
+    /// Whether the connection has lost its place.
     async fn is_sent_away(place: &Place) -> bool {
         tokio::time::timeout(Duration::from_millis(10), place.seat.must_leave()).await == Ok(HttpCutOff::Room)
     }

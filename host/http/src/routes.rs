@@ -1,5 +1,5 @@
-//! What is answered at which address: who is let in, which answer it gets, and with which headers. Not how expensive answers
-//! are made, and not how connections are held.
+//! What is answered at which address: who is let in, which answer they get, and with which headers. Neither how expensive
+//! answers are made nor how connections are managed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,11 +84,11 @@ pub(crate) const READINESS: &str = "/_readiness";
 /// Where plugins are reloaded.
 pub(crate) const RELOAD: &str = "/admin/plugins/reload";
 
-/// No page of another site may show or run what is answered here.
+/// No page of another site may embed or run these answers.
 const CROSS_ORIGIN_RESOURCE_POLICY: header::HeaderName =
     header::HeaderName::from_static("cross-origin-resource-policy");
 
-/// The paths that have a series of their own; everything else is `other`, so that nobody can make series.
+/// The paths that have a series of their own; all others are counted as `other`, so that no client can create series.
 const COUNTED: [&str; 9] =
     ["/", READINESS, LIVENESS, "/metrics", "/api/status", "/api/duplicates", "/api/keys", "/api/latest", RELOAD];
 
@@ -109,8 +109,8 @@ async fn counted(State(shared): State<Shared>, request: Request, next: Next) -> 
     response
 }
 
-/// Refuses what was not meant for this server, and orders of foreign pages. Probes ask by whatever name they were given, and
-/// must not fail by it: they learn yes or no.
+/// Refuses requests that were not meant for this server, and commands from foreign pages. Probes use whatever name they were
+/// given and must not fail because of it: all that they learn is yes or no.
 async fn meant(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     if !shared.names.are_meant(request.uri(), request.headers()) {
         return match request.uri().path() {
@@ -148,7 +148,7 @@ fn stranger(shared: &Shared, headers: &HeaderMap) -> Response {
     )
 }
 
-/// The beginning of what may be anything.
+/// The first bytes of a header that may contain anything.
 fn shown(host: &[u8]) -> String {
     String::from_utf8_lossy(host.get(..HOST_BYTES_SHOWN).unwrap_or(host)).into_owned()
 }

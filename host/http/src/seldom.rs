@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 /// Time between two lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// When it was last said, and how often it has happened since.
+/// When it was last logged, and how often it has happened since.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom(Mutex<(Option<Instant>, u64)>);
 
 impl Seldom {
-    /// It has happened. If it is to be said: how often, since it was last said.
+    /// It has happened. If it is to be logged: how often since the last time it was.
     pub(crate) fn happened(&self) -> Option<u64> {
         self.happened_at(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! The server: it takes its address, answers on a thread of its own, and ends. Not what is answered.
+//! The server: binds its address, answers on a thread of its own, and ends. Not what is answered.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::room::{self, ANSWERING_TIME_MAX, ASKING_TIME_MAX, Room, Times};
 use crate::routes::{Shared, router};
 use crate::views::{Facts, Views};
 
-/// How far the threads of the server stand behind those of the line where there are too few processors for all.
+/// How much lower the priority of the server's threads is than that of the line's.
 const NICENESS: i32 = 5;
 
 /// A server that answers until it is stopped or dropped.
@@ -39,11 +39,11 @@ pub(crate) struct Parts {
     pub(crate) times: Times,
 }
 
-/// Binds, then answers on a thread of its own. When it returns, the address is taken and requests are served.
+/// Binds, then answers on a thread of its own. When this returns, requests are served.
 /// `open_files_max` is how many files and sockets the process may have open.
 ///
 /// # Errors
-/// If the address cannot be had.
+/// The address is not available.
 pub fn serve(
     config: &HttpConfig,
     facts: Facts,
@@ -71,7 +71,7 @@ pub(crate) fn serve_with(config: &HttpConfig, parts: Parts) -> Result<HttpServer
     Ok(HttpServer { address, stop: Some(stop), thread: Some(thread) })
 }
 
-/// Says where the server listens, and what that opens to whom.
+/// Logs where the server listens, and who can reach it there.
 fn say(address: SocketAddr, parts: &Parts) {
     tracing::info!(%address, connections_max = parts.places, "http server listens");
     if !address.ip().to_canonical().is_loopback() && !parts.facts.insights.is_redacted() {
@@ -83,7 +83,8 @@ fn say(address: SocketAddr, parts: &Parts) {
     }
 }
 
-/// Lets the line go first. On Linux this concerns the calling thread and those it starts, elsewhere it would be the process.
+/// Gives the line precedence. On Linux this affects the calling thread and those that it starts; elsewhere it would affect
+/// the process.
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -101,13 +102,13 @@ async fn answer(listener: TcpListener, parts: Parts, names: Names, gate: Option<
 }
 
 impl HttpServer {
-    /// Where it really listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers what is under way, at most two seconds long, and ends.
+    /// Finishes the requests that are under way, within two seconds, and ends.
     pub fn stop(self) {
         drop(self);
     }

@@ -21,7 +21,7 @@ pub(super) fn config(port: u16) -> HttpConfig {
     HttpConfig { host: "127.0.0.1".into(), port, allowed_hosts: Vec::new(), admin_token: None }
 }
 
-/// Connections for all that a test asks.
+/// More connections than any test needs.
 const OPEN_FILES_MAX: u64 = 1_024;
 
 fn facts(status: &Arc<Status>, insights: Insights) -> Facts {
@@ -32,7 +32,7 @@ fn serve(config: &HttpConfig, status: &Arc<Status>, reload: ReloadClient) -> Res
     crate::serve(config, facts(status, Insights::new(false)), reload, OPEN_FILES_MAX)
 }
 
-/// A server of few places, that waits only so long.
+/// A server with few places and short time limits.
 pub(super) fn parts(status: &Arc<Status>, places: usize, times: Times) -> Parts {
     let facts = facts(status, Insights::new(false));
     Parts { facts, reload: nobody(), heartbeat_age_max: HEARTBEAT_AGE_MAX, places, times }
@@ -40,7 +40,7 @@ pub(super) fn parts(status: &Arc<Status>, places: usize, times: Times) -> Parts 
 
 pub(super) const TIMES: Times = Times { asking: ASKING_TIME_MAX, answering: ANSWERING_TIME_MAX };
 
-/// Nobody takes requests for other plugins.
+/// Nobody takes requests to reload plugins.
 fn nobody() -> ReloadClient {
     reload_channel().0
 }

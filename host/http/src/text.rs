@@ -1,4 +1,4 @@
-//! The status in words: lines for a terminal, and cells for the page. Not the figures, and not how a page looks.
+//! The status in words: lines for a terminal, cells for the page. Neither the figures nor the look of the page.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

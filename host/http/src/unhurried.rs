@@ -1,5 +1,5 @@
-//! A connection whose request is read at most so often: a client that sends it byte by byte costs as much as one that
-//! sends it slowly, however fast it does that. Not a bound of its time; that is the room's.
+//! A connection whose request is read only so often: a client that sends it byte by byte, however fast, costs no more than
+//! one that sends it slowly. Not a time limit: that is `room`.
 
 use std::future::Future as _;
 use std::io;
@@ -11,14 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Time between two reads that found something. Requests usually come in one piece, and need one read.
+/// Time between two successful reads. A request usually arrives in one piece and needs one read.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// See the module. Once the request is there, a read only finds that the client has gone, which is to be known at once.
+/// See the module. After the request, a read can only find that the client has gone, which has to be noticed at once.
 pub(super) struct Unhurried<F> {
     stream: TcpStream,
     is_asking: F,
-    /// When it may be read again, if something was read before.
+    /// When it may be read again; `None` before the first successful read.
     next: Option<Pin<Box<Sleep>>>,
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     const BYTES: usize = 60;
 
-    /// One byte every few milliseconds.
+    /// Sends one byte every few milliseconds.
     fn trickle() -> std::net::TcpStream {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let mut client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
@@ -103,7 +103,7 @@ mod tests {
         listener.accept().expect("accepted").0
     }
 
-    /// Reads to the end; how many reads found something, and how many bytes they were.
+    /// Reads to the end; returns how many reads succeeded, and how many bytes they returned.
     async fn read_all(mut stream: Unhurried<fn() -> bool>) -> (u32, usize) {
         let (mut reads, mut bytes) = (0, 0);
         loop {

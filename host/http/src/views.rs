@@ -1,7 +1,7 @@
-//! Answers that are expensive to compute: each is computed once for everybody who has asked for it by then, one after
-//! another, on a separate thread, and no more often than its cost allows. Not the addresses that serve them.
+//! Answers that are expensive to compute. They are computed one at a time on a separate thread, each once for all clients
+//! that wait for it, and no more often than its cost allows. Not the addresses that serve them.
 //!
-//! Computing them takes locks that the line takes too. However many clients ask, this is a tenth of the time at most.
+//! Computing them takes locks that the line takes too: for at most a tenth of the time, however many clients ask.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,13 +23,13 @@ use crate::page;
 use crate::room::Room;
 use crate::text::{now_ms, plain};
 
-/// After each answer nothing is made for so many times as long as it took.
+/// After each answer, none is made for this many times as long as it took.
 const REST: u32 = 9;
 
-/// But no longer than this.
+/// But for no longer than this.
 const REST_MAX: Duration = Duration::from_millis(250);
 
-/// Bytes of answers that clients have not taken yet. Over it, those who have been taking longest are sent away.
+/// Bytes of answers that clients have not read yet. Beyond this, the clients that have been reading for longest are cut off.
 const BYTES_MAX: usize = 64 << 20;
 
 /// One of the answers.
@@ -47,13 +47,13 @@ pub(crate) enum View {
     Metrics,
     /// What duplicates are like.
     Duplicates,
-    /// The keys with most of them.
+    /// The keys with the most duplicates.
     Keys,
-    /// The latest of them.
+    /// The latest duplicates.
     Latest,
 }
 
-/// What answers are made of.
+/// What answers are made from.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// What the host is doing.
@@ -117,7 +117,7 @@ impl View {
     }
 }
 
-/// The bytes of an answer, counted as long as anybody has them.
+/// The bytes of an answer, counted for as long as anybody holds them.
 struct Counted {
     text: Vec<u8>,
     held: Arc<AtomicUsize>,
@@ -142,10 +142,10 @@ impl Drop for Counted {
     }
 }
 
-/// Somebody who waits for an answer.
+/// A client that waits for an answer.
 type Waiting = (View, oneshot::Sender<Made>);
 
-/// Asks for answers. Clones ask the same makers.
+/// Asks for answers. Clones ask the same threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Views {
     readiness: mpsc::UnboundedSender<Waiting>,
@@ -153,7 +153,7 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// Starts to make answers. Readiness has a maker of its own, so that it waits for no other answer.
+    /// Starts the threads that make answers. Readiness has a thread of its own, so that it waits for no other answer.
     pub(crate) fn start(facts: &Facts, room: &Arc<Room>) -> Self {
         let held = Arc::new(AtomicUsize::new(0));
         let maker = || {
@@ -165,7 +165,7 @@ impl Views {
         Self { readiness: maker(), others: maker() }
     }
 
-    /// The answer as it is at some moment from now on. There are never more that wait than there are connections.
+    /// The answer as of a moment after this call. At most one waits for each connection.
     pub(crate) async fn get(&self, view: View) -> Result<Made, Response> {
         let (answer, made) = oneshot::channel();
         let maker = if view == View::Readiness { &self.readiness } else { &self.others };
@@ -198,7 +198,7 @@ impl Maker {
                 waiting.push(more);
             }
             waiting.retain(|(_, answer)| !answer.is_closed());
-            // Whoever has waited longest is first, so that no view starves another.
+            // The client that has waited longest comes first, so that no view starves another.
             let Some(&(view, _)) = waiting.first() else { continue };
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(wanted, _)| *wanted == view);
             waiting = later;

@@ -1,5 +1,5 @@
-//! What the host says of itself: metrics, status, and what its duplicates are like. It decides nothing, and it knows
-//! neither settings nor client libraries; HTTP and the page are the program's, which asks it.
+//! What the host reports about itself: metrics, status, and findings about duplicates. It decides nothing, and knows neither
+//! settings nor client libraries; HTTP and the page are in `http_server`, which asks it.
 
 pub mod insights;
 pub mod metrics;

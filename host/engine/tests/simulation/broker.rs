@@ -1,6 +1,6 @@
-//! A broker with all that real ones do: logs with gaps whose start moves, transactions that time out, end late or unknown,
-//! offsets that are pending, producers that fence each other, a group whose generations decide who may commit, and commits
-//! that are lost. What it is told to commit it holds against a plain reading.
+//! A broker that does all that real ones do: its logs have gaps, and their start moves; transactions time out, end late, or
+//! end without anybody knowing how; offsets are pending; producers fence each other; the group's generation decides who may
+//! commit; commits are lost. Every commit is compared with a plain reading of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::line::{Out, Slot};
 use crate::reading::Reading;
 use crate::world::Kind;
 
-/// After so many steps the coordinator aborts a transaction; and in the calm, where nothing is slow but the simulation.
+/// Steps after which the coordinator aborts a transaction; and during the calm, where only the simulation is slow.
 const TRANSACTION_STEPS_MAX: u64 = 150;
 const CALM_TRANSACTION_STEPS_MAX: u64 = 1_500;
 
@@ -20,7 +20,7 @@ const CALM_TRANSACTION_STEPS_MAX: u64 = 1_500;
 pub(crate) struct Partition {
     pub(crate) log: Vec<Slot>,
     pub(crate) start: Offset,
-    /// What can be read: transactions upstream may be open behind it.
+    /// The end of what can be read: behind it, transactions upstream may be open.
     pub(crate) stable_end: Offset,
     pub(crate) committed: Option<(Offset, String)>,
     history: Vec<(Offset, String)>,
@@ -37,7 +37,7 @@ impl Partition {
 struct Transaction {
     outs: Vec<Out>,
     offsets: BTreeMap<i32, (Offset, String)>,
-    /// The end was decided, and the marker that frees the offsets is on its way.
+    /// The outcome is decided, and the marker that frees the offsets is on its way.
     is_ending: bool,
     since: u64,
 }
@@ -48,17 +48,17 @@ struct Producer {
     open: Option<Transaction>,
 }
 
-/// What a member shows to the group.
+/// What a member identifies itself by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Membership {
     pub(crate) member: u64,
     pub(crate) generation: u64,
 }
 
-/// What the end of a transaction came to.
+/// How a transaction ended.
 pub(crate) enum Ended {
     Acknowledged,
-    /// Nobody knows.
+    /// The producer is not told.
     Unknown,
 }
 
@@ -71,16 +71,16 @@ pub(crate) struct Broker {
     pub(crate) members: BTreeSet<u64>,
     pub(crate) generation: u64,
     pub(crate) kind: Kind,
-    /// What is larger is refused.
+    /// Large records are refused.
     pub(crate) limit_is_low: bool,
-    /// Characters beside an offset.
+    /// The most characters of metadata beside an offset.
     pub(crate) text_chars_max: usize,
     pub(crate) now: u64,
     pub(crate) is_calm: bool,
     unwell_until: u64,
-    /// What must not be.
+    /// The first violation that was found.
     pub(crate) violation: Option<String>,
-    /// How often what happened that the simulation is there for.
+    /// How often each of the troubles happened that the simulation exists for.
     pub(crate) met: BTreeMap<&'static str, u64>,
 }
 
@@ -97,13 +97,13 @@ impl Broker {
         self.violation.get_or_insert(words);
     }
 
-    /// Where it has just lost something, it is not well.
+    /// Whether a step fails, which it does more often for a while after the broker has lost something.
     fn unlucky(&self, rng: &mut Rng, per_mille: u64) -> bool {
         let times = if self.now < self.unwell_until { 6 } else { 1 };
         !self.is_calm && rng.chance(per_mille * times)
     }
 
-    /// A producer comes with an id: its predecessor is fenced, and what that had open ended. `None`: not now.
+    /// A producer registers an id: its predecessor is fenced, and the predecessor's transaction ends. `None`: not now.
     pub(crate) fn connect(&mut self, rng: &mut Rng, id: u32) -> Option<u32> {
         if self.unlucky(rng, 150) || self.is_ending(id) {
             return None;
@@ -125,7 +125,7 @@ impl Broker {
             return Err(if rng.chance(500) { Failure::Fenced } else { Failure::Other });
         }
         if self.is_ending(id) {
-            // No other transaction begins before this one has ended: the client waits.
+            // No transaction begins before this one has ended: the client waits.
             self.mark(id);
         }
         Ok(self.producers.entry(id).or_default())
@@ -162,7 +162,7 @@ impl Broker {
         Err(Failure::Records(refused))
     }
 
-    /// The first half of a commit: from now on the offsets are pending. The generation is all that is looked at (KIP-447).
+    /// The first half of a commit: from now on the offsets are pending. Only the generation is checked (KIP-447).
     pub(crate) fn add_offsets(
         &mut self,
         rng: &mut Rng,
@@ -191,7 +191,7 @@ impl Broker {
         self.members.contains(&membership.member) && membership.generation == self.generation
     }
 
-    /// The other half.
+    /// The second half of a commit.
     pub(crate) fn end(&mut self, rng: &mut Rng, id: u32, epoch: u32) -> Result<Ended, Failure> {
         self.producer(rng, id, epoch)?;
         if self.unlucky(rng, 40) {
@@ -211,7 +211,7 @@ impl Broker {
         Ok(Ended::Acknowledged)
     }
 
-    /// Now, or when the marker arrives: until then the offsets are pending.
+    /// Takes effect now, or when the marker arrives: until then the offsets are pending.
     fn complete(&mut self, rng: &mut Rng, id: u32) {
         if self.unlucky(rng, 200)
             && let Some(open) = self.producers.get_mut(&id).and_then(|producer| producer.open.as_mut())
@@ -231,7 +231,7 @@ impl Broker {
         }
     }
 
-    /// A transaction is committed: whatever is wrong with it can no longer be helped.
+    /// A transaction is committed: whatever is wrong with it cannot be undone.
     fn materialise(&mut self, transaction: Transaction) -> Result<(), String> {
         let Transaction { outs, mut offsets, .. } = transaction;
         if let Some(first) = outs.first()
@@ -255,7 +255,7 @@ impl Broker {
         Ok(())
     }
 
-    /// What a worker hears counts from now on.
+    /// The group's offset. The worker that asks has to go by the answer from now on.
     pub(crate) fn committed(&mut self, partition: i32) -> Answer {
         let is_pending =
             |producer: &Producer| producer.open.as_ref().is_some_and(|open| open.offsets.contains_key(&partition));
@@ -270,7 +270,7 @@ impl Broker {
         of.committed.as_ref().map_or(Answer::Nothing, |(offset, _)| Answer::At(*offset))
     }
 
-    /// What goes on without anybody asking.
+    /// What happens by itself.
     pub(crate) fn tick(&mut self, rng: &mut Rng) {
         self.now += 1;
         if !self.late.is_empty() && rng.chance(60) {
@@ -322,7 +322,7 @@ impl Broker {
         self.meet("a commit that the broker lost");
     }
 
-    /// Whether all that was ever read is committed, and nothing hangs.
+    /// Whether everything that can be read is committed, and no transaction is open.
     pub(crate) fn is_settled(&self) -> bool {
         let is_done = |partition: &Partition| {
             let next = partition.committed.as_ref().map(|(next, _)| *next);

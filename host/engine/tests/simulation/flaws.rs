@@ -1,54 +1,54 @@
-//! What could be wrong with a host. Each is built into the simulated worker on purpose, by one test, to see that the
-//! simulation finds it. The product knows nothing of them.
+//! What could be wrong with a host. One test builds each of them into the simulated worker on purpose, to see whether the
+//! simulation finds it. The product knows nothing about them.
 
-/// A fault of the machine, or of what performs its effects.
+/// A fault of the machine, or of the code that performs its effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// A commit carries the membership of its own moment, not of the one before the partitions were looked at.
+    /// A commit carries the membership at the time of the commit, not the one taken before the partitions were checked.
     MembershipOfTheMoment,
-    /// A group that has less than it had is not believed.
+    /// A group's offset that went back is not believed.
     MemoryOverGroup,
-    /// An offset that is pending is taken for one that never was.
+    /// A pending offset is treated as if it had never been sent.
     PendingIsNone,
     /// Records of partitions that were lost are committed.
     LostIsCommitted,
-    /// What went out undecided is not in the progress record.
+    /// Records that went out undecided are missing from the progress record.
     ExceptionsNotRecorded,
-    /// A state that is ahead of the group says where to go on.
+    /// A state that is ahead of the group's offset determines where to continue.
     StateAheadTrusted,
-    /// A replay makes a dead letter of what was decided before.
+    /// A replay turns a record that was decided before into a dead letter.
     ReplayDecidesAnew,
     /// Batches that were read before a rewind are processed.
     StaleEpochAccepted,
-    /// The state is told before the transaction is committed.
+    /// Entries are applied to the state before the transaction is committed.
     ApplyBeforeCommit,
-    /// What is taken back stays in the state.
+    /// Entries that are rolled back stay in the state.
     RollbackForgotten,
-    /// Only one partition is taken back when a transaction fails.
+    /// Only one partition is rolled back when a transaction fails.
     RollbackOfOne,
-    /// A commit that was not acknowledged is taken for one that never was.
+    /// A commit that was not acknowledged is treated as if it had failed.
     UnknownIsAborted,
-    /// A commit that was not acknowledged is taken for one that was.
+    /// A commit that was not acknowledged is treated as if it had succeeded.
     UnknownIsCommitted,
-    /// How far the state reaches is written before its entries.
+    /// The applied offset is written before the entries.
     AppliedBeforeEntries,
-    /// A fenced producer is not replaced, and its transaction taken for committed.
+    /// A fenced producer is not replaced, and its transaction is treated as committed.
     FencedIgnored,
     /// A partition is released as soon as the group wants it back.
     ReleaseBeforeCommit,
     /// Plugins are swapped between two batches of one transaction.
     SwapMidTransaction,
-    /// A producer that failed is used on, with what it has sent.
+    /// A producer that failed stays in use, with what it has sent.
     ProducerUsedOn,
-    /// What is replayed is sent again.
+    /// A replay sends its outputs again.
     ReplayIsSent,
-    /// A state that is empty starts where the group is.
+    /// An empty state starts at the group's offset.
     EmptyStateIsLevel,
     /// Outputs are committed without the offset of one partition.
     OffsetLeftOut,
     /// A batch that the plugin failed on is dropped instead of kept.
     StuckIsSkipped,
-    /// What is refused is left out.
+    /// Refused records are left out.
     RefusedIsDropped,
 }
 

@@ -1,5 +1,5 @@
-//! The group's coordinator: cooperative rebalances in two rounds (KIP-429), members that come, go, and are thrown out
-//! without knowing. It decides who owns what; the broker only looks at generations.
+//! The group's coordinator: cooperative rebalances in two rounds (KIP-429); members that join, leave, and are removed
+//! without their knowledge. It decides who owns what; the broker only checks generations.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,13 +7,13 @@ use cases::Rng;
 
 use crate::broker::{Broker, Membership};
 
-/// A member that does not answer a rebalance for so many steps is thrown out.
+/// A member that does not answer a rebalance within this many steps is removed.
 const REBALANCE_STEPS_MAX: u64 = 250;
 
 /// What a member is told when it polls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Callback {
-    /// Partitions go; the group waits for the answer.
+    /// Partitions are revoked; the group waits for the answer.
     Revoke {
         membership: Membership,
         partitions: Vec<i32>,
@@ -63,7 +63,7 @@ impl Group {
         self.is_due = true;
     }
 
-    /// A member answers: what it was to give back is free.
+    /// A member answers: the partitions that it had to give back are free.
     pub(crate) fn answer(&mut self, member: u64) {
         let Round::Revoking { waiting, .. } = &mut self.round else { return };
         for partition in waiting.remove(&member).unwrap_or_default() {
@@ -141,7 +141,7 @@ impl Group {
             let membership = Membership { member, generation: broker.generation };
             self.tell(member, Callback::Assign { membership, partitions });
         }
-        // What nobody was found for.
+        // Partitions without an owner.
         self.is_due |= self.owners.iter().any(Option::is_none);
     }
 

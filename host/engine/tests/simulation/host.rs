@@ -1,5 +1,5 @@
-//! A host: the thread that polls, those that open states, and its workers. It may freeze and wake up later, and die between
-//! any two steps; its disk stays.
+//! A host: the thread that polls, those that open states, and its workers. It may freeze and wake up later, and may die
+//! between any two steps; its disk survives.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::line::{Begin, Disk, Line, Slot};
 use crate::worker::{Around, Worker};
 use crate::{WARM, WINDOW};
 
-/// A worker that does not let go of a partition within so many steps has lost it.
+/// A worker that does not release a partition within this many steps loses it.
 const RELEASE_STEPS_MAX: u64 = 60;
 
-/// Batches that wait for a worker, before the thread that polls waits for it.
+/// Batches that may wait for a worker before the polling thread waits for it.
 const INBOX_MAX: usize = 6;
 
 /// What a worker is asked to do.
@@ -36,7 +36,7 @@ pub(crate) struct Delivered {
     pub(crate) records: Vec<(Offset, Slot)>,
 }
 
-/// What a worker asks of the thread that polls.
+/// What a worker asks the polling thread to do.
 pub(crate) struct Reading {
     pub(crate) partition: i32,
     pub(crate) epoch: Epoch,
@@ -69,11 +69,11 @@ struct Feed {
 struct Opening {
     partition: i32,
     assignment: u64,
-    /// The group's answer, once it is stable.
+    /// The group's answer, as soon as nothing is pending.
     answer: Option<GroupHas>,
 }
 
-/// What the group has for a partition: an offset, and the text beside it.
+/// What the group has stored for a partition: an offset and its metadata.
 #[derive(Clone)]
 struct GroupHas {
     committed: Option<Offset>,
@@ -95,7 +95,7 @@ pub(crate) struct Host {
     openings: Vec<Opening>,
     leaving: Option<Leaving>,
     pub(crate) workers: Vec<Worker>,
-    /// Stands still until then.
+    /// Frozen until then.
     pub(crate) frozen_until: u64,
     flaw: Option<Flaw>,
 }
@@ -108,7 +108,7 @@ pub(crate) struct Birth<'a> {
     pub(crate) flaw: Option<Flaw>,
 }
 
-/// The number of an assignment, which no other of the run has.
+/// Numbers of assignments, unique within the run.
 pub(crate) struct Numbers(pub u64);
 
 impl Numbers {
@@ -119,7 +119,7 @@ impl Numbers {
 }
 
 impl Host {
-    /// `None`: its producers cannot be made now. They fence their predecessors before the group is asked for anything.
+    /// `None`: its producers cannot be created now. They fence their predecessors before the group is asked for anything.
     pub(crate) fn start(
         birth: &Birth<'_>,
         shell: &Shell,
@@ -154,7 +154,7 @@ impl Host {
         self.workers.iter().any(|worker| worker.is_over)
     }
 
-    /// One step of the thread that polls.
+    /// One step of the polling thread.
     pub(crate) fn poll(&mut self, numbers: &mut Numbers, group: &mut Group, around: &mut Around<'_>) {
         if self.leaving.is_some() {
             return self.wait_released(group, around);
@@ -175,8 +175,8 @@ impl Host {
     fn follow(&mut self, callback: Callback, numbers: &mut Numbers, group: &mut Group, around: &mut Around<'_>) {
         match callback {
             Callback::Revoke { membership, partitions } => {
-                // Before anything is released: until this is answered, workers commit with the generation that takes
-                // partitions away.
+                // Before anything is released: until this is answered, workers commit with the generation that revokes the
+                // partitions.
                 around.shell.membership = Some(membership);
                 let assignments = self.hand_over(&partitions, Handover::Leave, around.shell);
                 self.leaving = Some(Leaving { assignments, since: around.broker.now });
@@ -213,7 +213,7 @@ impl Host {
         assignments
     }
 
-    /// What workers have not let go of in time they have lost.
+    /// Partitions that workers have not released in time are lost.
     fn wait_released(&mut self, group: &mut Group, around: &mut Around<'_>) {
         let Some(leaving) = &self.leaving else { return };
         let standings = |shell: &Shell| -> Vec<Standing> {
@@ -279,7 +279,7 @@ impl Host {
         });
     }
 
-    /// One step of opening what has come.
+    /// One step of opening the partitions that were assigned.
     pub(crate) fn open(&mut self, around: &mut Around<'_>) {
         let at = around.rng.below(self.openings.len());
         let Some(opening) = self.openings.get_mut(at) else { return };
@@ -288,7 +288,7 @@ impl Host {
                 Answer::At(offset) => Some(offset),
                 Answer::Nothing => None,
                 Answer::Pending if self.flaw == Some(Flaw::PendingIsNone) => None,
-                // It is waited for as long as it takes.
+                // The host waits for as long as that takes.
                 Answer::Pending => return,
             };
             let of = around.broker.partitions.get(opening.partition as usize);

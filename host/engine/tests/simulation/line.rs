@@ -1,6 +1,6 @@
-//! A partition's line and state, small: the engine's own rule, clock and progress record around a plugin that is a number
-//! and a state that is a list. It keeps the rules of the real ones: nothing of a batch that is stuck is staged, what is
-//! staged can be taken back, and of a state only what was synced outlives a crash.
+//! A partition's line and state in miniature: the engine's own rule, clock and progress record around a plugin that is a
+//! number and a state that is a list. It obeys the rules of the real ones: nothing of a batch that is stuck is staged,
+//! staged entries can be rolled back, and only what was synced survives a crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use engine::time::Clock;
 use crate::WINDOW;
 use crate::flaws::Flaw;
 
-/// A place of the log.
+/// What the log has at an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
     Record {
@@ -27,7 +27,7 @@ pub(crate) enum Slot {
     },
     /// The marker of a transaction, or a record of one that was aborted.
     Gap,
-    /// A record that the client cannot take in.
+    /// A record that the client cannot read.
     Unreadable,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Out {
     pub(crate) partition: i32,
     pub(crate) offset: Offset,
     pub(crate) outcome: Outcome,
-    /// Of the plugins that decided it.
+    /// The generation of the plugins that decided it.
     pub(crate) plugins: u64,
     /// Whether the broker refuses it where its limit is low.
     pub(crate) large: bool,
@@ -63,7 +63,7 @@ pub(crate) struct Line {
     decisions: Decisions,
     clock: Clock,
     committed_clock: Clock,
-    /// Entries that are part of the state, and those that are decided and not committed.
+    /// Entries that are part of the state, and those that are decided and not yet committed.
     entries: BTreeMap<u8, Vec<(Offset, Millis)>>,
     staged: Vec<Write>,
     pub(crate) applied: Option<Applied>,
@@ -81,11 +81,11 @@ pub(crate) struct Plugin<'a> {
     pub(crate) rng: &'a mut Rng,
     /// It fails on everything.
     pub(crate) is_broken: bool,
-    /// Of what was committed before and is decided again, what it did the first time: the offsets it failed on.
+    /// The offsets that it failed on the first time, among those that were committed and are decided again.
     pub(crate) first_time: &'a BTreeSet<Offset>,
-    /// How often, of a thousand, it fails on what was decided before.
+    /// How often, in a thousand, it fails on a record that was decided before.
     pub(crate) replay_fails: u64,
-    /// Below this it repeats itself.
+    /// Below this offset it answers as it did before.
     pub(crate) repeats_below: Offset,
 }
 
@@ -94,7 +94,7 @@ impl Plugin<'_> {
         if !is_replay && offset < self.repeats_below {
             return self.first_time.contains(&offset);
         }
-        // A plugin that fails on a record now and then does so less often on all of a batch.
+        // A plugin that fails on single records now and then fails less often on a whole batch.
         self.rng.chance(if is_replay { self.replay_fails } else { 500 })
     }
 }
@@ -111,7 +111,7 @@ pub(crate) struct Begin<'a> {
 }
 
 impl Line {
-    /// Opens a state. Entries ahead of what it says it contains are of events that may end differently this time.
+    /// Opens a state. Entries beyond its applied offset are removed: their events may end differently this time.
     pub(crate) fn open(begin: Begin<'_>) -> Self {
         let Begin { partition, disk, record, recovered, known_from, capacity, flaw } = begin;
         let next = disk.applied.as_ref().map_or(0, |applied| applied.next);
@@ -187,7 +187,7 @@ impl Line {
                 self.ledger.note(*offset);
             }
             let is_large = matches!(slot, Slot::Record { large: true, .. });
-            // A dead letter goes without its payload.
+            // A dead letter leaves without its payload.
             let large = is_large && *outcome == Outcome::Unique;
             let (partition, plugins) = (self.partition, self.plugins);
             outs.push(Out { partition, offset: *offset, outcome: *outcome, plugins, large });
@@ -213,7 +213,7 @@ impl Line {
         self.staged.extend(&self.decisions.writes);
     }
 
-    /// Passes over what cannot be read.
+    /// Skips what cannot be read.
     pub(crate) fn skip(&mut self, offset: Offset, live_from: Offset) -> Vec<Out> {
         self.ledger.decide_from(offset.max(live_from));
         if offset < live_from {
@@ -247,7 +247,7 @@ impl Line {
         !self.staged.is_empty()
     }
 
-    /// The first step of persisting: entries, and what goes because there is no room.
+    /// The first step of persisting: writes entries, and drops those for which there is no room.
     pub(crate) fn write_entries(&mut self, disk: &mut Disk) {
         let flat = self.entries.iter().flat_map(|(key, entries)| entries.iter().map(|(o, t)| (*o, *key, *t)));
         let mut all: Vec<(Offset, u8, Millis)> = flat.collect();
@@ -263,7 +263,7 @@ impl Line {
         }
     }
 
-    /// The last step: what the state contains from now on.
+    /// The last step of persisting: the applied offset.
     pub(crate) fn write_applied(&mut self, disk: &mut Disk) {
         disk.applied.clone_from(&self.applied);
         if let Some(applied) = &self.applied {

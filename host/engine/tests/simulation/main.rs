@@ -1,7 +1,6 @@
-//! The protocol as a whole, from a seed: the machine of `engine::protocol`, the rule, the clock and the progress record,
-//! with hosts, a group and a broker that do all that real ones do. Whatever happens, every commit holds exactly what a
-//! plain reading of the log says, and in the end all of the log is committed. Not threads, not the network, not wasm, not
-//! RocksDB.
+//! The protocol as a whole, run from a seed: the machine of `engine::protocol`, the rule, the clock and the progress record,
+//! with hosts, a group and a broker that do all that real ones do. Whatever happens, every commit contains exactly what a
+//! plain reading of the log says, and in the end the whole log is committed. No threads, no network, no wasm, no RocksDB.
 //!
 //! `make sim SEEDS=100000 FROM=0` runs more seeds; a seed that fails is replayed, and its story printed.
 
@@ -32,16 +31,16 @@ pub(crate) const WINDOW: Window = Window {
     clock: ClockRules { out_of_orderness_max: 500, jump_max: 1_000_000 },
 };
 
-/// Records before those that count, where the clock has to run.
+/// Records that set the clock, before those that the test is about.
 pub(crate) const WARM: Offset = CLOCK_RECORDS as Offset;
 
-/// Seeds of a normal run of the tests.
+/// Seeds in a normal run of the tests.
 const SEEDS: u64 = 1_500;
 
-/// Seeds within which each flaw is found.
+/// Seeds within which each flaw must be found.
 const FLAW_SEEDS: u64 = 5_000;
 
-/// What a run of the tests has to meet.
+/// The troubles that a run of the tests must have met.
 const TROUBLES: [&str; 17] = [
     "a batch held",
     "a commit that is late",
@@ -91,7 +90,7 @@ fn whatever_happens_every_commit_is_what_a_plain_reading_says() {
     }
     println!("{seeds} seeds from {from}, {records} records");
     met.iter().for_each(|(what, times)| println!("{times:>9} {what}"));
-    // A simulation in which nothing happens shows nothing.
+    // A simulation in which nothing goes wrong proves nothing.
     let rare: Vec<_> = TROUBLES.iter().filter(|trouble| met.get(**trouble).is_none_or(|times| *times < 3)).collect();
     assert!(seeds < SEEDS || rare.is_empty(), "hardly ever met: {rare:?}");
 }

@@ -1,4 +1,4 @@
-//! A plain reading of one partition's log, and what every commit is held against. It knows nothing of workers.
+//! A plain reading of one partition's log, with which every commit is compared. It knows nothing about workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,24 +13,24 @@ use crate::world::Kind;
 
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    /// Where the next commit has to begin; and where it may, as long as a worker has not heard that the group lost it.
+    /// Where the next commit must begin; and where it may, until the worker has learned that the group lost a commit.
     pub(crate) next: Offset,
     pub(crate) unheard: Option<Offset>,
-    /// Events that were first, and their times.
+    /// First events, and their times.
     firsts: BTreeMap<u8, Vec<(Offset, Millis)>>,
     clock: Clock,
     /// What was committed of each record, the last time.
     pub(crate) outcomes: BTreeMap<Offset, Outcome>,
-    /// Those that went out undecided.
+    /// Records that went out undecided.
     pub(crate) dead: BTreeSet<Offset>,
-    /// What was ever committed is below this.
+    /// Everything that was ever committed is below this.
     pub(crate) seen: Offset,
-    /// Of what the log does not have any more nobody asks.
+    /// Offsets that the log no longer has need no answer.
     pub(crate) log_start: Offset,
 }
 
 impl Reading {
-    /// Holds a commit of `outs` up to `next` against the log.
+    /// Compares a commit of `outs` up to `next` with the log.
     pub(crate) fn commit(
         &mut self,
         log: &[Slot],
@@ -52,7 +52,7 @@ impl Reading {
         let wanted: Vec<Offset> = (from..next).filter(is_record).collect();
         let sent: Vec<Offset> = outs.iter().map(|out| out.offset).collect();
         if self.unheard == Some(from) {
-            // What the group lost is known to whoever goes on from here.
+            // Whoever continues from here knows what the group lost.
             self.know(from, log);
         }
         if wanted != sent {
@@ -84,7 +84,7 @@ impl Reading {
             (Outcome::Keyless, _) => false,
             (_, _) if is_late => false,
             (Outcome::Unique, None) => true,
-            // What there was no room for is decided without memory.
+            // Events whose keys were dropped for want of room are decided without memory.
             (Outcome::Unique, Some(_)) => kind == Kind::Crowded,
             (Outcome::Duplicate { original: said, .. }, Some(original)) => {
                 said.offset == original || kind == Kind::Crowded && said.offset < out.offset
@@ -111,7 +111,7 @@ impl Reading {
         };
     }
 
-    /// Every record that went out undecided is an exception of the progress record, or in one of its sums.
+    /// Every record that went out undecided is an exception in the progress record, or part of one of its digests.
     fn prove(&self, next: Offset, text: &str) -> Result<(), String> {
         let record = Progress::read(text, next).map_err(|error| error.to_string())?.ok_or("no progress record")?;
         let dead: BTreeSet<Offset> = self.dead.range(..next).copied().collect();
@@ -128,7 +128,7 @@ impl Reading {
         }
     }
 
-    /// The group's offset is set back: what follows it is read again, and must end as it did.
+    /// The group's offset is set back: what follows is read again, and must end as it did.
     pub(crate) fn set_back(&mut self, to: Offset, log: &[Slot]) {
         self.unheard = Some(self.unheard.unwrap_or(self.next));
         self.next = to;
@@ -146,7 +146,7 @@ impl Reading {
         }
     }
 
-    /// A worker was told where the group is.
+    /// A worker has learned the group's offset.
     pub(crate) fn heard(&mut self) {
         self.unheard = None;
     }

@@ -1,5 +1,5 @@
-//! A worker as the host has it, but for the world around it: it performs the effects of the machine, one a step, so that
-//! anything may happen between two of them.
+//! A worker like the host's, in a simulated world: it performs the effects of the machine, one per step, so that anything
+//! may happen between two of them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -31,9 +31,9 @@ pub(crate) struct Worker {
     is_turn_due: bool,
     pub(crate) is_over: bool,
     pub(crate) flaw: Option<Flaw>,
-    /// What the group was known to have: for flaws.
+    /// The group's last known offsets: for flaws.
     remembered: BTreeMap<i32, Offset>,
-    /// Its thread stands still until then, and the host goes on.
+    /// Its thread is frozen until then; the host is not.
     pub(crate) stalled_until: u64,
     is_committing: bool,
     epochs: BTreeMap<i32, Epoch>,
@@ -49,11 +49,11 @@ enum Step {
     Do(Effect),
     /// The last step of persisting.
     WriteApplied(i32),
-    /// The other half of a commit.
+    /// The second half of a commit.
     EndTransaction,
 }
 
-/// What a worker is given for a step.
+/// What a worker needs for a step.
 pub(crate) struct Around<'a> {
     pub(crate) shell: &'a mut Shell,
     pub(crate) broker: &'a mut Broker,
@@ -122,7 +122,7 @@ impl Worker {
         }
         let is_commit = matches!(self.steps.front(), Some(Step::Do(Effect::Commit { .. }) | Step::EndTransaction));
         if is_commit && !around.broker.is_calm && around.rng.chance(60) {
-            // Where it hurts most.
+            // Where it does the most harm.
             self.stalled_until = around.broker.now + 30 + around.rng.below(400) as u64;
             return;
         }
@@ -176,7 +176,7 @@ impl Worker {
                 };
                 *standing = next;
                 self.lines.insert(partition, Owned { line: *line, assignment, kept: None });
-                // Now and then a commit is due although nothing has moved.
+                // Now and then a commit is due although there is nothing new.
                 let owes_seed = assignment.is_multiple_of(3);
                 self.on(Event::Opened(Opened { partition, assignment, start, group, owes_seed }), around);
             }
@@ -416,7 +416,7 @@ impl Worker {
         owned.kept = None;
         match self.flaw {
             Some(Flaw::RollbackOfOne) if !is_first => {}
-            // What stays is committed with the next transaction.
+            // The partitions that stay are committed with the next transaction.
             Some(Flaw::RollbackForgotten) => {}
             Some(_) | None => owned.line.roll_back(),
         }
@@ -450,7 +450,7 @@ impl Worker {
     fn end(&mut self, end: &End, around: &mut Around<'_>) {
         self.is_over = true;
         match end {
-            // A restart goes on.
+            // A restart goes on from there.
             End::GaveUp | End::Stopped | End::Fenced { .. } => around.broker.meet("a run that gave up"),
             End::Hopeless | End::TextTooLong { .. } | End::NoCommitted { .. } | End::Bug(_) => {
                 around.broker.violate(format!("{} ends: {end:?}", self.name));
@@ -466,7 +466,7 @@ impl Worker {
         0
     }
 
-    /// What the machine would see if it, or what it is told by, were wrong.
+    /// What the flaw makes of an event before the machine sees it.
     fn distort(&mut self, event: Event) -> Event {
         match (self.flaw, event) {
             (Some(Flaw::StaleEpochAccepted), Event::Batch(mut batch)) => {

@@ -1,5 +1,5 @@
-//! A run from a seed: hosts, a group and a broker, and all that may happen to them; then calm, in which everything that
-//! was ever written has to be committed.
+//! A run from a seed: hosts, a group and a broker, and all that may happen to them; then a calm, during which everything
+//! that was ever written has to be committed.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::line::Slot;
 use crate::worker::Around;
 
 const CHAOS_STEPS: u64 = 2_200;
-/// Without chaos all that is left is done within so many steps.
+/// During the calm, all remaining work is done within this many steps.
 const CALM_STEPS_MAX: u64 = 60_000;
 
-/// What a world is about. Some troubles do not go together: where the group goes back below a state with a clock, what was
-/// late is decided, and no plain reading says so.
+/// What a world is about. Some troubles exclude each other: if the group's offset goes back below a state with a clock, late
+/// events are decided anew, which no plain reading predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kind {
     /// The broker may lose commits, and the log its start.
@@ -38,7 +38,7 @@ struct Seat {
     ids: Vec<u32>,
     shell: Shell,
     host: Option<Host>,
-    /// When a host that died comes back, and when the group misses it.
+    /// When a host that died restarts, and when the group notices that it is gone.
     back_at: u64,
     missed: Option<(u64, u64)>,
     is_retired: bool,
@@ -54,7 +54,7 @@ pub(crate) struct World {
     story: Option<Vec<String>>,
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) violation: Option<String>,
     pub(crate) story: Vec<String>,
@@ -159,7 +159,7 @@ impl World {
         seat.shell = Shell { disks, plugins, text_chars_max, capacity, is_broken, ..Shell::default() };
     }
 
-    /// A host that died is missed by the group, and comes back.
+    /// The group notices a dead host, and the host restarts.
     fn revive(&mut self, at: usize) {
         let now = self.broker.now;
         let Some(seat) = self.seats.get_mut(at) else { return };
@@ -225,7 +225,7 @@ impl World {
         }
     }
 
-    /// The whole host stands still: if it is long enough, it wakes up as a zombie.
+    /// The whole host freezes: if that takes long enough, it wakes up as a zombie.
     fn freeze(&mut self, at: usize) {
         let until = self.broker.now + 50 + self.rng.below(350) as u64;
         if let Some(host) = self.seats.get_mut(at).and_then(|seat| seat.host.as_mut()) {
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// A worker stands still, and its host goes on without it.
+    /// A worker freezes, and its host goes on without it.
     fn stall(&mut self, at: usize) {
         let until = self.broker.now + 30 + self.rng.below(150) as u64;
         let workers = self.seats.get_mut(at).and_then(|seat| seat.host.as_mut()).map(|host| &mut host.workers);
@@ -246,7 +246,7 @@ impl World {
 
     fn crash(&mut self, at: usize) {
         let Some(seat) = self.seats.get_mut(at).filter(|seat| seat.host.is_some()) else { return };
-        // What a lost state would need must still be in the log.
+        // The log must still have what a lost state would need.
         let is_whole = self.broker.partitions.iter().all(|partition| partition.start == 0);
         let is_lost = self.rng.chance(200) && is_whole;
         if is_lost {
@@ -257,7 +257,7 @@ impl World {
         self.die(at);
     }
 
-    /// A fixed plugin, or just another one.
+    /// Swaps in other plugins, which are not broken.
     fn swap(&mut self, at: usize) {
         if let Some(seat) = self.seats.get_mut(at) {
             seat.shell.plugins += 1;
@@ -265,8 +265,8 @@ impl World {
         }
     }
 
-    /// Retention, up to what every state contains. A window begins with an event that was first, which depends on the ones
-    /// before it: a state that is rebuilt from a part of the log may put the beginnings elsewhere.
+    /// Retention deletes only what every state contains. A window begins with a first event, which depends on the events
+    /// before it: a state that is rebuilt from a part of the log may place the beginnings differently.
     fn move_start(&mut self) {
         let at = self.rng.below(self.broker.partitions.len());
         let applied = |seat: &Seat| seat.shell.disks.get(&(at as i32))?.applied.as_ref().map(|applied| applied.next);
@@ -280,7 +280,7 @@ impl World {
         }
     }
 
-    /// Nothing goes wrong any more, and a few records come.
+    /// Nothing goes wrong from now on, and a few more records arrive.
     fn calm(&mut self) {
         self.say(|| "calm".to_owned());
         self.broker.is_calm = true;
@@ -307,7 +307,7 @@ impl World {
 
 const STEP_MS: i64 = 300;
 
-/// Records come, and between them what is none.
+/// Appends records, with gaps and markers between them.
 fn append(partition: &mut Partition, rng: &mut Rng, kind: Kind, count: usize) {
     let is_clocked = kind == Kind::Clocked;
     while is_clocked && partition.end() < WARM {

@@ -9,34 +9,34 @@ use super::totals::Totals;
 /// `/api/duplicates`: what duplicates are like, since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DuplicatesAnswer {
-    /// When this was so, in milliseconds since the epoch.
+    /// The time of this answer, in milliseconds since the epoch.
     pub at_ms: Millis,
-    /// Records by what was decided of them.
+    /// Records by outcome.
     pub totals: Totals,
-    /// Duplicates by what they are.
+    /// Duplicates by what sets them apart from their originals.
     pub outcomes: Outcomes,
     /// Similarities of duplicates and originals, as the scorer gives them.
     pub similarity: Bars,
     /// The same over properties alone.
     pub property_similarity: Bars,
-    /// The same of the uuids, as texts.
+    /// The same for the uuids, compared as text.
     pub uuid_similarity: Bars,
-    /// Keys by how many duplicates they have, of keys that got one here.
+    /// Keys by number of duplicates, among those that had one here.
     pub duplicates_per_key: Bars,
-    /// Keys by how many distinct uuids they have, the original's among them.
+    /// Keys by number of distinct uuids, the original's included.
     pub distinct_uuids_per_key: Bars,
     /// Seconds between original and duplicate.
     pub gap_seconds: Bars,
-    /// Properties by changes, most first.
+    /// Properties by number of changes, most changed first.
     pub properties: Vec<PropertyAnswer>,
-    /// The comparisons of all other properties.
+    /// Comparisons of all other properties.
     #[serde(with = "PropertyCountsAnswer")]
     pub other_properties: PropertyCounts,
     /// Whether values are hidden.
     pub redacted: bool,
 }
 
-/// Duplicates by what they are; see [`engine::findings::Likeness`].
+/// Duplicates by what sets them apart from their originals; see [`engine::findings::Likeness`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Outcomes {
     /// Same uuid, same content.
@@ -56,9 +56,9 @@ pub struct Outcomes {
 pub struct Bars {
     /// Upper bounds, inclusive, ascending.
     pub bounds: Vec<f64>,
-    /// How many are in each bucket alone; one more than bounds, the last is above all of them.
+    /// The number in each bucket, not cumulative; one more than bounds: the last is above all of them.
     pub counts: Vec<u64>,
-    /// All values together.
+    /// The sum of all values.
     pub sum: f64,
 }
 
@@ -67,12 +67,12 @@ pub struct Bars {
 pub struct PropertyAnswer {
     /// The label of the property: its pointer where that is short.
     pub path: String,
-    /// By what came out.
+    /// By result.
     #[serde(flatten, with = "PropertyCountsAnswer")]
     pub counts: PropertyCounts,
 }
 
-/// [`PropertyCounts`], as they are written.
+/// [`PropertyCounts`] as they are serialised.
 #[derive(Serialize)]
 #[serde(remote = "PropertyCounts")]
 struct PropertyCountsAnswer {
@@ -92,7 +92,7 @@ pub struct KeysAnswer {
 /// One original.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyAnswer {
-    /// The key as text, as the line was told to show it, cut to 256 bytes.
+    /// The key as text or as a digest, depending on whether values are hidden, cut to 256 bytes.
     pub key: String,
     /// Topic of original and duplicates.
     pub topic: String,
@@ -102,7 +102,7 @@ pub struct KeyAnswer {
     pub original_offset: Offset,
     /// How many duplicates it has.
     pub duplicates: u64,
-    /// How many uuids they have, the original's among them; `None` where that is not known.
+    /// How many uuids they have, the original's included; `None` if that is not known.
     pub distinct_uuids: Option<u64>,
     /// Whether that number is exact.
     pub distinct_uuids_exact: bool,
@@ -136,9 +136,9 @@ pub struct LatestDuplicate {
     pub offset: Offset,
     /// Where the original is.
     pub original_offset: Offset,
-    /// What it is; a word of [`engine::findings::Likeness`].
+    /// What sets it apart from the original: a word of [`engine::findings::Likeness`].
     pub outcome: &'static str,
-    /// Duplicates of the original so far, this one included; `None` where they are not counted.
+    /// Duplicates of the original so far, this one included; `None` if they are not counted.
     pub count: Option<u64>,
     /// Distinct uuids so far.
     pub distinct_uuids: Option<u64>,
@@ -148,7 +148,7 @@ pub struct LatestDuplicate {
     pub property_similarity: Option<f64>,
     /// At most 64 properties, those that differ first.
     pub rows: Vec<LatestRow>,
-    /// Name and version of what scored it.
+    /// Name and version of the plugin that scored it.
     pub scorer: Option<String>,
 }
 
@@ -159,10 +159,10 @@ pub struct LatestRow {
     pub path: String,
     /// `changed`, `same` or `ignored`.
     pub verdict: &'static str,
-    /// `changed`, `added` or `removed`, of what differs.
+    /// `changed`, `added` or `removed`, if it differs.
     pub change: Option<&'static str>,
-    /// What the original has there, at most 256 characters; `None` where it has nothing, or values are hidden.
+    /// The original's value, at most 256 characters; `None` if it has none or values are hidden.
     pub original: Option<String>,
-    /// What the duplicate has there.
+    /// The duplicate's value.
     pub duplicate: Option<String>,
 }

@@ -26,7 +26,7 @@ pub(super) struct Heaviest {
 }
 
 impl Heaviest {
-    /// Takes in what a line found. Of what is told twice of an original, the greater count holds.
+    /// Adds what a line found. If an original is reported twice, the greater count holds.
     pub(super) fn merge(&mut self, found: impl Iterator<Item = SeenKey>) {
         self.keys.extend(found);
         self.keys.sort_by(|a, b| a.place().cmp(&b.place()).then(b.key.duplicates.cmp(&a.key.duplicates)));
@@ -35,7 +35,7 @@ impl Heaviest {
         self.keys.truncate(KEYS_MAX);
     }
 
-    /// Another host shows the partition now.
+    /// Another host shows the partition from now on.
     pub(super) fn forget(&mut self, source: &TopicPartition) {
         self.keys.retain(|key| *key.source != *source);
     }

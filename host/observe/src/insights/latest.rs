@@ -13,7 +13,7 @@ use super::text::shown;
 /// Duplicates that are shown.
 pub(super) const LATEST_MAX: usize = 50;
 
-/// A duplicate, where and when.
+/// A duplicate, with its place and time.
 #[derive(Debug)]
 pub(super) struct SeenDuplicate {
     pub(super) source: Arc<TopicPartition>,
@@ -62,7 +62,7 @@ fn row(is: &KeptDuplicate, row: &KeptRow) -> LatestRow {
     }
 }
 
-/// Strings stand as they are, except where the other event has no string: "1" is not 1.
+/// Strings are shown without quotes, unless the other event has something else than a string there: "1" is not 1.
 fn side(is: &KeptDuplicate, side: &Side, other: &Side) -> Option<String> {
     const ABSENT: u8 = Kind::Absent as u8;
     const NULL: u8 = Kind::Null as u8;

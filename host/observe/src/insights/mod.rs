@@ -1,5 +1,5 @@
-//! What duplicates are like, summed up for operators: how similar, how far apart in time, what changed, which keys. Not
-//! the decision that an event is a duplicate, and not the score.
+//! Findings about duplicates, summed up for operators: how similar they are, how far apart in time, what changed, which
+//! keys. Neither the decision that an event is a duplicate nor the score.
 //!
 //! Each line fills its own [`engine::findings::Findings`] without locks, drops them on rollback, and passes them to the
 //! [`Insights`] of the process once their transaction is committed: nothing that was undone is ever counted.

@@ -1,7 +1,7 @@
-//! Which properties are shown by name, so that there are few of them and they stay. Names come from events, and there
-//! may be millions: a series for each would be the end of any monitoring.
+//! Which properties are shown by name: few, and for a long time. Names come from events, and there may be millions: a series
+//! for each would overwhelm any monitoring.
 //!
-//! Names that have none of the places are counted by a sketch: Space-Saving (Metwally, Agrawal, El Abbadi: Efficient
+//! Names without a place are counted by a sketch: Space-Saving (Metwally, Agrawal, El Abbadi: Efficient
 //! Computation of Frequent and Top-k Elements in Data Streams, 2005), fed with the exact counts of a commit at a time
 //! as one merges summaries (Agarwal et al.: Mergeable Summaries, 2012). It gives each name a count that was surely
 //! reached.
@@ -17,7 +17,7 @@ pub(super) const NAMES_SHOWN_MAX: usize = 100;
 /// Names that the sketch counts between commits.
 const SKETCH_MAX: usize = 1000;
 
-/// Changes of a name that has no place: at most `count`, and surely `count - error`.
+/// Changes of a name that has no place: at most `count`, and at least `count - error`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Estimate {
     count: u64,
@@ -33,7 +33,7 @@ impl Estimate {
 /// A name with a place.
 #[derive(Debug, Clone, Copy, Default)]
 struct Named {
-    /// Since it got the place.
+    /// Since it has had the place.
     counts: PropertyCounts,
     /// Changes before and since.
     changes: Estimate,
@@ -41,16 +41,16 @@ struct Named {
 
 /// Comparisons by name, and those of all names without a place.
 ///
-/// A place is given while there is room. After that a name must surely have more than twice the changes of the weakest
-/// that has one. So what a place stands for at least doubles each time it changes hands, and names that come once
-/// cannot turn anybody out. The counts of who leaves go to the others: the sum over all is exact at any time, and each
-/// count only grows while it is shown.
+/// As long as there is room, every name gets a place. After that, a name must certainly have more than twice the changes of
+/// the least changed name that has one. The changes that it takes to hold a place therefore at least double each time it
+/// changes hands, and names that occur once cannot displace any. The counts of a name that loses its place are added to
+/// those of the others: the sum over all is exact at any time, and each count only grows while it is shown.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     named: HashMap<String, Named>,
     other: PropertyCounts,
     sketch: HashMap<String, Estimate>,
-    /// No name outside of the sketch had more changes than this.
+    /// No name outside the sketch has had more changes than this.
     floor: u64,
 }
 
@@ -111,7 +111,7 @@ impl Names {
         weights.min().map(|(sure, label)| (label.clone(), sure))
     }
 
-    /// Lets the lightest names of the sketch go.
+    /// Drops the least changed names from the sketch.
     fn prune(&mut self) {
         if self.sketch.len() <= SKETCH_MAX {
             return;
@@ -125,14 +125,14 @@ impl Names {
         self.sketch = all.into_iter().collect();
     }
 
-    /// The names that have a place, with their counts since they have it; the most changed first.
+    /// The names that have a place, with their counts since they got it; the most changed first.
     pub(super) fn shown(&self) -> Vec<(&str, PropertyCounts)> {
         let mut shown: Vec<_> = self.named.iter().map(|(label, named)| (label.as_str(), named.counts)).collect();
         shown.sort_by(|(a_label, a), (b_label, b)| b.changes().cmp(&a.changes()).then_with(|| a_label.cmp(b_label)));
         shown
     }
 
-    /// The counts of all names without a place, and of those that have one from before they had it.
+    /// The counts of all names without a place, and of the others from before they got theirs.
     pub(super) fn other(&self) -> PropertyCounts {
         self.other
     }
@@ -212,7 +212,7 @@ mod tests {
         assert!(!shows(&names, "/new"));
         names.merge(vec![changed("/new", 1)], &PropertyCounts::default());
         assert!(shows(&names, "/new") && !shows(&names, "/000"));
-        // What left has its changes still, and needs as many more as anybody.
+        // A name that lost its place keeps its changes, and needs as many more as any other.
         names.merge(vec![changed("/000", 10)], &PropertyCounts::default());
         assert!(!shows(&names, "/000"));
         names.merge(vec![changed("/000", 1)], &PropertyCounts::default());

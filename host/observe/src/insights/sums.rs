@@ -1,5 +1,5 @@
-//! What all lines of the process have found out since it started. One lock, taken once per commit and once per
-//! question; slow work of either is done outside it.
+//! What all lines of the process have found since it started. One lock, taken once per commit and once per request; slow
+//! work is done outside it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use super::totals::Totals;
 struct Sums {
     totals: Totals,
     shape: Shape,
-    /// Of the partitions that this process has now.
+    /// Of the partitions that this process owns now.
     spreads: BTreeMap<Arc<TopicPartition>, KeySpreads>,
     names: Names,
     keys: Heaviest,
@@ -26,7 +26,7 @@ struct Sums {
     latest: VecDeque<Arc<SeenDuplicate>>,
 }
 
-/// What metrics show of the sums.
+/// The part of the sums that metrics show.
 pub(crate) struct Scrape {
     pub(crate) shape: Shape,
     pub(crate) spreads: KeySpreads,
@@ -34,7 +34,7 @@ pub(crate) struct Scrape {
     pub(crate) other: PropertyCounts,
 }
 
-/// What the process knows of its duplicates; shared by reference.
+/// What the process knows about its duplicates; shared by reference.
 pub struct Insights {
     redacted: bool,
     sums: Mutex<Sums>,
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Insights {
 }
 
 impl Insights {
-    /// Nothing yet; `redacted` is told to those who ask, and is what [`Findings`] were given.
+    /// Empty; `redacted` is part of the answers, and has to be what [`Findings`] were given.
     #[must_use]
     pub fn new(redacted: bool) -> Self {
         Self { redacted, sums: Mutex::default() }
@@ -59,7 +59,7 @@ impl Insights {
         self.redacted
     }
 
-    /// Takes in what a line found, now that it is committed; `at_ms` is the time of that, since the epoch.
+    /// Adds what a line found, now that it is committed; `at_ms` is the time of the commit, since the epoch.
     pub fn merge(&self, findings: Findings, at_ms: Millis) {
         if findings.is_empty() {
             return;
@@ -85,15 +85,15 @@ impl Insights {
         self.lock().totals.add(totals);
     }
 
-    /// Takes the keys of a partition away, as another host will show them. Sums over events stay: they were committed
-    /// here, and nobody else has them.
+    /// Removes the keys of a partition, which another host will show. Sums over events stay: the events were committed here,
+    /// and no other host counts them.
     pub fn forget(&self, source: &TopicPartition) {
         let mut sums = self.lock();
         sums.spreads.remove(source);
         sums.keys.forget(source);
     }
 
-    /// Answers `/api/duplicates` at a time, in milliseconds since the epoch.
+    /// The answer to `/api/duplicates` at a time, in milliseconds since the epoch.
     #[must_use]
     pub fn duplicates(&self, at_ms: Millis) -> DuplicatesAnswer {
         let (totals, scrape) = {
@@ -118,7 +118,7 @@ impl Insights {
         }
     }
 
-    /// Answers `/api/keys`.
+    /// The answer to `/api/keys`.
     #[must_use]
     pub fn keys(&self) -> KeysAnswer {
         let keys = self.lock().keys.keys().to_vec();
@@ -136,7 +136,7 @@ impl Insights {
         KeysAnswer { keys: keys.into_iter().map(answer).collect() }
     }
 
-    /// Answers `/api/latest`.
+    /// The answer to `/api/latest`.
     #[must_use]
     pub fn latest(&self) -> LatestAnswer {
         let latest: Vec<_> = self.lock().latest.iter().cloned().collect();
@@ -148,7 +148,7 @@ impl Insights {
         self.lock().scrape()
     }
 
-    /// A thread that panicked with the lock may have lost a count; the rest is still true, and better than nothing.
+    /// A thread that panicked while it held the lock may have lost a count; the others are still right.
     fn lock(&self) -> MutexGuard<'_, Sums> {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +163,7 @@ impl Sums {
     }
 }
 
-/// The counts by label, in the order in which the names came first, and the counts of the rest.
+/// The counts by label, in order of first appearance, and the counts of all others.
 fn labelled(properties: &Properties) -> (Vec<(String, PropertyCounts)>, PropertyCounts) {
     (properties.by_path().map(|(path, counts)| (label(path), counts)).collect(), properties.other())
 }

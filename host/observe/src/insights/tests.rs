@@ -1,5 +1,5 @@
-//! Insights from the outside: random duplicates against a recount by hand, undone work, and the answers. What metrics
-//! show of them is tested there.
+//! Insights from the outside: random duplicates compared with a plain recount, undone work, and the answers. What metrics
+//! show of them is tested with the metrics.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -31,7 +31,7 @@ pub(crate) struct Told {
     pub(crate) rows: Vec<(String, u8, u8, Verdict)>,
 }
 
-/// Random duplicates of one partition, with a few heavy keys and many light ones, and their counts as they would be.
+/// Random duplicates of one partition, with a few frequent keys and many rare ones, and their expected counts.
 pub(crate) fn duplicates(seed: u64, number: usize) -> Vec<Told> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();

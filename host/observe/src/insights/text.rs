@@ -1,19 +1,19 @@
-//! Bytes of events as bounded text for people and for labels. Not for anything that is compared or decided.
+//! Bytes of events as bounded text for people and for labels. Nothing is compared or decided by it.
 
 use engine::findings::{PATH_BYTES_MAX, path_key};
 use plain_text::is_unseen;
 
-/// Bytes of a label that names a property: one less than a path has, so that a longer path is known to be longer.
+/// Bytes of a label that names a property: one less than a path may have, so that a cut path is known to be cut.
 const LABEL_BYTES_MAX: usize = PATH_BYTES_MAX - 1;
 /// The label of properties that have none of their own.
 pub(crate) const OTHER: &str = "other";
-/// The label of the empty pointer. An empty label is none to Prometheus.
+/// The label of the empty pointer. To Prometheus, an empty label is no label.
 const WHOLE: &str = "(the whole event)";
 /// Says that something was cut.
 const ELLIPSIS: char = '…';
 
-/// The label of a property: UTF-8 without characters that nobody sees or a terminal obeys, at most [`LABEL_BYTES_MAX`] bytes, never empty. Different
-/// paths may have the same label.
+/// The label of a property: UTF-8 without invisible or control characters, at most [`LABEL_BYTES_MAX`] bytes, never empty.
+/// Different paths may have the same label.
 pub(super) fn label(path: &[u8]) -> String {
     if path.is_empty() {
         return WHOLE.to_owned();
@@ -27,7 +27,7 @@ pub(super) fn label(path: &[u8]) -> String {
     label
 }
 
-/// At most `max` characters of text, an ellipsis in place of the last where there is more.
+/// At most `max` characters of a text; if it has more, the last of them is an ellipsis.
 pub(super) fn shown(bytes: &[u8], max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     match text.char_indices().nth(max) {

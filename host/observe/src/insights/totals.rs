@@ -1,8 +1,8 @@
-//! Records by what was decided of them, summed up. Nothing about what duplicates are like.
+//! Records by outcome, summed up. Nothing about how duplicates differ.
 
 use serde::Serialize;
 
-/// Records by what was decided of them.
+/// Records by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Records decided, replays not counted.
@@ -11,13 +11,13 @@ pub struct Totals {
     pub unique: u64,
     /// Seen before.
     pub duplicate: u64,
-    /// Seen before, and forwarded as too unlike the original.
+    /// Seen before, and forwarded because it is too dissimilar to the original.
     pub dissimilar: u64,
     /// Too late to be decided.
     pub late: u64,
     /// Without a key.
     pub keyless: u64,
-    /// Not decodable, or not to the plugin's liking.
+    /// Not decodable, or refused by the plugin.
     pub dead_letter: u64,
     /// Bytes of keys, payloads and headers.
     pub bytes: u64,

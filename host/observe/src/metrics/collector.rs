@@ -1,4 +1,4 @@
-//! Shows what is known of duplicates in a registry. Read at the moment of the scrape: the line knows nothing of it.
+//! Exports what is known about duplicates. It is read at the moment of the scrape: the line knows nothing about it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::row::Kind;
 use super::table::{Collected, OF_DUPLICATES};
 use crate::insights::{Insights, Scrape};
 
-/// Shows [`Insights`].
+/// Exports [`Insights`].
 #[derive(Debug)]
 pub(super) struct InsightsCollector {
     insights: Arc<Insights>,
@@ -17,10 +17,10 @@ pub(super) struct InsightsCollector {
 }
 
 impl InsightsCollector {
-    /// A collector to be registered once.
+    /// A collector, to be registered once.
     ///
     /// # Errors
-    /// Only if a name of ours were not one to Prometheus.
+    /// Only if Prometheus did not accept a name of ours.
     pub(super) fn new(insights: Arc<Insights>) -> prometheus::Result<Self> {
         let descriptions = OF_DUPLICATES.iter().map(|is| is.row.describe()).collect::<prometheus::Result<_>>()?;
         Ok(Self { insights, descriptions })

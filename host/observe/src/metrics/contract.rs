@@ -1,4 +1,4 @@
-//! What is exported is a contract with dashboards and alerts of others: what it was, it stays. Additions are free.
+//! What is exported is a contract with other people's dashboards and alerts: nothing of it changes, and additions are free.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::*;
 use crate::insights::Insights;
 use crate::status::PluginUse;
 
-/// A family as a scraper sees it. Values of labels that are open are those that [`touched`] makes up; the bounds of
-/// histograms are values of `le`.
+/// A family as a scraper sees it. Values of open labels are those that [`touched`] makes up; the bounds of histograms are
+/// values of `le`.
 #[derive(Default)]
 struct Family<'a> {
     name: &'a str,
@@ -60,7 +60,7 @@ fn touched() -> String {
     metrics.render().unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
-/// Uses what is not there from the start.
+/// Uses the series that do not exist from the start.
 fn touch(metrics: &Metrics) {
     metrics.process.stage_seconds.with([]).observe(Stage::Decode, 0.1);
     let plugin = metrics.plugin("composite_key");

@@ -1,19 +1,20 @@
-//! Families whose series are told apart by the value of each label. prometheus finds a series by a hash of its values joined,
-//! to which partition 0 of `events1` and partition 10 of `events` are the same. Not what the series are.
+//! Families whose series are told apart by the value of each label. The crate prometheus finds a series by a hash of its
+//! concatenated values, to which partition 0 of `events1` and partition 10 of `events` are the same. Not what the series
+//! are.
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily};
 
-/// A family of prometheus, whose values of labels were made by [`apart`]; they are shown as they are.
+/// A family whose label values were made by [`apart`]; they are exported as they were before.
 #[derive(Debug, Clone)]
 pub struct Family<V>(pub(super) V);
 
-/// Values that stay apart when they are joined: each follows its length.
+/// Values that stay distinct when they are concatenated: each follows its length.
 pub(super) fn apart(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| format!("{}:{value}", value.len())).collect()
 }
 
-/// The label with its value as it is.
+/// The label with its original value.
 fn plain(label: &LabelPair) -> LabelPair {
     let mut label = label.clone();
     if let Some((_, value)) = label.value().split_once(':') {

@@ -1,5 +1,5 @@
 //! What a row's values are written through: one series, one for each value of a closed set, or as many as are asked for.
-//! A handle is resolved once: to use it is an atomic operation.
+//! A handle is resolved once; using it is an atomic operation.
 
 use std::marker::PhantomData;
 
@@ -14,10 +14,10 @@ use super::row::{Kind, Row};
 
 /// What the values of a row are written through.
 pub trait Handle: Sized {
-    /// What it is to Prometheus.
+    /// Its type to Prometheus.
     const KIND: Kind;
 
-    /// How many labels a row with it has, beside those of its section.
+    /// How many labels a row with it has besides those of its section.
     const LABELS: usize;
 
     /// Whether the values of these labels are known.
@@ -29,13 +29,13 @@ pub trait Handle: Sized {
     /// The family of a row.
     ///
     /// # Errors
-    /// Only if the row's name or labels were none to Prometheus.
+    /// Only if Prometheus did not accept the row's name or labels.
     fn family(row: &Row) -> prometheus::Result<Self::Family>;
 
     /// The handle for these values of the family's first labels.
     fn resolve(family: &Self::Family, values: &[&str]) -> Self;
 
-    /// Takes its series away.
+    /// Removes its series.
     fn remove(family: &Self::Family, values: &[&str]);
 }
 
@@ -57,7 +57,7 @@ macro_rules! series {
             }
 
             fn remove(Family(series): &Self::Family, values: &[&str]) {
-                // An error means that the series is not there, which is what is wanted.
+                // An error means that the series does not exist, which is the aim.
                 let _ = series.remove_label_values(&apart(values));
             }
         }
@@ -72,8 +72,7 @@ series! {
     Histogram: HistogramVec, Histogram, histogram_opts;
 }
 
-/// A series for each value of a closed set. All are there from the start, so that a rate over their first increment is
-/// right.
+/// A series for each value of a closed set. All exist from the start, so that a rate over their first increment is right.
 #[derive(Debug, Clone)]
 pub struct By<L, H> {
     /// In the order of [`Label::VALUES`].
@@ -108,12 +107,12 @@ impl<L: Label, H> By<L, H> {
 }
 
 impl<L: Label> By<L, IntCounter> {
-    /// One more of this value.
+    /// Adds one to this value.
     pub fn inc(&self, value: L) {
         self.inc_by(value, 1);
     }
 
-    /// So many more of this value.
+    /// Adds this many to this value.
     pub fn inc_by(&self, value: L, count: u64) {
         if let Some(counter) = self.of(value) {
             counter.inc_by(count);
@@ -122,7 +121,7 @@ impl<L: Label> By<L, IntCounter> {
 }
 
 impl<L: Label> By<L, IntGauge> {
-    /// It is so much for this value.
+    /// Sets the number of this value.
     pub fn set(&self, value: L, to: i64) {
         if let Some(gauge) = self.of(value) {
             gauge.set(to);
@@ -145,8 +144,8 @@ impl<L: Label> By<L, Histogram> {
     }
 }
 
-/// A handle for each set of values of `N` labels, made when it is asked for: those who use one often keep it. Not for
-/// values that somebody else can make up.
+/// A handle for each combination of values of `N` labels, made on request: callers that use one often keep it. Not for
+/// values that outsiders can make up.
 #[derive(Debug, Clone)]
 pub struct Open<H: Handle, const N: usize> {
     family: H::Family,
@@ -179,7 +178,7 @@ impl<H: Handle, const N: usize> Open<H, N> {
 }
 
 impl<const N: usize> Open<IntGauge, N> {
-    /// Takes away what was asked for so far, in whatever section.
+    /// Removes the series that were asked for so far, in every section.
     pub fn clear(&self) {
         self.family.0.reset();
     }

@@ -7,7 +7,7 @@ pub trait Label: Copy + 'static {
     /// All of them, in the order of their numbers.
     const VALUES: &'static [Self];
 
-    /// The value as it is shown.
+    /// The value as it is exported.
     fn text(self) -> &'static str;
 
     /// Its place in [`Label::VALUES`].
@@ -47,19 +47,19 @@ macro_rules! labels {
 }
 
 labels! {
-    /// What was decided of a record.
+    /// The outcome of a record.
     Outcome {
         /// Seen first.
         Unique = "unique",
         /// Seen before.
         Duplicate = "duplicate",
-        /// Seen before, and forwarded as too unlike the first.
+        /// Seen before, and forwarded because it is too dissimilar to the original.
         Dissimilar = "dissimilar",
         /// Later than the allowed lateness.
         Late = "late",
         /// Without a key.
         Keyless = "keyless",
-        /// Not decodable, or failed on.
+        /// Not decodable, or the plugin failed on it.
         DeadLetter = "dead_letter",
     }
 }
@@ -75,7 +75,7 @@ labels! {
         Late = "late",
         /// The dead letters.
         DeadLetter = "dead_letter",
-        /// Nowhere, as a policy says.
+        /// Nowhere, by policy.
         Dropped = "dropped",
         /// Nowhere, because there is no topic or file for them.
         MetricsOnly = "metrics_only",
@@ -93,11 +93,11 @@ labels! {
         Lookup = "lookup",
         /// Entries to decisions.
         Decide = "decide",
-        /// Duplicates to what is known of them.
+        /// Duplicates to explanations.
         Explain = "explain",
         /// Outputs to the producer.
         Produce = "produce",
-        /// Transaction.
+        /// The commit of the transaction.
         Commit = "commit",
         /// Committed entries to the state in memory.
         Apply = "apply",
@@ -123,11 +123,11 @@ labels! {
 labels! {
     /// What the group did to a partition.
     Rebalance {
-        /// Given.
+        /// Assigned.
         Assigned = "assigned",
-        /// Taken in order.
+        /// Revoked in an orderly way.
         Revoked = "revoked",
-        /// Taken without being asked.
+        /// Lost without notice.
         Lost = "lost",
     }
 }
@@ -163,7 +163,7 @@ labels! {
 labels! {
     /// What became of an attempt to swap plugins.
     SwapResult {
-        /// Others are in force.
+        /// Other plugins are in force.
         Swapped = "swapped",
         /// The files are those that are in force.
         Unchanged = "unchanged",
@@ -179,7 +179,7 @@ labels! {
     HttpCutOff {
         /// All places were taken, and another connection came.
         Room = "room",
-        /// The request did not come, or the answer was not taken, in time.
+        /// The request did not arrive, or the answer was not read, in time.
         Slow = "slow",
         /// The system could not give the process one more connection.
         Refused = "refused",
@@ -189,13 +189,13 @@ labels! {
 labels! {
     /// Why a lane did not take a record.
     UnsendableReason {
-        /// It is larger than is taken.
+        /// It is too large.
         TooLarge = "too_large",
-        /// Its timestamp is further from now than is taken.
+        /// Its timestamp is too far from now.
         Timestamp = "timestamp",
-        /// It has no key where one is wanted.
+        /// It has no key although one is required.
         NoKey = "no_key",
-        /// For a reason that was not foreseen.
+        /// For an unforeseen reason.
         Broker = "broker",
     }
 }
@@ -205,11 +205,11 @@ labels! {
     UnreadableReason {
         /// It cannot be decompressed.
         Compression = "compression",
-        /// Its checksum or its form is wrong.
+        /// Its checksum or format is wrong.
         Damaged = "damaged",
-        /// It is larger than is taken.
+        /// It is too large.
         TooLarge = "too_large",
-        /// Its form is none that is known.
+        /// Its format is unknown.
         Unsupported = "unsupported",
     }
 }

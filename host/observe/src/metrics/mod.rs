@@ -43,7 +43,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A set of its own: two of them in one process do not meet.
+    /// An independent set: two of them in one process share nothing.
     ///
     /// # Errors
     /// Only if two rows of the table had the same name.
@@ -59,21 +59,21 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Shows what is known of duplicates beside the other metrics; once a set.
+    /// Exports what is known about duplicates along with the other metrics; once per set.
     ///
     /// # Errors
-    /// They are shown already.
+    /// They are exported already.
     pub fn show(&self, insights: &Arc<Insights>) -> prometheus::Result<()> {
         self.registry.register(Box::new(InsightsCollector::new(Arc::clone(insights))?))
     }
 
-    /// The metrics of a partition; they are shown from now until [`Metrics::forget`].
+    /// The metrics of a partition; they are exported until [`Metrics::forget`].
     #[must_use]
     pub fn partition(&self, partition: &TopicPartition) -> PartitionMetrics {
         self.partitions.resolve(&[&partition.topic, &partition.partition.to_string()])
     }
 
-    /// Takes the series of a partition away, as another host will show them.
+    /// Removes the series of a partition, which another host will export.
     pub fn forget(&self, partition: &TopicPartition) {
         const { assert!(PartitionFamilies::IS_CLOSED, "a row of a partition would leave series behind") };
         self.partitions.remove(&[&partition.topic, &partition.partition.to_string()]);
@@ -85,7 +85,7 @@ impl Metrics {
         self.plugins.resolve(&[name])
     }
 
-    /// These are the plugins in force, each with its roles.
+    /// Sets the plugins in force, each with its roles.
     pub fn set_plugins(&self, plugins: &[PluginStatus], generation: u64) {
         self.process.plugin_info.clear();
         for plugin in plugins {
@@ -96,7 +96,7 @@ impl Metrics {
         self.process.plugin_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
-    /// The topic has this many partitions, and had `first` when the group first started.
+    /// Sets how many partitions the topic has, and how many it had when the group first started.
     pub fn input_partitions(&self, topic: &str, first: i32, now: i32) {
         for (when, partitions) in [("first_start", first), ("now", now)] {
             self.process.input_partitions.with([topic, when]).set(partitions.into());

@@ -1,5 +1,5 @@
-//! Records of a partition, in balance: each that was read is decided or given back. What else a partition shows is
-//! written through its handles.
+//! The balance of a partition's records: each one that was read is decided or given back. Everything else that a partition
+//! exports is written through its handles.
 
 use super::labels::Outcome;
 use super::table::PartitionMetrics;
@@ -23,7 +23,7 @@ impl PartitionMetrics {
         self.undecided.sub(signed(records));
     }
 
-    /// Records read, less records decided or given back: 0 at rest, or records were lost.
+    /// Records read, less records decided or given back: 0 when idle, unless records were lost.
     #[must_use]
     pub fn undecided(&self) -> i64 {
         self.undecided.get()

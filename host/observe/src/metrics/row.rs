@@ -1,18 +1,18 @@
-//! What a row of the table says. Not the rows: those are the table's; and not how its values are written.
+//! What a row of the table says. Neither the rows, which are in `table`, nor how their values are written.
 
 use std::collections::HashMap;
 
 use prometheus::core::Desc;
 use prometheus::{HistogramOpts, Opts, exponential_buckets};
 
-/// What a metric is to Prometheus.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows.
     Counter,
-    /// It is what it is now.
+    /// It goes up and down.
     Gauge,
-    /// Values by bucket.
+    /// Values in buckets.
     Histogram,
 }
 
@@ -29,13 +29,13 @@ pub(super) struct Exponential {
 pub struct Row {
     /// The exported name: a contract with dashboards and alerts.
     pub name: &'static str,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
     /// What it counts or measures.
     pub help: &'static str,
     /// Labels of all rows of its section, then its own.
     pub(super) labels: [&'static [&'static str]; 2],
-    /// Of histograms.
+    /// Bounds, for histograms.
     pub(super) buckets: Option<Exponential>,
 }
 

@@ -1,29 +1,29 @@
-//! The macro that makes handles of a section of the table, and how they are registered. It has no rows of its own.
+//! The macro that turns a section of the table into handles, and how they are registered. It has no rows of its own.
 
 use prometheus::Registry;
 
 use super::handles::Handle;
 use super::row::{Exponential, Kind, Row};
 
-/// Rows that share labels: their families in the registry.
+/// Rows that share labels, as families in the registry.
 pub(super) trait Section: Sized {
     /// The handles of one set of values of the shared labels.
     type Handles;
 
-    /// What the table says.
+    /// The rows of the table.
     const ROWS: &'static [&'static Row];
 
     /// Whether the values of all labels but the shared ones are known, so that nothing is left behind by
     /// [`Section::remove`].
     const IS_CLOSED: bool;
 
-    /// Makes the families known.
+    /// Registers the families.
     fn register(registry: &Registry) -> prometheus::Result<Self>;
 
-    /// The handles of these values of the shared labels; their series are shown from now on.
+    /// The handles for these values of the shared labels; their series are exported from now on.
     fn resolve(&self, shared: &[&str]) -> Self::Handles;
 
-    /// Shows the series of these values no more.
+    /// Removes the series of these values.
     fn remove(&self, shared: &[&str]);
 }
 
@@ -40,14 +40,14 @@ pub(super) const fn row_of<H: Handle>(
     Row { name, kind: H::KIND, help, labels, buckets }
 }
 
-/// The family of a row, made known.
+/// The family of a row, registered.
 pub(super) fn registered<H: Handle>(registry: &Registry, row: &Row) -> prometheus::Result<H::Family> {
     let family = H::family(row)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }
 
-/// A section of the table: a struct of handles, a struct of their families, and how the second makes the first.
+/// A section of the table: a struct of handles, a struct of their families, and how the families make the handles.
 macro_rules! section {
     (
         $(#[$doc:meta])*

@@ -1,4 +1,4 @@
-//! Series that are made at the moment of a scrape, of what is known of duplicates. No names: those are the table's.
+//! Series about duplicates, which are made at the moment of a scrape. Not their names: those are in `table`.
 
 use engine::findings::{Histogram, Likeness, PER_KEY, PropertyCounts, Spread};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram as Buckets, LabelPair, Metric};
@@ -45,7 +45,7 @@ fn property(path: &str, counts: &PropertyCounts) -> [Metric; 4] {
         .map(|(result, count)| counter(&[("path", path), ("result", result)], count))
 }
 
-/// A histogram of what was observed.
+/// A histogram of observed values.
 pub(super) fn histogram<const N: usize>(values: &Histogram<N>) -> Vec<Metric> {
     let (mut metric, mut buckets) = (labelled(&[]), Buckets::default());
     let mut total = 0;
@@ -66,7 +66,7 @@ pub(super) fn histogram<const N: usize>(values: &Histogram<N>) -> Vec<Metric> {
     vec![metric]
 }
 
-/// A gauge for each bound: how many keys are not past it.
+/// A gauge for each bound: how many keys do not exceed it.
 pub(super) fn at_most(spread: &Spread) -> Vec<Metric> {
     let bounds = PER_KEY.iter().map(u64::to_string).chain(["+Inf".to_owned()]);
     let gauge = |(bound, keys): (String, u64)| {

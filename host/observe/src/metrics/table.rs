@@ -1,5 +1,5 @@
-//! Every metric of the host, a row each. A row is all there is to a metric: it is registered, exported, documented, and
-//! held against the dashboard by what stands here. Not how one is written to the registry, and not when it is set.
+//! Every metric of the host, one row each. A row is all there is to a metric: it is registered, exported, documented and
+//! checked against the dashboard by what it says. Neither how a metric is written to the registry nor when it is set.
 //!
 //! To add a gauge of a partition, add a row to the section of [`PartitionMetrics`]:
 //!
@@ -44,7 +44,7 @@ section! {
         "records a batch", Exponential { first: 1.0, factor: 4.0, count: 10 };
     pub batch_bytes: Histogram = "dedup_host_batch_bytes", [],
         "bytes a batch", Exponential { first: 1024.0, factor: 4.0, count: 10 };
-    /// Shown once there is a partition.
+    /// Exported once there is a partition.
     pub stage_seconds: Open<By<Stage, Histogram>, 0> = "dedup_host_stage_seconds", ["stage"],
         "time of a batch in one stage of the line", Exponential { first: 0.000_1, factor: 3.0, count: 12 };
     pub end_to_end_seconds: Histogram = "dedup_host_end_to_end_seconds", [],
@@ -136,10 +136,10 @@ section! {
         "time buckets of the state";
     pub store_front_keys: IntGauge = "dedup_host_store_front_keys", [],
         "keys in memory, not yet on disk";
-    /// Infinite where it has no bound.
+    /// Infinite if it has no bound.
     pub effective_window_seconds: Gauge = "dedup_host_effective_window_seconds", [],
         "window really in force";
-    /// Infinite where nothing went early.
+    /// Infinite if nothing was dropped early.
     pub effective_window_offsets: Gauge = "dedup_host_effective_window_offsets", [],
         "latest offsets that are remembered whatever their time";
 
@@ -167,7 +167,7 @@ section! {
         "failures of a plugin";
 }
 
-/// A row of what is known of duplicates, and how its series are made of that at the moment of a scrape.
+/// A row about duplicates, and how its series are made at the moment of a scrape.
 pub(super) struct Collected {
     pub(super) row: Row,
     pub(super) series: fn(&Scrape) -> Vec<Metric>,
@@ -262,7 +262,7 @@ pub(super) const OF_DUPLICATES: &[Collected] = &[
     },
 ];
 
-/// Every metric that the host can show.
+/// Every metric that the host can export.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     let written = [ProcessFamilies::ROWS, PartitionFamilies::ROWS, PluginFamilies::ROWS];
     written.into_iter().flatten().copied().chain(OF_DUPLICATES.iter().map(|is| &is.row))

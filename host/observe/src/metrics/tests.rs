@@ -1,4 +1,4 @@
-//! Metrics as a scraper sees them. That none goes is the contract's test.
+//! Metrics as a scraper sees them. That none disappears is tested in `contract`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn a_revoked_partition_takes_its_series_along_and_no_others() {
     metrics.forget(&partition(1));
 }
 
-/// prometheus finds a series by a hash of its values joined.
+/// The crate prometheus finds a series by a hash of its concatenated values.
 #[test]
 fn values_that_are_the_same_once_joined_are_series_of_their_own() {
     let metrics = Metrics::new().unwrap();
@@ -130,7 +130,7 @@ fn a_handle_writes_the_series_of_its_value_and_no_other() {
     assert_eq!(of("dedup_host_plugin_failures_total"), [shown]);
 }
 
-/// Checks the text format as a scraper would: no series twice, families together, buckets that never fall.
+/// Checks the text format as a scraper would: no series occurs twice, families are contiguous, buckets never decrease.
 fn valid(text: &str) -> HashSet<&str> {
     let mut series = HashSet::new();
     let mut families = HashSet::new();

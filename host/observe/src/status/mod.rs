@@ -13,11 +13,11 @@ use serde::Serialize;
 
 pub use self::partition::{OpeningStatus, PartitionStatus, Phase, StateSize, TimeStatus};
 
-/// A line that has not turned for this long is not alive. Longer than any one step it takes: a transaction may wait for
-/// the broker until its timeout, 15 s by default.
+/// A line whose loop has not turned for this long is not alive. Longer than any single step: a transaction may wait for the
+/// broker until its timeout, 15 s by default.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// One loaded component, and what it cost since the process began.
+/// A loaded component, and what it has cost since the process began.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PluginStatus {
     /// As the component describes itself.
@@ -35,7 +35,7 @@ pub struct PluginStatus {
     pub used: PluginUse,
 }
 
-/// An attempt to put other plugins in the place of those in force.
+/// An attempt to replace the plugins in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SwapStatus {
     /// When, in milliseconds since the epoch.
@@ -48,7 +48,7 @@ pub struct SwapStatus {
     pub detail: String,
 }
 
-/// What calls of a component come to.
+/// What the calls of a component add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct PluginUse {
     /// Calls.
@@ -57,7 +57,7 @@ pub struct PluginUse {
     pub failures: u64,
     /// Time in calls.
     pub seconds: f64,
-    /// Events in calls; pairs of events where it scores.
+    /// Events passed to it; for a scorer, pairs of events.
     pub events: u64,
 }
 
@@ -70,7 +70,7 @@ pub struct Status {
     assigned: AtomicBool,
     stopping: AtomicBool,
     partitions: Mutex<BTreeMap<TopicPartition, PartitionStatus>>,
-    /// Apart from the others: the last owner of such a partition may still be about to remove it from them.
+    /// Apart from the others, from which the last owner of such a partition may still be about to remove it.
     opening: Mutex<BTreeMap<TopicPartition, OpeningStatus>>,
     plugins: Mutex<Vec<PluginStatus>>,
     generation: AtomicU64,
@@ -93,11 +93,11 @@ pub struct Snapshot {
     pub ready: bool,
     /// Why it is not ready; empty when it is.
     pub reasons: Vec<String>,
-    /// What operators should know although the host works as it should.
+    /// What operators should know although the host works normally.
     pub notes: Vec<String>,
     /// Loaded components.
     pub plugins: Vec<PluginStatus>,
-    /// The number of the plugins in force, from 1; each swap makes it one more. 0 before there are any.
+    /// The number of the plugins in force: 1 at first, and one more after each swap; 0 before there are any.
     pub plugin_generation: u64,
     /// The last attempt to swap plugins.
     pub last_swap: Option<SwapStatus>,
@@ -124,7 +124,7 @@ impl Default for Status {
 }
 
 impl Status {
-    /// The host has begun, and owns nothing yet.
+    /// The host has started and owns nothing yet.
     #[must_use]
     pub fn new() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -143,7 +143,7 @@ impl Status {
         }
     }
 
-    /// The line makes progress, or waits because it may: to be called at every turn of its loop, paused or not.
+    /// The line makes progress or has a reason to wait. To be called at every turn of its loop, paused or not.
     pub fn beat(&self) {
         self.beat.store(millis(self.started.elapsed()), Ordering::Relaxed);
     }
@@ -155,7 +155,7 @@ impl Status {
         Duration::from_millis(u64::try_from(age).unwrap_or(0))
     }
 
-    /// The first assignment is here, with partitions or without: from now on owning nothing is being ready.
+    /// The first assignment has come, with or without partitions: from now on a host that owns nothing is ready.
     pub fn assigned(&self) {
         self.assigned.store(true, Ordering::Relaxed);
     }
@@ -165,7 +165,7 @@ impl Status {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Names the components of a generation. Those that were there before stay with what is known of them.
+    /// Sets the components of a generation. Those that were in force before keep what is known about them.
     pub fn set_plugins(&self, plugins: Vec<PluginStatus>, generation: u64) {
         let mut known = lock(&self.plugins);
         let kept = |plugin: PluginStatus| {
@@ -176,12 +176,12 @@ impl Status {
         self.generation.store(generation, Ordering::Relaxed);
     }
 
-    /// It was tried to swap plugins.
+    /// Records an attempt to swap plugins.
     pub fn set_last_swap(&self, swap: SwapStatus) {
         *lock(&self.last_swap) = Some(swap);
     }
 
-    /// What operators should know, in place of what was said before.
+    /// Replaces what operators should know.
     pub fn set_notes(&self, notes: Vec<String>) {
         *lock(&self.notes) = notes;
     }
@@ -228,7 +228,7 @@ impl Status {
         };
         let opening: Vec<_> =
             lock(&self.opening).iter().map(|(key, opening)| (key.clone(), opening.to_partition())).collect();
-        // What is being opened counts, whatever is left of its last owner.
+        // A partition that is being opened counts as that, whatever its last owner has left.
         let mut all = lock(&self.partitions).clone();
         all.extend(opening);
         let partitions = all.into_iter().map(owned).collect::<Vec<_>>();
@@ -273,7 +273,7 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A thread that panicked while it held the lock left a whole value: each change is one assignment.
+/// A thread that panicked while it held the lock left a consistent value: each change is one assignment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

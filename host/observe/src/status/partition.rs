@@ -1,4 +1,4 @@
-//! What is known of one partition: where it is, why, and what its state takes. Not which partitions there are.
+//! What is known about one partition: its phase, the reason, and the size of its state. Not which partitions there are.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use engine::record::Offset;
 use engine::time::Unusable;
 use serde::Serialize;
 
-/// Where a partition is on its way.
+/// The phase of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -15,16 +15,16 @@ pub enum Phase {
     Restoring,
     /// The part of the log that the state lacks is re-read.
     Replaying,
-    /// It is decided and forwarded.
+    /// Its records are decided and forwarded.
     Live,
-    /// It waits for a plugin that works: the one it has fails on too many events.
+    /// It waits for a plugin that works: the current one fails on too many events.
     Held,
-    /// It is being given up.
+    /// It is being released.
     Draining,
 }
 
 impl Phase {
-    /// One word.
+    /// Its name, one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,11 +40,11 @@ impl Phase {
 /// One owned partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartitionStatus {
-    /// Where it is.
+    /// Its phase.
     pub phase: Phase,
-    /// Why it is there, in words; empty where the phase says it all.
+    /// Why it is in this phase, in words; empty if the phase says it all.
     pub reason: String,
-    /// What stands in its log that the client cannot take in, in words.
+    /// What the client cannot read in its log, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
     /// The next offset to read.
@@ -59,12 +59,12 @@ pub struct PartitionStatus {
     pub log_end: Option<Offset>,
     /// Offset up to which committed records can be read: an open transaction upstream holds it back.
     pub stable_end: Option<Offset>,
-    /// The number of the plugins that it is decided with; 0 before it has any.
+    /// The number of the plugins that decide its records; 0 before it has any.
     pub plugin_generation: u64,
     /// What was wrong with the times of events, since the partition was assigned.
     #[serde(flatten)]
     pub times: TimeStatus,
-    /// How large the state is; left out of answers where it is not known.
+    /// The size of the state; left out of answers if it is not known.
     #[serde(flatten)]
     pub size: Option<StateSize>,
 }
@@ -88,16 +88,16 @@ impl OpeningStatus {
     }
 }
 
-/// What was wrong with the times of a partition's events. What never happened is left out of answers.
+/// What was wrong with the times of a partition's events. Counts of 0 are left out of answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TimeStatus {
     /// Events whose own time was of no use, by reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub event_times_unusable: BTreeMap<&'static str, u64>,
-    /// Events called unique although their window reaches into what is forgotten.
+    /// Events called unique although the state has forgotten a part of their window.
     #[serde(skip_serializing_if = "is_zero")]
     pub decided_without_memory: u64,
-    /// Times that the clock of event time went back.
+    /// How often the clock of event time went back.
     #[serde(skip_serializing_if = "is_zero")]
     pub clock_went_back: u64,
 }
@@ -118,7 +118,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// What a partition's state takes, and how far back it reaches.
+/// How large a partition's state is, and how far back it reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct StateSize {
     /// Keys remembered.
@@ -127,15 +127,15 @@ pub struct StateSize {
     pub state_bytes: u64,
     /// Bytes on disk of the originals that are kept for comparison.
     pub originals_bytes: u64,
-    /// The window that is really in force; `None` has no bound.
+    /// The effective window; `None` has no bound.
     pub window_seconds: Option<u64>,
-    /// The latest so many offsets are remembered whatever their time; left out where nothing went early.
+    /// This many of the latest offsets are remembered, whatever their time; left out if nothing was dropped early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_offsets: Option<u64>,
 }
 
 impl PartitionStatus {
-    /// In this phase, nothing else known.
+    /// A partition in this phase, of which nothing else is known.
     #[must_use]
     pub fn new(phase: Phase) -> Self {
         Self {
