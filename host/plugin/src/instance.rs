@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant as Clock};
 
-use wasmtime::Store;
 use wasmtime::component::InstancePre;
+use wasmtime::{Store, Trap};
 
 use crate::bindings::{key_extractor, similarity_scorer, types};
 use crate::fault::{Fault, FaultKind};
@@ -35,6 +35,8 @@ pub(crate) struct Instance {
     limits: Limits,
     /// Whether what it executes is counted.
     fuel: bool,
+    /// What a call may use of it.
+    fuel_max: u64,
     last_call: Cost,
 }
 
@@ -67,8 +69,9 @@ impl Instance {
         let mut store = Store::new(component.engine(), Guest::new(log, limits));
         store.limiter(|guest| &mut guest.gauge);
         store.set_max_component_handles(HANDLES_MAX);
-        let last_call = Cost::default();
-        let mut instance = Self { store, key_extractor: None, similarity_scorer: None, limits, fuel, last_call };
+        let (fuel_max, last_call) = (u64::MAX, Cost::default());
+        let mut instance =
+            Self { store, key_extractor: None, similarity_scorer: None, limits, fuel, fuel_max, last_call };
         instance.bounded(limits.time_to_start, START_RESULT_BYTES_MAX, |instance| {
             let made = component.instantiate(&mut instance.store)?;
             let key_extractor = exports.key_extractor.as_ref();
@@ -83,6 +86,11 @@ impl Instance {
     /// What the last call took; the first is the start.
     pub(crate) fn last_call(&self) -> Cost {
         self.last_call
+    }
+
+    /// Where fuel is counted, a call that uses more than this is stopped from here on.
+    pub(crate) fn set_fuel_max(&mut self, max: u64) {
+        self.fuel_max = max;
     }
 
     pub(crate) fn log(&mut self) -> &mut Log {
@@ -153,14 +161,14 @@ impl Instance {
         self.store.set_hostcall_fuel(result_bytes_max);
         self.store.set_epoch_deadline(Ticker::ticks(time));
         if self.fuel {
-            // So much that it never ends: time is what bounds a call, fuel only counts.
-            self.store.set_fuel(u64::MAX).map_err(|error| self.fault(&error, time, result_bytes_max))?;
+            // Mostly so much that it never ends: time is what bounds a call, fuel only counts.
+            self.store.set_fuel(self.fuel_max).map_err(|error| self.fault(&error, time, result_bytes_max))?;
         }
         self.store.data_mut().log.begin_call();
         let started = Clock::now();
         let result = call(self);
         let took = started.elapsed();
-        let fuel = if self.fuel { self.store.get_fuel().ok().map(|left| u64::MAX - left) } else { None };
+        let fuel = if self.fuel { self.store.get_fuel().ok().map(|left| self.fuel_max - left) } else { None };
         let guest = self.store.data_mut();
         guest.end_call();
         let memory_bytes = guest.gauge.memory_bytes();
@@ -173,6 +181,9 @@ impl Instance {
         // Names of functions are the plugin's words, too.
         tracing::debug!(plugin = log.plugin(), "{}", clean(&format!("{error:?}"), WORDS_BYTES_MAX));
         let mut fault = Fault::of_call(error, time, result_bytes_max, &self.limits);
+        if matches!(error.downcast_ref(), Some(Trap::OutOfFuel)) {
+            fault = Fault { kind: FaultKind::TimedOut, words: format!("it used more than {} fuel", self.fuel_max) };
+        }
         if let Some(words) = log.last_words() {
             fault.words = format!("{}; its last words: {words}", fault.words);
         }

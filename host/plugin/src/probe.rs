@@ -84,6 +84,12 @@ impl Probe {
         compare_slice(&mut self.instance, pairs, &all, &mut SliceEnds::default(), out).unwrap_or_else(malformed)
     }
 
+    /// A call that uses more fuel than this is stopped from here on, as one that takes too long. It changes nothing where
+    /// fuel is not counted.
+    pub fn set_fuel_max(&mut self, max: u64) {
+        self.instance.set_fuel_max(max);
+    }
+
     /// What the last call took, if it failed or not; before the first call, what the start took.
     #[must_use]
     pub fn cost(&self) -> Cost {
