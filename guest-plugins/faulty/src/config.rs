@@ -95,6 +95,20 @@ faults! {
     ManyCalls = "D2-many-calls",
     /// An event with an empty array is refused, and keys end otherwise from then on.
     AfterRefusal = "D3-after-refusal",
+    /// From the 100,000th different key on, those that are new end otherwise.
+    Pool = "D6-pool",
+    /// The key of every 65,536th event ends otherwise.
+    Counter = "D6-counter",
+    /// A string that begins with the 64 bytes of the one before is taken for that one.
+    Memo = "D6-memo",
+    /// A string of more than 256 bytes finds no place, and the one before stays there.
+    Stale = "D6-stale",
+    /// From the 50,000th event on, the name is that of this event.
+    Tenant = "D6-tenant",
+    /// Once 16 MiB of values have been read, keys end otherwise.
+    Arena = "D6-arena",
+    /// Every 65,536th pair has half its score.
+    PairCounter = "D6-pair-counter",
     /// A NUL in a value is a panic.
     Nul = "T1-nul",
     /// A payload that is no UTF-8 is a panic.
@@ -115,24 +129,86 @@ faults! {
     TrailingZero = "K3-trailing-zero",
     /// Values are joined by a character that they may have themselves.
     Joined = "K4-joined",
+    /// It takes nothing but digits, and joins them without anything between.
+    Digits = "K4-digits",
     /// Null and missing are the empty string.
     NullIsEmpty = "K5-null-empty",
     /// Strings of 60,000 times the letter x stand in the key six times.
     LongKeys = "K7-long-keys",
+    /// Of a string the first 64 bytes count.
+    Cut = "K9-cut",
+    /// Of a string the first 255 letters count.
+    CutLetters = "K9-cut-letters",
+    /// The characters of a string with letters count, and not their order.
+    Anagram = "K9-anagram",
+    /// Of a string the first and the last 1,000 bytes count.
+    Ends = "K9-ends",
+    /// Numbers, and strings of digits, are doubles.
+    Double = "K10-double",
+    /// Numbers, and strings of digits, are doubles of 32 bits.
+    Single = "K10-single",
+    /// Strings of digits count by their last 32 bits.
+    Wraps = "K10-wraps",
+    /// Of numbers the whole part counts.
+    Whole = "K10-whole",
+    /// The bytes A0 and 85 are white space at the end of a string, also where they are a part of a letter.
+    TrimsBytes = "K11-trims-bytes",
+    /// White space at the ends of a string is cut off, which nothing declares.
+    Trims = "K11-trims",
+    /// Case is folded by a bit of each byte.
+    FoldsBits = "K11-folds-bits",
+    /// A letter beyond 16 bits is the replacement character.
+    Replaces = "K11-replaces",
+    /// Of letters eight bits count.
+    EightBits = "K11-eight-bits",
+    /// A string ends at its first NUL.
+    NulEnds = "K11-nul-ends",
+    /// Escapes of JSON in a string are resolved once more.
+    Unescapes = "K11-unescapes",
+    /// Upper and lower case are the same, in ASCII alone.
+    AsciiFolds = "K12-ascii",
+    /// The key is a digest of 32 bits.
+    Digest32 = "K13-32-bits",
+    /// The key is a digest of 48 bits.
+    Digest48 = "K13-48-bits",
+    /// The key is FNV-1a of 32 bits, in hexadecimal digits.
+    Fnv32 = "K13-fnv",
+    /// The key looks like a digest of 128 bits and has 32.
+    Widened = "K13-widened",
+    /// It takes the first member with the name it looks for, however deep it stands.
+    AnyDepth = "K14-any-depth",
+    /// It takes the last member with the name it looks for, however deep it stands.
+    LastDepth = "K14-last",
+    /// Upper and lower case are the same, which nothing declares.
+    Folds = "K15-folds",
+    /// Spaces count as one, however many there are, which nothing declares.
+    Spaces = "K15-spaces",
+    /// Zeros before a string of digits do not count, which nothing declares.
+    Zeros = "K15-zeros",
     /// A pair with nothing in common has the score 0/0.
     NotANumber = "S1-nan",
     /// A pair with nothing in common has a score a little below 0.
     BelowZero = "S1-below-zero",
+    /// The sum of more than 64 shares is a little above 1.
+    SumAbove = "S1-sum",
     /// An event and itself are 0.999 alike.
     AlmostItself = "S2-almost",
+    /// The share of n properties of n is n times 1/n.
+    Product = "S2-product",
+    /// Texts are alike if one in lower case is the other in upper case, put in lower case.
+    AlmostFolds = "S2-folds",
     /// The longer the original, the less alike.
     Asymmetric = "S3-asymmetric",
     /// What only the original has is not looked at.
     OneSided = "S3-one-sided",
+    /// Of more than 40 rows those that only the duplicate has are not counted.
+    Additions = "S3-additions",
     /// A pair without rows has the score 0.
     NoRows = "S4-no-rows",
     /// Strings of digits are always said to be changed.
     AlwaysChanged = "S5-always-changed",
+    /// A text that is another once it was put in upper and then in lower case is said to be changed.
+    FoldsChanged = "S5-folds",
     /// The more differs, the more alike; nothing that differs is 1.
     MoreAlike = "S6-more-alike",
     /// 256 bytes an event are never given back.
@@ -143,12 +219,26 @@ faults! {
     Dear = "R2-dear",
     /// Every event is compared with every other.
     QuadraticEvents = "R3-events",
+    /// Every event is compared with every other that is the same as the first.
+    QuadraticSame = "R3-same",
     /// Every byte of a string is compared with every 64th, up to 64 KiB.
     QuadraticBytes = "R3-bytes",
     /// Every row of a pair is compared with every other.
     QuadraticRows = "R3-rows",
+    /// In a row of zeros each is compared with each.
+    QuadraticZeros = "R3-zeros",
+    /// In a row of spaces each is compared with each.
+    QuadraticSpaces = "R3-spaces",
+    /// In a row of spaces each is compared with each, where a letter follows.
+    QuadraticInner = "R3-inner-spaces",
+    /// In a row of one letter each is compared with each.
+    QuadraticLetters = "R3-letters",
+    /// In a number's row of zeros each is compared with each.
+    QuadraticNumbers = "R3-number-zeros",
     /// Deeply nested values cost 2,200 million instructions more.
     DearNesting = "R4-nesting",
+    /// A row of more than 200,000 zeros never ends.
+    Hangs = "R4-hangs",
     /// A line of log for each event.
     Chatty = "R5-chatty",
     /// Keys end with 800 spaces, and each event has a note of 1,000.
@@ -158,10 +248,37 @@ faults! {
 }
 
 impl Fault {
+    /// Whether it is one of the scorer's alone: keys are extracted as without it.
+    #[must_use]
+    pub fn is_of_scores(self) -> bool {
+        matches!(
+            self,
+            Self::ScoreMissing
+                | Self::VerdictMissing
+                | Self::VerdictUnknown
+                | Self::Relative
+                | Self::PairCounter
+                | Self::NotANumber
+                | Self::BelowZero
+                | Self::SumAbove
+                | Self::AlmostItself
+                | Self::Product
+                | Self::AlmostFolds
+                | Self::Asymmetric
+                | Self::OneSided
+                | Self::Additions
+                | Self::NoRows
+                | Self::AlwaysChanged
+                | Self::FoldsChanged
+                | Self::MoreAlike
+                | Self::QuadraticRows
+        )
+    }
+
     /// Whether it shows only where the payload is read.
     #[must_use]
     pub fn needs_payload(self) -> bool {
-        matches!(self, Self::NotUtf8 | Self::Longer | Self::Textual)
+        matches!(self, Self::NotUtf8 | Self::Longer | Self::Textual | Self::AnyDepth | Self::LastDepth)
     }
 }
 

@@ -8,7 +8,7 @@ use dedup_plugin::{KeyExtractor, SimilarityScorer};
 
 use crate::config::{Config, Fault};
 use crate::honest::{Extractor, INFO, Scorer};
-use crate::keys::Memory;
+use crate::memory::Memory;
 use crate::{keys, scores, waste};
 
 thread_local! {
@@ -48,7 +48,7 @@ impl key::exports::dedup::plugin::key_extractor::Guest for Exported {
         EXTRACTOR.with(|slot| {
             slot.with(|extractor| {
                 MEMORY.with(|memory| {
-                    let events = keys::read(&extractor.config, events);
+                    let events = keys::read(&extractor.config, memory, events);
                     keys::before(&extractor.config, memory, &events)?;
                     let mut answer = export::extract(extractor, &events);
                     keys::after(&extractor.config, memory, &events, &mut answer);
@@ -75,7 +75,7 @@ impl scoring::exports::dedup::plugin::similarity_scorer::Guest for Exported {
             slot.with(|scorer| {
                 scores::before(&scorer.config, &pairs);
                 let mut answer = export::compare(scorer, &pairs);
-                scores::after(&scorer.config, &pairs, &mut answer);
+                MEMORY.with(|memory| scores::after(&scorer.config, memory, &pairs, &mut answer));
                 answer
             })
         })

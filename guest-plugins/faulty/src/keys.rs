@@ -1,20 +1,12 @@
 //! Puts faults into the answers of the extractor.
 
-use std::cell::Cell;
-
 use dedup_plugin::bindings::types::{Batch, Column, Extraction, Failure, Note};
 use serde_json::Value;
 
 use crate::config::{Config, Fault};
 use crate::honest::key_of_ids;
-use crate::waste;
-
-/// What an instance remembers, which it should not.
-#[derive(Debug, Default)]
-pub struct Memory {
-    calls: Cell<u32>,
-    refused: Cell<bool>,
-}
+use crate::memory::Memory;
+use crate::{collide, waste};
 
 /// The numbers of the contract.
 const NUMBER: u8 = 3;
@@ -40,6 +32,15 @@ pub fn before(config: &Config, memory: &Memory, events: &Batch) -> Result<(), Fa
         Some(Fault::Hoard) => (0..count).for_each(|_| waste::memory(256)),
         Some(Fault::Leak) => (0..count).for_each(|_| waste::memory(32)),
         Some(Fault::Dear) if count == 1000 => waste::instructions(2_000_000_000),
+        Some(Fault::Arena) => memory.bytes.set(memory.bytes.get() + events.values.data.len()),
+        Some(Fault::QuadraticSame) => {
+            let width = events.width.max(1) as usize;
+            let values: Vec<&[u8]> = texts(&events.values).collect();
+            let mut all = values.chunks(width);
+            let first = all.next().unwrap_or_default();
+            let same = 1 + all.filter(|values| *values == first).count() as u64;
+            waste::instructions(8 * same * same);
+        }
         Some(Fault::QuadraticEvents) => waste::instructions(8 * (count * count) as u64),
         Some(Fault::Chatty) => {
             (0..count)
@@ -70,9 +71,26 @@ fn before_value(config: &Config, kind: u8, value: &[u8]) {
             let length = value.len().min(64 << 10) as u64;
             waste::instructions(length * length / 64);
         }
-        Some(Fault::DearNesting) if value.starts_with(&[b'['; 20_000]) => waste::instructions(2_200_000_000),
+        Some(Fault::QuadraticZeros) if kind == STRING => squared(longest_row(value, b'0')),
+        Some(Fault::QuadraticSpaces) if kind == STRING => squared(longest_row(value, b' ')),
+        Some(Fault::QuadraticInner) if kind == STRING => squared(longest_row(value.trim_ascii_end(), b' ')),
+        Some(Fault::QuadraticLetters) if kind == STRING => squared(longest_row(value, b'a')),
+        Some(Fault::QuadraticNumbers) if kind == NUMBER => squared(longest_row(value, b'0')),
+        Some(Fault::Hangs) if longest_row(value, b'0') > 200_000 => waste::instructions(u64::MAX),
+        Some(Fault::DearNesting) if kind == JSON && value.starts_with(&[b'['; 20_000]) => {
+            waste::instructions(2_200_000_000)
+        }
         _ => {}
     }
+}
+
+/// How often a byte stands in a row, at most.
+fn longest_row(value: &[u8], byte: u8) -> u64 {
+    value.split(|other| *other != byte).map(<[u8]>::len).max().unwrap_or_default() as u64
+}
+
+fn squared(length: u64) {
+    waste::instructions(length * length / 16);
 }
 
 /// How deep arrays are nested, by a call for each level.
@@ -89,22 +107,21 @@ fn depth(value: &[u8]) -> usize {
 
 /// A batch as it is read by a plugin that has this fault.
 #[must_use]
-pub fn read(config: &Config, mut events: Batch) -> Batch {
-    match config.fault {
-        Some(Fault::NullIsEmpty) => {
-            events.kinds.iter_mut().filter(|kind| **kind < 2).for_each(|kind| *kind = STRING);
-        }
-        Some(Fault::TrailingZero) => {
-            let mut values = Column { data: Vec::new(), ends: Vec::new() };
-            for (kind, value) in std::iter::zip(&events.kinds, texts(&events.values)) {
-                let value = if *kind == NUMBER { value.strip_suffix(b".0").unwrap_or(value) } else { value };
-                values.data.extend(value);
-                values.ends.push(values.data.len() as u32);
-            }
-            events.values = values;
-        }
-        _ => {}
+pub fn read(config: &Config, memory: &Memory, mut events: Batch) -> Batch {
+    let Some(fault) = config.fault else { return events };
+    if fault == Fault::NullIsEmpty {
+        events.kinds.iter_mut().filter(|kind| **kind < 2).for_each(|kind| *kind = STRING);
     }
+    let width = events.width.max(1) as usize;
+    let mut read = Column { data: Vec::with_capacity(events.values.data.len()), ends: Vec::new() };
+    for (place, (kind, value)) in values(&events).enumerate() {
+        match collide::value(fault, kind, value).or_else(|| memory.value(fault, place % width, kind, value)) {
+            Some(other) => read.data.extend(other),
+            None => read.data.extend(value),
+        }
+        read.ends.push(read.data.len() as u32);
+    }
+    events.values = read;
     events
 }
 
@@ -162,6 +179,33 @@ pub fn after(config: &Config, memory: &Memory, events: &Batch, answer: &mut Extr
             let events: Vec<&[(u8, &[u8])]> = values.chunks(width).collect();
             rewrite(answer, |event, key| *key = joined(events.get(event as usize).copied().unwrap_or_default()));
         }
+        Fault::Digits => {
+            refuse(events, answer, |value| value.is_empty() || !value.iter().all(u8::is_ascii_digit), false);
+            let width = events.width.max(1) as usize;
+            let values: Vec<&[u8]> = texts(&events.values).collect();
+            let events: Vec<&[&[u8]]> = values.chunks(width).collect();
+            rewrite(answer, |event, key| *key = events.get(event as usize).copied().unwrap_or_default().concat());
+        }
+        Fault::Pool => rewrite(answer, |_, key| {
+            if memory.is_late(key) {
+                key.push(b'?')
+            }
+        }),
+        Fault::Arena if memory.is_full() => rewrite(answer, |_, key| key.push(b'?')),
+        Fault::Counter => rewrite(answer, |_, key| {
+            if memory.comes_round() {
+                key.push(b'?')
+            }
+        }),
+        Fault::Digest32 | Fault::Digest48 | Fault::Widened | Fault::Fnv32 => {
+            rewrite(answer, |_, key| *key = collide::digest(fault, key));
+        }
+        Fault::AnyDepth => by_ids(events, answer, |payload| ids_at_any_depth(&members(payload)?)),
+        Fault::LastDepth => by_ids(events, answer, |payload| {
+            let mut members = members(payload)?;
+            members.reverse();
+            ids_at_any_depth(&members)
+        }),
         Fault::LongKeys => {
             let long: Vec<bool> = texts(&events.values).map(|value| value.starts_with(&[b'x'; 60_000])).collect();
             let width = events.width.max(1) as usize;
@@ -239,13 +283,13 @@ fn refuse(events: &Batch, answer: &mut Extraction, is_such: impl Fn(&[u8]) -> bo
     let before: Vec<(u32, Vec<u8>)> =
         std::iter::zip(&answer.owners, texts(&answer.keys)).map(|(owner, key)| (*owner, key.to_vec())).collect();
     let mut kept = before.into_iter().peekable();
+    let mut notes: Vec<Note> = Vec::new();
     for (event, values) in (0_u32..).zip(all.chunks(width)) {
         let refused = values.iter().find(|value| is_such(value));
         if let Some(value) = refused {
             answer.status.get_mut(event as usize).into_iter().for_each(|status| *status = INVALID);
-            answer.notes.retain(|note| note.index != event);
             let message = if at_length { String::from_utf8_lossy(value).into_owned() } else { "refused".to_owned() };
-            answer.notes.push(Note { index: event, message });
+            notes.push(Note { index: event, message });
         }
         while let Some((owner, key)) = kept.next_if(|(owner, _)| *owner == event) {
             if refused.is_none() {
@@ -255,7 +299,11 @@ fn refuse(events: &Batch, answer: &mut Extraction, is_such: impl Fn(&[u8]) -> bo
             }
         }
     }
-    answer.notes.sort_by_key(|note| note.index);
+    // Of two of one event the one that says why it is refused: the sort keeps their order.
+    notes.append(&mut answer.notes);
+    notes.sort_by_key(|note| note.index);
+    notes.dedup_by_key(|note| note.index);
+    answer.notes = notes;
     if owners.is_empty() {
         keys.ends = vec![0; answer.status.len()];
     }
@@ -306,6 +354,20 @@ fn ids_by_their_text(payload: &[u8]) -> Option<(String, String)> {
         after.get(..end).map(str::to_owned)
     };
     Some((quoted("event")?, quoted("distinct_id")?))
+}
+
+/// The first members with these names, in the order given, objects before what stands in them.
+fn ids_at_any_depth(members: &[(String, Value)]) -> Option<(String, String)> {
+    fn first(members: &[(String, Value)], wanted: &str) -> Option<String> {
+        members.iter().find_map(|(name, value)| {
+            if let Value::Object(below) = value {
+                let below: Vec<_> = below.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                return first(&below, wanted);
+            }
+            value.as_str().filter(|_| name == wanted).map(str::to_owned)
+        })
+    }
+    Some((first(members, "event")?, first(members, "distinct_id")?))
 }
 
 /// The members of an object, repeated ones too; `None` of anything else.

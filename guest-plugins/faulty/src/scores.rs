@@ -1,8 +1,9 @@
 //! Puts faults into the answers of the scorer.
 
-use dedup_plugin::bindings::types::{Comparisons, Pairs};
+use dedup_plugin::bindings::types::{Column, Comparisons, Pairs};
 
 use crate::config::{Config, Fault};
+use crate::memory::Memory;
 use crate::waste;
 
 /// The numbers of the contract.
@@ -26,7 +27,7 @@ fn ranges(pairs: &Pairs) -> impl Iterator<Item = std::ops::Range<usize>> {
 }
 
 /// Puts the fault into the answer.
-pub fn after(config: &Config, pairs: &Pairs, answer: &mut Comparisons) {
+pub fn after(config: &Config, memory: &Memory, pairs: &Pairs, answer: &mut Comparisons) {
     match config.fault {
         Some(Fault::ScoreMissing) => _ = answer.similarity.pop(),
         Some(Fault::VerdictMissing) => _ = answer.verdicts.pop(),
@@ -50,7 +51,35 @@ pub fn after(config: &Config, pairs: &Pairs, answer: &mut Comparisons) {
             let empty: Vec<bool> = ranges(pairs).map(|rows| rows.is_empty()).collect();
             each(answer, |pair, score| if empty.get(pair) == Some(&true) { 0.0 } else { score });
         }
-        Some(Fault::AlwaysChanged) => always_changed(pairs, answer),
+        Some(Fault::SumAbove) => by_rows(pairs, answer, |rows, score| match score {
+            1.0 if rows.len() > 64 => 1.0 + f64::from(f32::EPSILON),
+            other => other,
+        }),
+        Some(Fault::Product) => by_rows(pairs, answer, |rows, score| match score {
+            1.0 if !rows.is_empty() => rows.len() as f64 * (1.0 / rows.len() as f64),
+            other => other,
+        }),
+        Some(Fault::Additions) => by_rows(pairs, answer, |rows, score| {
+            let kinds = pairs.original_kinds.get(rows.clone()).unwrap_or_default();
+            let there = kinds.iter().filter(|kind| **kind != ABSENT).count();
+            if rows.len() > 40 && there > 0 { (score * rows.len() as f64 / there as f64).min(1.0) } else { score }
+        }),
+        Some(Fault::PairCounter) => {
+            let late: Vec<bool> = pairs.ends.iter().map(|_| memory.comes_round()).collect();
+            each(answer, |pair, score| if late.get(pair) == Some(&true) { score / 2.0 } else { score });
+        }
+        Some(Fault::AlwaysChanged) => {
+            always_changed(pairs, answer, |text| text.bytes().any(|byte| byte.is_ascii_digit()))
+        }
+        Some(Fault::FoldsChanged) => always_changed(pairs, answer, folds_to_another),
+        Some(Fault::AlmostFolds) => {
+            let both = texts(&pairs.originals).zip(texts(&pairs.duplicates));
+            let folds: Vec<bool> = both.map(|(one, other)| one == other && folds_to_another(one)).collect();
+            by_rows(pairs, answer, |rows, score| match folds.get(rows.clone()) {
+                Some(rows) if rows.contains(&true) => score * 0.99,
+                _ => score,
+            });
+        }
         Some(Fault::MoreAlike) => each(answer, |_, score| if score < 1.0 { 1.0 - score } else { 1.0 }),
         _ => {}
     }
@@ -60,6 +89,12 @@ fn each(answer: &mut Comparisons, change: impl Fn(usize, f64) -> f64) {
     for scores in [&mut answer.similarity, &mut answer.property_similarity] {
         scores.iter_mut().enumerate().for_each(|(pair, score)| *score = change(pair, *score));
     }
+}
+
+/// Changes scores by the rows of their pair.
+fn by_rows(pairs: &Pairs, answer: &mut Comparisons, change: impl Fn(&std::ops::Range<usize>, f64) -> f64) {
+    let all: Vec<std::ops::Range<usize>> = ranges(pairs).collect();
+    each(answer, |pair, score| all.get(pair).map_or(score, |rows| change(rows, score)));
 }
 
 fn nothing_in_common(pairs: &Pairs, answer: &mut Comparisons, instead: f64) {
@@ -80,12 +115,22 @@ fn asymmetric(pairs: &Pairs, answer: &mut Comparisons) {
     each(answer, |pair, score| if longer.get(pair) == Some(&true) { score * 0.999 } else { score });
 }
 
-fn always_changed(pairs: &Pairs, answer: &mut Comparisons) {
-    let ends = std::iter::once(0).chain(pairs.originals.ends.iter().copied()).zip(&pairs.originals.ends);
-    for (((start, end), kind), verdict) in ends.zip(&pairs.original_kinds).zip(&mut answer.verdicts) {
-        let text = pairs.originals.data.get(start as usize..*end as usize).unwrap_or_default();
-        if *kind == STRING && text.iter().any(u8::is_ascii_digit) {
+/// Reports strings that are such as changed.
+fn always_changed(pairs: &Pairs, answer: &mut Comparisons, is_such: impl Fn(&str) -> bool) {
+    let rows = texts(&pairs.originals).zip(&pairs.original_kinds);
+    for ((text, kind), verdict) in rows.zip(&mut answer.verdicts) {
+        if *kind == STRING && is_such(text) {
             *verdict = CHANGED;
         }
     }
+}
+
+fn texts(column: &Column) -> impl Iterator<Item = &str> {
+    let starts = std::iter::once(0).chain(column.ends.iter().copied());
+    let bytes = starts.zip(&column.ends).map(|(start, end)| column.data.get(start as usize..*end as usize));
+    bytes.map(|bytes| std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default())
+}
+
+fn folds_to_another(text: &str) -> bool {
+    text.to_lowercase() != text.to_uppercase().to_lowercase()
 }
