@@ -14,6 +14,7 @@ use crate::declared::Declared;
 use crate::feed::{Feed, Items, Text};
 use crate::golden::Expected;
 use crate::learned::learn;
+use crate::long_run::LongRuns;
 use crate::samples::{Draw, Events, Json, Known};
 use crate::session::{Session, Used};
 use crate::verdict::Stop;
@@ -35,9 +36,11 @@ pub(crate) struct Setting<'a> {
     pub(crate) known: &'a KnownOfRoles,
 }
 
-/// What is known of the events that the plugin makes sense of.
+/// What is found out once, whichever rule asks first: what is known of the events that the plugin makes sense of, and how
+/// an instance does that is asked for long.
 #[derive(Debug, Default)]
 pub(crate) struct KnownOfRoles {
+    long_runs: LongRuns,
     extractor: OnceCell<Rc<Known>>,
     scorer: OnceCell<Rc<Known>>,
 }
@@ -144,6 +147,21 @@ impl<'a> Context<'a> {
     /// Makes events for the plugin, which asked for `input`, in a sequence of this rule's own.
     pub(crate) fn events(&self, input: &Input) -> Events {
         Events::new(input, self.known(), self.setting.options.seed, self.rule)
+    }
+
+    /// As [`Context::events`], in a sequence that is the same for all rules.
+    pub(crate) fn events_named(&self, input: &Input, purpose: &str) -> Events {
+        Events::new(input, self.known(), self.setting.options.seed, purpose)
+    }
+
+    /// A sequence of draws that is the same for all rules.
+    pub(crate) fn draw_named(&self, purpose: &str) -> Draw {
+        Draw::new(self.setting.options.seed, purpose)
+    }
+
+    /// How instances did that were asked for long.
+    pub(crate) fn long_runs(&self) -> &'a LongRuns {
+        &self.setting.known.long_runs
     }
 
     /// What is known of the events that the plugin makes sense of. As a key extractor it is asked for that once, but not in

@@ -1,4 +1,5 @@
-//! When the time for a rule, and for all rules together, is up. Not a limit of one call, which the sandbox has.
+//! When the time for a rule, and for all rules together, is up, and when too many calls of a rule took too long. Not the
+//! limit of one call, which the sandbox has.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,11 +9,17 @@ use plugin::{Fault, FaultKind};
 
 use crate::verdict::Stop;
 
+/// Calls of one rule that may take too long before no more are made: each costs seconds, and what a plugin hangs on other
+/// rules find.
+const TIMED_OUT_MAX: u32 = 3;
+
 /// The end of the time for all rules, if it has one, and of that for one of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Deadline {
     all: Option<End>,
     one: Option<End>,
+    /// Calls that took too long.
+    timed_out: Rc<Cell<u32>>,
     /// Whether something was not done because of it.
     hit: Rc<Cell<bool>>,
 }
@@ -32,12 +39,12 @@ impl End {
 impl Deadline {
     /// So much time from now on, for all rules.
     pub(crate) fn after(time: Option<Duration>) -> Self {
-        Self { all: time.map(End::after), one: None, hit: Rc::default() }
+        Self { all: time.map(End::after), ..Self::default() }
     }
 
     /// The same end of all, and so much time from now on for one rule.
     pub(crate) fn of_one(&self, time: Option<Duration>) -> Self {
-        Self { all: self.all, one: time.map(End::after), hit: Rc::default() }
+        Self { all: self.all, one: time.map(End::after), ..Self::default() }
     }
 
     /// Whether there is time for one more instance.
@@ -56,6 +63,11 @@ impl Deadline {
         self.passed().map_or(Ok(()), |words| Err(Fault { kind: FaultKind::TimedOut, words }))
     }
 
+    /// Takes down that a call was stopped because it took too long.
+    pub(crate) fn call_timed_out(&self) {
+        self.timed_out.set(self.timed_out.get() + 1);
+    }
+
     /// Why something was not done, if anything was not.
     pub(crate) fn was_hit(&self) -> Option<String> {
         self.hit.get().then(|| self.passed()).flatten()
@@ -66,6 +78,9 @@ impl Deadline {
         let words = match (self.all.filter(is_over), self.one.filter(is_over)) {
             (Some(End { time, .. }), _) => format!("the time for all rules, {} s, is up", time.as_secs_f64()),
             (None, Some(End { time, .. })) => format!("the time for one rule, {} s, is up", time.as_secs_f64()),
+            (None, None) if self.timed_out.get() >= TIMED_OUT_MAX => {
+                format!("{TIMED_OUT_MAX} calls were stopped because they took too long, so no more are made")
+            }
             (None, None) => return None,
         };
         self.hit.set(true);
@@ -88,5 +103,19 @@ mod tests {
         assert!(next.allows_call().is_ok() && next.was_hit().is_none());
         let over = Deadline::after(Some(Duration::ZERO)).of_one(None);
         assert!(over.allows_call().unwrap_err().words.contains("all rules"));
+    }
+
+    #[test]
+    fn a_plugin_that_hangs_is_asked_a_few_times_by_each_rule() {
+        let all = Deadline::default();
+        let one = all.of_one(None);
+        let of_its_session = one.clone();
+        for _ in 0..TIMED_OUT_MAX {
+            assert!(one.allows_call().is_ok());
+            of_its_session.call_timed_out();
+        }
+        assert!(one.allows_call().unwrap_err().words.contains("3 calls were stopped"));
+        assert!(one.was_hit().is_some());
+        assert!(all.of_one(None).allows_call().is_ok());
     }
 }

@@ -21,6 +21,8 @@ use crate::verdict::{Stop, Verdict};
 /// How many times the time of a run a call may take, and how many times the bytes a note may have.
 const TIME_RELAXED: u32 = 4;
 const NOTES_RELAXED: usize = 4;
+/// What part of a whole [`Reach::Part`] is.
+const REACH_PART: usize = 20;
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -56,6 +58,18 @@ pub struct Options {
     pub rule_time_max: Option<Duration>,
     /// What else has to stand on a command line that repeats a rule: `--expect`, `golden.json`.
     pub arguments: Vec<String>,
+    /// How far the rules go that ask for long.
+    pub reach: Reach,
+}
+
+/// How far the rules go that ask for long: D6, R1 and R8 in one run, K13, and R3 and R4 at many places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// As far as their sentences say.
+    #[default]
+    Whole,
+    /// A twentieth of that: what shows only after it is not found. For suites that try a plugin many times over.
+    Part,
 }
 
 impl Default for Options {
@@ -76,6 +90,17 @@ impl Default for Options {
             time_max: None,
             rule_time_max: None,
             arguments: Vec::new(),
+            reach: Reach::Whole,
+        }
+    }
+}
+
+impl Reach {
+    /// What part of so many there are.
+    pub(crate) fn of(self, whole: usize) -> usize {
+        match self {
+            Self::Whole => whole,
+            Self::Part => whole.div_ceil(REACH_PART),
         }
     }
 }

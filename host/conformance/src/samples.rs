@@ -4,6 +4,7 @@
 mod draw;
 pub(crate) mod edits;
 mod events;
+pub(crate) mod fill;
 mod formats;
 mod json;
 pub(crate) mod like;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use engine::fields::{Extraction, KeyStatus};
 use engine::properties::{Comparisons, Verdict};
-use plugin::{Cost, Fault, Input, Probe, Role};
+use plugin::{Cost, Fault, FaultKind, Input, Probe, Role};
 
 use crate::deadline::Deadline;
 use crate::feed::{Feed, Items, Laid, Text};
@@ -106,6 +106,11 @@ impl Session {
         self.feed.choose(items, places)
     }
 
+    /// A call that costs more fuel than this is stopped from here on, as one that takes too long.
+    pub(crate) fn fuel_max(&mut self, max: u64) {
+        self.probe.set_fuel_max(max);
+    }
+
     /// One call, whose answers are checked as in a run, and not taken apart.
     ///
     /// # Errors
@@ -120,6 +125,9 @@ impl Session {
         };
         let cost = self.probe.cost();
         self.used.borrow_mut().add(cost, started.elapsed(), items);
+        if answered.as_ref().is_err_and(|fault| fault.kind == FaultKind::TimedOut) {
+            self.deadline.call_timed_out();
+        }
         answered.map(|()| cost)
     }
 

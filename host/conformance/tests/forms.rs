@@ -102,7 +102,8 @@ fn a_plugin_that_gives_no_event_a_key_does_not_conform_strictly() {
     };
     // The sum of the digits is 294, and 294 % 26 is 8.
     let shown = tried("secret", |options| options.golden = vec![golden("QZ/111111I")]);
-    assert_eq!(last_line(&shown), "conforms (strict)", "{}", shown.to_human(false));
+    // One event is enough to conform, and too little to try other texts.
+    assert!(last_line(&shown).starts_with("conforms (strict); not tried: K9"), "{}", shown.to_human(false));
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn golden_cases_beside_the_component_are_learned_from() {
     )
     .expect("golden vectors");
     let options = Options { extractor_config: Some("secret".to_owned()), ..strict(cache()) };
-    assert_eq!(last_line(&run(&component, &options)), "conforms (strict)");
+    assert!(last_line(&run(&component, &options)).starts_with("conforms (strict)"));
     // What is declared is read from there, too.
     std::fs::write(dir.path().join("conformance.toml"), "[[equal]]\nat = \"/code\"\nby = \"letters\"").expect("a file");
     let error = conformance::run(&component, &options, &mut |_| {}).expect_err("an error");

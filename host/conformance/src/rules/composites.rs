@@ -33,21 +33,49 @@ const FOUND_BYTES_MAX: usize = 16;
 /// Texts that show where one value ends and the next begins.
 const MARKS: [&str; 2] = ["Qxq1Q", "Wyw2W"];
 
+/// Digits that are the same once they are joined: ("1", "12") and ("11", "2").
+const SHORT_DIGITS: [&str; 13] = ["1", "2", "11", "12", "21", "22", "111", "112", "121", "211", "212", "1112", "2111"];
+/// The same where the second is filled up with zeros to 2, 3, .. 12 digits: ("1", "123") and ("11", "23").
+const LONG_DIGITS: [&str; 18] = [
+    "23",
+    "123",
+    "234",
+    "1234",
+    "2345",
+    "12345",
+    "23456",
+    "123456",
+    "234567",
+    "1234567",
+    "23456789",
+    "123456789",
+    "234567891",
+    "1234567891",
+    "2345678912",
+    "12345678912",
+    "234567891234",
+    "1234567891234",
+];
+
 /// Tries it.
 pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let mut events = context.events(session.input());
     let known = context.known();
-    let mut tried = 0;
+    let places = context.events(session.input()).places(PLACES_MAX);
+    let (mut tried, mut of_digits) = (0, 0);
     for (first, second) in pairs(&mut events, &known) {
         let event = match &first {
             At::Slot(slot) => slot.event.clone(),
             At::Place(_) => events.keyed_tree(),
         };
         let mut grid = Grid { event, first: &first, second: &second, session: &mut session };
-        if !grid.matter_together()? {
+        of_digits += usize::from(grid.check_digits(&places)?);
+        let (here, there) = (first.samples(), second.samples());
+        if !grid.matter_together(&here, &there)? {
             continue;
         }
+        grid.check(&shifted(&here, &there))?;
         tried += 1;
         if tried > PAIRS_MAX {
             break;
@@ -58,7 +86,7 @@ pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Sto
         }
         grid.check(&digits())?;
     }
-    if tried == 0 {
+    if tried + of_digits == 0 {
         return Err(nothing_joined(session.input(), &known));
     }
     context.remark(format!("{tried} pairs of fields with {} separators", SEPARATORS.len()));
@@ -165,6 +193,23 @@ fn texts_around(separator: &str) -> Vec<Option<Json>> {
     values
 }
 
+/// Texts of both places, and ones in which the beginning of one stands at the end of the other.
+fn shifted(here: &[Json; 2], there: &[Json; 2]) -> Vec<Option<Json>> {
+    let texts = |values: &[Json; 2]| -> Vec<String> {
+        let text = |value: &Json| if let Json::String(text) = value { Some(text.clone()) } else { None };
+        values.iter().filter_map(text).collect()
+    };
+    let mut all = BTreeSet::new();
+    for (one, two) in texts(here).iter().flat_map(|one| texts(there).into_iter().map(move |two| (one.clone(), two))) {
+        for (at, _) in two.char_indices().chain([(two.len(), ' ')]).take(4) {
+            let (head, tail) = two.split_at(at);
+            all.extend([format!("{one}{head}"), tail.to_owned()]);
+        }
+        all.extend([one, two]);
+    }
+    all.into_iter().map(|text| Some(Json::String(text))).collect()
+}
+
 /// For keys in which each value follows its length.
 fn digits() -> Vec<Option<Json>> {
     ["", "1", "11", "111", "2", "1a", "a1", "2a", "1:", "1:a", ":1", "0"].map(|text| Some(Json::string(text))).into()
@@ -187,13 +232,32 @@ impl Grid<'_> {
     }
 
     /// Whether the event has a key that both places change.
-    fn matter_together(&mut self) -> Result<bool, Stop> {
-        let ([a, b], [c, d]) = (self.first.samples(), self.second.samples());
-        let texts = [(&a, &c), (&b, &c), (&a, &d)].map(|(first, second)| self.text(Some(first), Some(second)));
+    fn matter_together(&mut self, [a, b]: &[Json; 2], [c, d]: &[Json; 2]) -> Result<bool, Stop> {
+        let texts = [(a, c), (b, c), (a, d)].map(|(first, second)| self.text(Some(first), Some(second)));
         let (_, answers) = ask(self.session, texts)?;
         let [both, first, second] = answers.as_slice() else { return Ok(false) };
         let by_second = own(both, second);
         Ok(own(both, first).iter().any(|key| by_second.contains(key)))
+    }
+
+    /// For plugins that take nothing but digits: strings of them, and numbers, here alone or at all places. Says whether
+    /// the two matter together then.
+    fn check_digits(&mut self, places: &[String]) -> Result<bool, Stop> {
+        let (At::Place(_), At::Place(_)) = (self.first, self.second) else { return Ok(false) };
+        for make in [Json::string as fn(&'static str) -> Json, |digits| Json::number(digits)] {
+            for others in [&[], places] {
+                let mut event = self.event.clone();
+                others.iter().for_each(|place| event.set(place, make("7")));
+                let mut grid = Grid { event, first: self.first, second: self.second, session: &mut *self.session };
+                let [one, two] = [make("1"), make("2")];
+                if grid.matter_together(&[one.clone(), two.clone()], &[one, two])? {
+                    let values = SHORT_DIGITS.iter().chain(&LONG_DIGITS).map(|digits| Some(make(digits)));
+                    grid.check(&values.collect::<Vec<_>>())?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// What stands between the two values in a key, if it is a short text.

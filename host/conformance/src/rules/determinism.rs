@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use plugin::{Role, Runtime};
 
 use super::agree::{In, agree};
+use super::endurance::long_run;
 use crate::context::Context;
 use crate::feed::{Items, Text};
 use crate::rule::{Concerns, Group, Level, Rule};
@@ -18,7 +19,7 @@ const ITEMS: usize = 64;
 /// Calls between the two; fewer where they take longer than [`OTHER_TIME_MAX`].
 const OTHER_CALLS: usize = 10_000;
 const OTHER_CALLS_QUICK: usize = 500;
-const OTHER_TIME_MAX: Duration = Duration::from_secs(20);
+const OTHER_TIME_MAX: Duration = Duration::from_secs(6);
 /// Items of each of these calls, and how many different batches there are.
 const OTHER_ITEMS: usize = 4;
 const OTHER_BATCHES: usize = 200;
@@ -75,6 +76,17 @@ pub(super) const RULES: &[Rule] = &[
             "The same call in a fresh instance takes the same fuel.",
             "Work that differs depends on something other than the input: an address, a seed, a clock.",
             same_fuel,
+        )
+    },
+    Rule {
+        quick: false,
+        ..rule(
+            "D6",
+            &["C2", "C3", "C4", "D1", "D2", "D3"],
+            "In 100,000 calls, and among 150,000 different events or pairs, an instance always answers as a fresh one does.",
+            "Tables that fill, counters that come round and buffers of the event before do no harm in a test, and harm \
+             after a day.",
+            in_the_long_run,
         )
     },
 ];
@@ -148,6 +160,17 @@ fn after_odd_events(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     }
     let used = session.answers(&items)?;
     agree(&items, "after odd events", &used, &wanted, In::All)
+}
+
+fn in_the_long_run(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let run = long_run(context, role)?;
+    let (calls, items, new) = (run.calls, run.items, run.new_items);
+    context.remark(format!("{}: {calls} calls, {items} items, {new} of them new", role.name()));
+    match (&run.wrong, &run.ended) {
+        (Some(wrong), _) => Err(Stop::Failed(Box::new(wrong.clone()))),
+        (None, Some(ended)) => Err(Stop::blocked("R1", &ended.got)),
+        (None, None) => Ok(()),
+    }
 }
 
 fn compiled_and_cached(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {

@@ -1,37 +1,24 @@
 //! Rules of the group `resources`: memory and work. Work is counted in fuel, about one instruction each, which is the
 //! same on every machine, and memory in bytes; the clock only bounds how long is tried.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use plugin::{Cost, Fault, FaultKind, Role};
+use plugin::{Cost, Role};
 
+use super::endurance::long_run;
+use super::work::{self, fuel, within};
 use crate::context::Context;
-use crate::feed::{Items, Text};
+use crate::long_run::LongRun;
 use crate::rule::{Concerns, Group, Level, Rule};
-use crate::samples::{Events, Json, nasty};
-use crate::session::{Answer, Session};
+use crate::session::Answer;
 use crate::verdict::Stop;
 
 /// Events or pairs of a batch in a run, at most about.
 const BATCH: usize = 1000;
-/// Calls in which memory is watched, the items of each, and the time after which that has to do.
-const CALLS: usize = 100_000;
-const CALL_ITEMS: usize = 8;
-const CALLS_TIME_MAX: Duration = Duration::from_secs(30);
 /// Growth that is put down to the allocator: so many bytes, or this part of the memory.
 const GROWTH_BYTES_MAX: usize = 64 << 10;
 const GROWTH_PART_MAX: usize = 64;
-/// What the host's default limits of time (1 s a call and 1 µs a byte) buy at three thousand million instructions a
-/// second. A JavaScript scorer was measured at seven thousand million, on a busy machine.
-const FUEL_PER_CALL: u64 = 3_000_000_000;
-const FUEL_PER_BYTE: u64 = 3_000;
-/// The part of that which a plugin may use: machines are slow, busy, and shared.
-const BUDGET_PART: u64 = 2;
-/// What four times the input may cost: 2.5 for each doubling.
-const QUADRUPLE_MAX: f64 = 6.25;
-/// Places at which that is tried, and those at which the worst is.
-const GROWING_PLACES_MAX: usize = 4;
-const WORST_PLACES_MAX: usize = 2;
 /// What an ordinary batch may write to the log.
 const LOG_BYTES_MAX: usize = 1 << 10;
 /// What an answer may have for each byte it was asked about, and for each event or pair.
@@ -44,8 +31,6 @@ const SMALL_MEMORY_BYTES_MAX: usize = 64 << 20;
 const LARGE_MEMORY_BYTES_MAX: usize = 128 << 20;
 const SMALL_LOAD_TIME_MAX: Duration = Duration::from_secs(5);
 const LARGE_LOAD_TIME_MAX: Duration = Duration::from_secs(60);
-
-const NO_FUEL: &str = "fuel is not counted in this run";
 
 const fn rule(
     id: &'static str,
@@ -77,18 +62,22 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "R3",
         Level::Required,
-        "Twice as many events or pairs, members, elements or bytes of a string cost at most about 2.5 times as much.",
+        "Twice as many events or pairs, members, elements or bytes of a string cost at most about 2.5 times as much, also \
+         where they are the same character again and again.",
         "Quadratic code passes every test with small events, and stops the line at the first large one.",
-        doubling,
+        work::doubling,
     ),
-    rule(
-        "R4",
-        Level::Required,
-        "The worst events cost at most half of their time limit: deep or long ones, ones with many members, ones \
-         with long common prefixes.",
-        "Anyone who can send events can send these.",
-        worst_cases,
-    ),
+    Rule {
+        follows: &["C1", "R3"],
+        ..rule(
+            "R4",
+            Level::Required,
+            "The worst events cost at most half of their time limit: deep or long ones, ones with many members, ones \
+             with long common prefixes, ones with 40 to 300,000 times one character.",
+            "Anyone who can send events can send these.",
+            work::worst_cases,
+        )
+    },
     rule(
         "R5",
         Level::Strict,
@@ -129,91 +118,43 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn enough_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
-    let grown = Growth::of(context, role)?;
-    let [first, .., last] = grown.memory_bytes;
-    context.remark(format!("{}: {} KiB after {} calls of {CALL_ITEMS}", role.name(), last >> 10, grown.calls));
-    if grown.calls < CALLS {
-        context.remark(format!("only {} calls: the {} s were up", grown.calls, CALLS_TIME_MAX.as_secs()));
+/// What came out of asking one instance for long, which has to have got to its end.
+fn to_its_end(context: &mut Context<'_>, role: Role) -> Result<(Rc<LongRun>, String), Stop> {
+    let run = long_run(context, role)?;
+    if let Some(ended) = &run.ended {
+        return Err(Stop::Failed(Box::new(ended.clone())));
     }
+    if run.is_short {
+        context.remark(format!("{}: {} calls only, as they cost so much", role.name(), run.calls));
+    }
+    let input = format!("{} calls with {} ordinary items in total, as {}", run.calls, run.items, role.name());
+    Ok((run, input))
+}
+
+fn enough_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
+    let (run, input) = to_its_end(context, role)?;
+    let [first, .., last] = run.memory_bytes;
+    context.remark(format!("{}: {} KiB after {} calls", role.name(), last >> 10, run.calls));
     let enough = context.options().limits.memory_bytes_max / 2;
     if last.saturating_sub(first) > enough {
         let got = format!("{} KiB at the start, {} KiB at the end", first >> 10, last >> 10);
-        return Err(Stop::failed(grown.input(role), got, format!("at most {} KiB more", enough >> 10)));
+        return Err(Stop::failed(input, got, format!("at most {} KiB more", enough >> 10)));
     }
     Ok(())
 }
 
 fn flat_memory(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
-    let grown = Growth::of(context, role)?;
-    let [_, _, half, most, whole] = grown.memory_bytes;
+    let (run, input) = to_its_end(context, role)?;
+    let [_, _, half, most, whole] = run.memory_bytes;
     // A heap that is collected may find its size late; a leak goes on to the end.
     let slack = GROWTH_BYTES_MAX.max(half / GROWTH_PART_MAX);
     if whole - half > slack && whole - most > slack / 2 {
-        let [_, quarter, half, most, whole] = grown.memory_bytes.map(|bytes| bytes >> 10);
+        let [_, quarter, half, most, whole] = run.memory_bytes.map(|bytes| bytes >> 10);
         let got = format!("{quarter}, {half}, {most} and {whole} KiB after each quarter of the calls");
         let wanted = "no growth in the second half beyond one page or 1/64";
-        return Err(Stop::failed(grown.input(role), got, wanted));
+        return Err(Stop::failed(input, got, wanted));
     }
     Ok(())
-}
-
-/// How the memory of one instance grew over many calls.
-struct Growth {
-    calls: usize,
-    /// After the first call, and after each quarter of them.
-    memory_bytes: [usize; 5],
-}
-
-impl Growth {
-    fn of(context: &mut Context<'_>, role: Role) -> Result<Self, Stop> {
-        let mut session = context.session(role)?;
-        // A few batches in turn, so that whatever is remembered by content is not all that is seen.
-        let batches: Vec<Items> = {
-            let texts = context.ordinary_texts(role, session.input(), CALL_ITEMS * 32);
-            texts.chunks(CALL_ITEMS).map(|texts| session.items(texts.to_vec())).collect()
-        };
-        let started = Instant::now();
-        // The calls after which there was more memory than before.
-        let (mut grown, mut calls) = (vec![(0, 0)], 0);
-        for batch in batches.iter().cycle().take(CALLS) {
-            let memory = session.call(batch).map_err(|fault| in_call(calls, &fault))?.memory_bytes;
-            calls += 1;
-            if grown.last().is_some_and(|(_, before)| *before < memory) {
-                grown.push((calls, memory));
-            }
-            if calls % 256 == 0 && started.elapsed() > CALLS_TIME_MAX {
-                break;
-            }
-        }
-        let at = |call: usize| grown.iter().rev().find(|(since, _)| *since <= call).map_or(0, |(_, memory)| *memory);
-        let memory_bytes = [1, calls / 4, calls / 2, calls * 3 / 4, calls].map(at);
-        Ok(Self { calls, memory_bytes })
-    }
-
-    fn input(&self, role: Role) -> String {
-        format!("{} calls with {CALL_ITEMS} ordinary items each, as {}", self.calls, role.name())
-    }
-}
-
-fn in_call(calls: usize, fault: &Fault) -> Stop {
-    Stop::failed(format!("call {} of many with ordinary events", calls + 1), fault.to_string(), "an answer")
-}
-
-/// What a batch of so many bytes may cost.
-fn budget(bytes: usize) -> u64 {
-    (FUEL_PER_CALL + FUEL_PER_BYTE * bytes as u64) / BUDGET_PART
-}
-
-/// The fuel of a call, which has to have an answer.
-fn fuel(session: &mut Session, items: &Items, what: &str) -> Result<u64, Stop> {
-    let role = session.role();
-    let cost = session.call(items).map_err(|fault| no_answer(what, role, &fault))?;
-    cost.fuel.ok_or_else(|| Stop::not_applicable(NO_FUEL))
-}
-
-fn no_answer(what: &str, role: Role, fault: &Fault) -> Stop {
-    Stop::failed(format!("{what}, as {}", role.name()), fault.to_string(), "an answer")
 }
 
 fn ordinary_cost(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
@@ -226,170 +167,6 @@ fn ordinary_cost(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let (each, bytes) = (items.len().max(1), items.bytes());
     context.remark(format!("{}: {} fuel for an item of {} bytes", role.name(), fuel / each as u64, bytes / each));
     within(&what, role, fuel, bytes)
-}
-
-fn within(what: &str, role: Role, fuel: u64, bytes: usize) -> Result<(), Stop> {
-    let budget = budget(bytes);
-    if fuel > budget {
-        let input = format!("{what}, {bytes} bytes, as {}", role.name());
-        return Err(Stop::failed(input, format!("{fuel} fuel"), format!("at most {budget}")));
-    }
-    Ok(())
-}
-
-/// Something that there can be more of.
-struct Growing {
-    what: &'static str,
-    /// How much there is at first; then twice and four times as much.
-    from: usize,
-    /// Items with so much of it at a place.
-    make: fn(&mut Events, Role, &str, usize) -> Vec<Text>,
-}
-
-const GROWING: [Growing; 5] = [
-    Growing { what: "events or pairs", from: 256, make: many_items },
-    Growing { what: "bytes of a string", from: 1024, make: long_strings },
-    Growing { what: "bytes of a long string", from: 16 << 10, make: long_strings },
-    Growing { what: "members of an object", from: 200, make: many_members },
-    Growing { what: "elements of an array", from: 1000, make: many_elements },
-];
-
-fn doubling(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
-    let input = context.session(role)?.input().clone();
-    let mut told = Vec::new();
-    for growing in &GROWING {
-        let mut most: f64 = 0.0;
-        for place in context.events(&input).places(GROWING_PLACES_MAX) {
-            most = most.max(fourfold(context, role, growing, &place)?);
-        }
-        told.push(format!("{most:.1} for {}", growing.what));
-    }
-    context.remark(format!("{}: four times as much costs at most {} times as much", role.name(), told.join(", ")));
-    Ok(())
-}
-
-/// How many times as much four times the input costs.
-fn fourfold(context: &Context<'_>, role: Role, growing: &Growing, place: &str) -> Result<f64, Stop> {
-    let mut session = context.session(role)?;
-    let mut cost = |times: usize| {
-        // The same events each time, but for what there is more of.
-        let mut events = context.events(session.input());
-        let items = session.items((growing.make)(&mut events, role, place, growing.from * times));
-        fuel(&mut session, &items, &format!("{} {} at {place}", growing.from * times, growing.what))
-    };
-    // Once more for whatever is made at the first call; twice as much is there for the report.
-    cost(1)?;
-    let (once, twice, four) = (cost(1)?, cost(2)?, cost(4)?);
-    if four as f64 <= QUADRUPLE_MAX * once as f64 {
-        return Ok(four as f64 / once as f64);
-    }
-    let Growing { what, from, .. } = growing;
-    let input = format!("{from}, {} and {} {what} at {place}, as {}", 2 * from, 4 * from, role.name());
-    let max = QUADRUPLE_MAX * once as f64;
-    let wanted = format!("at most {max:.0} for the last: 2.5 times as much for each doubling");
-    Err(Stop::failed(input, format!("{once}, {twice} and {four} fuel"), wanted))
-}
-
-/// An event with a value at a place, for its keys; for scores, beside one that has another there.
-fn text_of(events: &mut Events, role: Role, place: &str, values: [Json; 2]) -> Text {
-    let event = events.full_tree();
-    let [left, right] = values.map(|value| {
-        let mut event = event.clone();
-        event.set(place, value);
-        event.text()
-    });
-    match role {
-        Role::KeyExtractor => Text::Event(left),
-        Role::SimilarityScorer => Text::Pair(left, right),
-    }
-}
-
-fn many_items(events: &mut Events, role: Role, _place: &str, count: usize) -> Vec<Text> {
-    let item = |events: &mut Events| match role {
-        Role::KeyExtractor => Text::Event(events.text()),
-        Role::SimilarityScorer => Text::Pair(events.text(), events.text()),
-    };
-    (0..count).map(|_| item(events)).collect()
-}
-
-fn long_strings(events: &mut Events, role: Role, place: &str, bytes: usize) -> Vec<Text> {
-    let strings = ["ab", "ba"].map(|text| Json::string(text.repeat(bytes / 2)));
-    vec![text_of(events, role, place, strings)]
-}
-
-fn many_members(events: &mut Events, role: Role, place: &str, count: usize) -> Vec<Text> {
-    let mut others = nasty::members(count);
-    if let Json::Object(members) = &mut others {
-        members.iter_mut().step_by(2).for_each(|(_, value)| *value = Json::Bool(true));
-    }
-    vec![text_of(events, role, place, [nasty::members(count), others])]
-}
-
-fn many_elements(events: &mut Events, role: Role, place: &str, count: usize) -> Vec<Text> {
-    let mut others = nasty::elements(count);
-    if let Json::Array(elements) = &mut others {
-        elements.reverse();
-    }
-    vec![text_of(events, role, place, [nasty::elements(count), others])]
-}
-
-fn worst_cases(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
-    let mut session = context.session(role)?;
-    let mut dearest: Option<(f64, String)> = None;
-    for Worst { name, texts, is_odd } in worst(&mut context.events(session.input()), role) {
-        let items = session.items(texts);
-        if items.len() == 0 {
-            continue;
-        }
-        let bytes = items.bytes();
-        let fuel = match session.call(&items) {
-            Ok(cost) => cost.fuel.ok_or_else(|| Stop::not_applicable(NO_FUEL))?,
-            // Whether odd events are answered at all is the business of the group `totality`.
-            Err(fault) if is_odd && fault.kind != FaultKind::TimedOut => {
-                session = context.session(role)?;
-                continue;
-            }
-            Err(fault) => return Err(no_answer(&name, role, &fault)),
-        };
-        within(&name, role, fuel, bytes)?;
-        let part = fuel as f64 / budget(bytes) as f64;
-        if dearest.as_ref().is_none_or(|(before, _)| *before < part) {
-            dearest = Some((part, name));
-        }
-    }
-    if let Some((part, name)) = dearest {
-        context.remark(format!("{}: most expensive are {name}, {:.1} % of the budget", role.name(), 100.0 * part));
-    }
-    Ok(())
-}
-
-/// A batch that may cost much.
-struct Worst {
-    name: String,
-    texts: Vec<Text>,
-    /// Whether it is of what the rules of totality ask about.
-    is_odd: bool,
-}
-
-/// Batches that cost much in one way or the other.
-fn worst(events: &mut Events, role: Role) -> Vec<Worst> {
-    let mut batches: Vec<Worst> = Vec::new();
-    for place in events.places(WORST_PLACES_MAX) {
-        for (name, value) in nasty::nested().into_iter().chain(nasty::large()) {
-            let texts = vec![text_of(events, role, &place, [value.clone(), value])];
-            batches.push(Worst { name: format!("{name} at {place}"), texts, is_odd: true });
-        }
-        let mut add = |name: &str, texts: Vec<Text>| {
-            batches.push(Worst { name: format!("200 events or pairs with {name} at {place}"), texts, is_odd: false });
-        };
-        let beginning = "a".repeat(4000);
-        let ends = |number: usize| ["x", "y"].map(|end| Json::string(format!("{beginning}{number}{end}")));
-        add("long common prefixes", (0..200).map(|number| text_of(events, role, &place, ends(number))).collect());
-        let shifted = || ["ab", "ba"].map(|text| Json::string(text.repeat(2000)));
-        add("long strings, alike and shifted", (0..200).map(|_| text_of(events, role, &place, shifted())).collect());
-        add("200 members", (0..200).flat_map(|_| many_members(events, role, &place, 200)).collect());
-    }
-    batches
 }
 
 fn log_bytes(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {

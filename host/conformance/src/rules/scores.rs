@@ -3,10 +3,11 @@
 use engine::properties::Verdict;
 use plugin::{FaultKind, Input, Role};
 
+use super::rows::{Mix, ROWS_MAX};
 use crate::context::Context;
 use crate::feed::{Items, Laid, Text};
 use crate::rule::{Concerns, Group, Level, Rule};
-use crate::samples::{Events, edits::edited, nasty};
+use crate::samples::{Events, Json, edits::edited, nasty};
 use crate::session::{Answer, Session};
 use crate::verdict::Stop;
 
@@ -17,6 +18,8 @@ const EDITED: usize = 100;
 const EDITS: [usize; 5] = [0, 1, 2, 4, 8];
 /// How much more alike events may be on average that differ in more places.
 const SLACK: f64 = 0.01;
+/// In a quick run, mixes of every so many properties are tried.
+const QUICK_STEP: usize = 16;
 /// Places at which each odd value is tried.
 const PLACES_MAX: usize = 4;
 
@@ -36,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "S1",
         sentence: "Scores are numbers from 0 to 1, even for events that have nothing in common, are empty, or have \
-         odd values.",
+         odd values, and for 0 to 128 properties in every mix of same, changed and missing.",
         reason: "The host rejects a score that is NaN or above 1: the pair has no score, and the instance is \
          replaced.",
         run: in_range,
@@ -44,13 +47,16 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "S2",
-        sentence: "An event compared with itself has both scores 1.",
+        follows: &["C1", "S1"],
+        sentence: "An event compared with itself has both scores 1, exactly, however many properties it has, and whatever \
+         values.",
         reason: "Most duplicates are the same event sent again; a similarity threshold would let them pass.",
         run: itself,
         ..NO_RULE
     },
     Rule {
         id: "S3",
+        follows: &["C1", "S1"],
         sentence: "Scores and verdicts stay the same, to the last bit, when the two events are swapped.",
         reason: "Which of two events comes first is chance, but how similar they are is not.",
         run: symmetric,
@@ -65,6 +71,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         id: "S5",
+        follows: &["C1", "S1"],
         sentence: "A property that has the same value in both events is never reported as changed.",
         reason: "Changes are shown to people and counted by name: a false one sends them searching.",
         run: same_is_not_changed,
@@ -99,15 +106,68 @@ fn in_range(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
             Err(_) => session = context.session(role)?,
         }
     }
+    mixes_in_range(context, role)
+}
+
+/// The mixes of properties that are tried: of 0, of 1, and so on.
+fn mixes(context: &Context<'_>) -> Vec<Mix> {
+    // The same for each rule: where a pair has no score, it is for S1 to say so.
+    let mut draw = context.draw_named("mixes");
+    let step = if context.options().quick { QUICK_STEP } else { 1 };
+    (0..=ROWS_MAX).step_by(step).flat_map(|rows| Mix::of(rows, &mut draw)).collect()
+}
+
+fn mixes_in_range(context: &Context<'_>, role: Role) -> Result<(), Stop> {
+    let mut session = context.session(role)?;
+    let mixes = mixes(context);
+    for some in mixes.chunks(64) {
+        let input = session.input().clone();
+        let items = session.items(some.iter().map(|mix| mix.pair(&input)));
+        if session.ask(&items).is_ok() {
+            continue;
+        }
+        for mix in some {
+            session = context.session(role)?;
+            let items = session.items([mix.pair(&input)]);
+            if let Err(fault) = session.ask(&items) {
+                let wanted = "two scores from 0 to 1 and a verdict for each row";
+                return Err(Stop::failed(format!("{}: {}", mix.words(), items.shown(0)), fault.to_string(), wanted));
+            }
+        }
+    }
     Ok(())
+}
+
+/// Texts, numbers and other values that are odd.
+fn odd_values() -> Vec<(String, Json)> {
+    [nasty::strings(), nasty::folds(), nasty::numbers(), nasty::wrong_types()].concat()
+}
+
+/// Asks about one item, or a few that belong together; `None` where the plugin has no answer, which is for the group
+/// `totality` to judge.
+fn if_answered(
+    context: &Context<'_>,
+    session: &mut Session,
+    texts: impl IntoIterator<Item = Text>,
+) -> Result<Option<(Items, Vec<Answer>)>, Stop> {
+    let items = session.items(texts);
+    if items.len() == 0 {
+        return Ok(None);
+    }
+    match session.ask(&items) {
+        Ok(answers) => Ok(Some((items, answers))),
+        Err(_) => {
+            *session = context.session(session.role())?;
+            Ok(None)
+        }
+    }
 }
 
 /// Pairs with nothing in common, with an event that has nothing, with odd values on one side, on the other, on both.
 fn hard_pairs(events: &mut Events) -> Vec<Text> {
     let mut pairs = Vec::new();
     let mut other = events.text();
-    let values = [nasty::strings(), nasty::numbers(), nasty::wrong_types()].concat();
-    let mut odd = events.with_each(&values, PLACES_MAX);
+    let mut odd = events.with_each(&odd_values(), PLACES_MAX);
     odd.extend(nasty::tops());
     odd.extend(nasty::missing(events));
     odd.push(crate::samples::Event::new("an event of its own", br#"{"nothing":"in common"}"#));
@@ -127,7 +187,22 @@ fn itself(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let pairs = (0..PAIRS).map(|_| events.text()).map(|event| Text::Pair(event.clone(), event));
     let items = session.items(pairs.collect::<Vec<_>>());
     let answers = session.answers(&items)?;
-    all_alike(&items, &answers)
+    all_alike(&items, &answers)?;
+    for event in events.with_each(&odd_values(), PLACES_MAX) {
+        let pair = Text::Pair(event.text.clone(), event.text);
+        if let Some((items, answers)) = if_answered(context, &mut session, [pair])? {
+            all_alike(&items, &answers)?;
+        }
+    }
+    let input = session.input().clone();
+    for rows in 0..=ROWS_MAX {
+        let mix = Mix::same(rows);
+        let (items, answers) = session.answers_to([mix.pair(&input)])?;
+        if let Err(Stop::Failed(failure)) = all_alike(&items, &answers) {
+            return Err(Stop::failed(format!("{}: {}", mix.words(), failure.input), failure.got, failure.wanted));
+        }
+    }
+    Ok(())
 }
 
 fn all_alike(items: &Items, answers: &[Answer]) -> Result<(), Stop> {
@@ -155,13 +230,24 @@ fn symmetric(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     if items.len() != other_items.len() {
         return Err(Stop::blocked("S1", "some pairs cannot be formed with the events swapped"));
     }
-    match there.iter().zip(&back).position(|(there, back)| !there.same_decision(back)) {
-        Some(pair) => {
-            let got = format!("{}; swapped {}", said(&there, pair), said(&back, pair));
-            Err(Stop::failed(items.shown(pair), got, "the same in both orders"))
-        }
-        None => Ok(()),
+    if let Some(pair) = there.iter().zip(&back).position(|(there, back)| !there.same_decision(back)) {
+        return Err(not_symmetric(&items, pair, &said(&there, pair), &said(&back, pair)));
     }
+    let mut events = context.events(session.input());
+    for pair in hard_pairs(&mut events) {
+        let both = [self::swapped(&pair), pair];
+        let Some((items, answers)) = if_answered(context, &mut session, both)? else { continue };
+        if let [back, there] = answers.as_slice()
+            && !there.same_decision(back)
+        {
+            return Err(not_symmetric(&items, 1, &there.to_string(), &back.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn not_symmetric(items: &Items, pair: usize, there: &str, back: &str) -> Stop {
+    Stop::failed(items.shown(pair), format!("{there}; swapped {back}"), "the same in both orders")
 }
 
 fn swapped(text: &Text) -> Text {
@@ -171,7 +257,7 @@ fn swapped(text: &Text) -> Text {
     }
 }
 
-/// Pairs of unlike events, and of events that differ in a few places.
+/// Pairs of unlike events, of events that differ in a few places, and of all mixes of properties.
 fn varied_pairs(context: &Context<'_>, session: &Session) -> Vec<Text> {
     let mut pairs = context.ordinary_texts(Role::SimilarityScorer, session.input(), PAIRS);
     let mut events = context.events(session.input());
@@ -181,6 +267,7 @@ fn varied_pairs(context: &Context<'_>, session: &Session) -> Vec<Text> {
         let copies = edited(&event, &roots, &[1 + number % 4], events.draw());
         pairs.extend(copies.iter().map(|copy| Text::Pair(event.text(), copy.text())));
     }
+    pairs.extend(mixes(context).into_iter().map(|mix| mix.pair(session.input())));
     pairs
 }
 
@@ -231,6 +318,28 @@ fn same_is_not_changed(context: &mut Context<'_>, role: Role) -> Result<(), Stop
     let pairs = varied_pairs(context, &session);
     let items = session.items(pairs);
     let answers = session.answers(&items)?;
+    nothing_same_is_changed(&items, &answers)?;
+    let mut events = context.events(session.input());
+    let roots = roots(session.input());
+    for place in events.places(PLACES_MAX) {
+        for (_, value) in odd_values() {
+            let event = events.full_tree();
+            let others = edited(&event, &roots, &[2], events.draw());
+            let with_it = |mut event: Json| {
+                event.set(&place, value.clone());
+                event.text()
+            };
+            let Some(other) = others.into_iter().next() else { continue };
+            let pair = Text::Pair(with_it(event), with_it(other));
+            if let Some((items, answers)) = if_answered(context, &mut session, [pair])? {
+                nothing_same_is_changed(&items, &answers)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nothing_same_is_changed(items: &Items, answers: &[Answer]) -> Result<(), Stop> {
     let Laid::Pairs(batch) = &items.laid else { return Ok(()) };
     for (pair, answer) in answers.iter().enumerate() {
         let Answer::Score { verdicts, .. } = answer else { continue };

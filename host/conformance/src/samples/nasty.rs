@@ -43,6 +43,13 @@ pub(crate) fn strings() -> Vec<Named> {
     texts.into_iter().map(|(name, text)| named(name, Json::string(text))).collect()
 }
 
+/// Strings that are not what they were once their letters were made small and large, or put in another form.
+pub(crate) fn folds() -> Vec<Named> {
+    let texts =
+        ["Straße", "İstanbul ıI", "ΟΔΟΣ ς", "ŉ ǰ ΐ ﬁ", "ſK Å", "ǅ ǆ Ǆ", "ա և", "e\u{301} é", "①²Ａ", "\u{1e9e} ᾳ"];
+    texts.into_iter().map(|text| named(text, Json::string(text))).collect()
+}
+
 /// Numbers that do not fit where people put them.
 pub(crate) fn numbers() -> Vec<Named> {
     let digits = "1234567890".repeat(40);

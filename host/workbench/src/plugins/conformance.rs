@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use conformance::{Golden, Human, Level, Options, Progress, SuiteError, UnknownRule, catalogue, select};
+use conformance::{Golden, Human, Level, Options, Progress, Reach, SuiteError, UnknownRule, catalogue, select};
 use engine::projection::{Expander, JsonIn};
 use plugin::{Limits, Wasi};
 
@@ -116,6 +116,7 @@ fn options(config: &ConformanceConfig) -> Result<Options, CommandError> {
         rule_time_max: Some(config.time_budget / RULE_TIME_PART),
         declarations: config.declarations.clone(),
         arguments: arguments(config),
+        reach: Reach::Whole,
     })
 }
 
