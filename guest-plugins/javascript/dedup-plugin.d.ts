@@ -92,10 +92,11 @@ export interface SimilarityScorer {
 
 /** One value of an event. */
 export class Value {
-  constructor(kind: Kind, raw: Uint8Array);
+  /** Of bytes, or of a text. */
+  constructor(kind: Kind, raw: Uint8Array | string);
   readonly kind: Kind;
   /** Its text or bytes; empty where it is absent or null. A view: copy it to keep it. */
-  readonly raw: Uint8Array;
+  get raw(): Uint8Array;
   /** Whether it is absent or null. */
   get isMissing(): boolean;
   /** The value as text. Throws for a payload that is not UTF-8. */
@@ -174,6 +175,14 @@ export class TupleKey {
   /** The key of an event that was read with `fields`. Throws {@link NoKey}, which names the field that is missing. */
   key(event: Event): MadeKey;
 }
+
+/** What {@link tupleKey} takes: a number has to be whole and safe. */
+export type Part = string | number | bigint | boolean | null | undefined | Uint8Array | Value;
+/**
+ * A key of several values, such as those that were worked out: no two different lists of values have one key. It is written
+ * as {@link TupleKey} does.
+ */
+export function tupleKey(...values: Part[]): string | Uint8Array;
 
 /** Checks that a text is a JSON pointer (RFC 6901), else throws {@link Refused}. */
 export function checkPointer(pointer: string): void;

@@ -5,12 +5,15 @@
  *
  * A whole plugin that says what makes two events the same:
  *
- *     import { exportKeyExtractor } from "./dedup-plugin.js";
+ *     import { Refused, exportKeyExtractor } from "./dedup-plugin.js";
  *
  *     class ById {
  *       static info = { name: "by_id", version: "1.0.0", keyVersion: 1 };
  *
  *       configure(config) {
+ *         if (config !== "") {
+ *           throw new Refused(`there is nothing to configure: ${config}`);
+ *         }
  *         return ["/id"];
  *       }
  *
@@ -23,13 +26,14 @@
  *
  * A whole plugin that says how alike a duplicate and its original are:
  *
- *     import { CHANGED, SAME, exportSimilarityScorer } from "./dedup-plugin.js";
+ *     import { CHANGED, SAME, exportSimilarityScorer, splitPointers } from "./dedup-plugin.js";
  *
  *     class ShareOfSame {
  *       static info = { name: "share_of_same", version: "1.0.0" };
  *
  *       configure(config) {
- *         return ["/properties"];
+ *         const pointers = splitPointers(config);
+ *         return pointers.length ? pointers : ["/properties"];
  *       }
  *
  *       compare(pair) {
@@ -86,12 +90,13 @@ const BACKSLASH = 0x5c;
 const MARK_BYTES_MAX = 2;
 /** In one value; from there on it is faster as a text. */
 const ESCAPES_ONE_BY_ONE = 8;
-/** Of a value that is compared; longer ones are compared as texts. */
-const BYTES_ONE_BY_ONE = 8;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-// One character a byte, so that texts can be cut and compared by the places of their bytes.
+// One character a byte.
 const oneByte = new TextDecoder("latin1");
+const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
+const NO_UTF8 = 0xff;
+const REPLACEMENT = "\ufffd";
 const encoder = new TextEncoder();
 
 /** A key that a TupleKey made: return it from `key`. Its bytes stay where they were made unless they are asked for. */
@@ -110,9 +115,14 @@ export class MadeKey {
 
 /** One value of an event. */
 export class Value {
+  /** `raw` is bytes, or a text. */
   constructor(kind, raw) {
     this.kind = kind;
-    this.raw = raw;
+    this._raw = raw;
+  }
+
+  get raw() {
+    return typeof this._raw === "string" ? bytesOf(this._raw) : this._raw;
   }
 
   get isMissing() {
@@ -120,7 +130,23 @@ export class Value {
   }
 
   get text() {
-    return utf8.decode(this.raw);
+    return typeof this._raw === "string" ? this._raw : utf8.decode(this._raw);
+  }
+}
+
+/** A value of a pair, which is a text. Its text is there and not worked out when it is asked for: a call costs more. */
+class TextValue {
+  constructor(kind, text) {
+    this.kind = kind;
+    this.text = text;
+  }
+
+  get raw() {
+    return encoder.encode(this.text);
+  }
+
+  get isMissing() {
+    return this.kind <= NULL;
   }
 }
 
@@ -188,19 +214,52 @@ export class Pair {
   }
 
   same() {
-    return this._rows.same(this._first, this._end);
+    return this._rows.same.slice(this._first, this._end);
   }
 
-  *[Symbol.iterator]() {
-    const rows = this._rows;
-    for (let row = this._first; row < this._end; row++) {
-      yield {
-        pointer: rows.pointers[row],
-        original: new Value(rows.originalKinds[row], valueAt(rows.originals, row)),
-        duplicate: new Value(rows.duplicateKinds[row], valueAt(rows.duplicates, row)),
-        isSame: rows.same(row, row + 1)[0],
-      };
+  [Symbol.iterator]() {
+    return new Properties(this._rows, this._first, this._end);
+  }
+}
+
+/** Walks over the properties of a pair. No generator, and itself what `next` returns: both cost more than what they give. */
+class Properties {
+  constructor(rows, first, end) {
+    this.rows = rows;
+    this.pointers = rows.pointers;
+    this.originals = rows.originals.texts;
+    this.duplicates = rows.duplicates.texts;
+    this.originalKinds = rows.originalKinds;
+    this.duplicateKinds = rows.duplicateKinds;
+    this.same = rows.same;
+    this.row = first;
+    this.end = end;
+    this.done = false;
+    this.value = undefined;
+  }
+
+  [Symbol.iterator]() {
+    return this;
+  }
+
+  next() {
+    const row = this.row;
+    if (row === this.end) {
+      this.done = true;
+      this.value = undefined;
+      return this;
     }
+    this.row = row + 1;
+    const isSame = this.same[row];
+    const one = this.originals[row];
+    const other = this.duplicates[row];
+    const original = one === undefined ? this.rows.originals.value(this.originalKinds[row], row) : new TextValue(this.originalKinds[row], one);
+    let duplicate = original;
+    if (!isSame) {
+      duplicate = other === undefined ? this.rows.duplicates.value(this.duplicateKinds[row], row) : new TextValue(this.duplicateKinds[row], other);
+    }
+    this.value = { pointer: this.pointers[row], original, duplicate, isSame };
+    return this;
   }
 }
 
@@ -318,6 +377,96 @@ export class TupleKey {
     }
     return kinds[chosen] === NULL ? chosen : first + part.first;
   }
+}
+
+/** By kind; strings and payloads have none. */
+const PART_MARKS = ["\\a", "\\z", "\\b", "\\n", "", "\\j", ""];
+
+/**
+ * A key of several values, such as those that were worked out: no two different lists of values have one key. It is written
+ * as TupleKey does. A string stands as it is, bytes too; null is null, undefined is absent; a Value of the event has its own
+ * kind. A number has to be whole and safe, because no other has one text: pass the event's own value, or a string.
+ */
+export function tupleKey(...values) {
+  if (values.length === 0) {
+    return "\\e";
+  }
+  const parts = values.map(partOf);
+  if (parts.every((part) => typeof part === "string")) {
+    return parts.join(":");
+  }
+  const bytes = parts.map((part) => (typeof part === "string" ? bytesOf(part) : part));
+  const key = new Uint8Array(bytes.reduce((sum, part) => sum + part.length + 1, -1)).fill(COLON);
+  let start = 0;
+  for (const part of bytes) {
+    key.set(part, start);
+    start += part.length + 1;
+  }
+  return key;
+}
+
+/** A part of a key: a text, or bytes where it is no text. */
+function partOf(value) {
+  switch (typeof value) {
+    case "string":
+      return escaped(value);
+    case "boolean":
+      return `\\b${value}`;
+    case "bigint":
+      return `\\n${value}`;
+    case "undefined":
+      return "\\a";
+    case "number":
+      if (Number.isSafeInteger(value)) {
+        return `\\n${value}`;
+      }
+      throw new RangeError(`the number ${value} in a key has no one text: pass the event's own value, a BigInt or a string`);
+  }
+  if (value === null) {
+    return "\\z";
+  }
+  if (value instanceof Value || value instanceof TextValue) {
+    return value.kind === BYTES ? escapedBytes(value.raw) : PART_MARKS[value.kind] + escaped(value.text);
+  }
+  if (value instanceof Uint8Array) {
+    return escapedBytes(value);
+  }
+  throw new TypeError(`${typeof value} in a key: it can be a string, a whole number, a boolean, null, a Uint8Array or a Value`);
+}
+
+function escapedBytes(bytes) {
+  if (!bytes.includes(COLON) && !bytes.includes(BACKSLASH)) {
+    return bytes;
+  }
+  const escaped = new Uint8Array(2 * bytes.length);
+  let to = 0;
+  for (const byte of bytes) {
+    if (byte === COLON || byte === BACKSLASH) {
+      escaped[to++] = BACKSLASH;
+    }
+    escaped[to++] = byte;
+  }
+  return escaped.subarray(0, to);
+}
+
+function escaped(text) {
+  return text.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
+}
+
+/**
+ * A text as UTF-8. Half of a surrogate pair, which UTF-8 cannot hold, becomes three bytes that no other text has, where
+ * TextEncoder would make one character of all of them.
+ */
+function bytesOf(text) {
+  if (text.isWellFormed()) {
+    return encoder.encode(text);
+  }
+  const bytes = Array.from(text, (letter) => {
+    const unit = letter.charCodeAt(0);
+    const isHalf = letter.length === 1 && (unit & 0xf800) === 0xd800;
+    return isHalf ? [0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)] : [...encoder.encode(letter)];
+  });
+  return Uint8Array.from(bytes.flat());
 }
 
 /** Checks that a text is a JSON pointer (RFC 6901). A Refused says what is wrong and what would be right. */
@@ -464,14 +613,16 @@ class Out {
       }
       return to;
     }
-    const escaped = text.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
-    return to + encoder.encodeInto(escaped, this.bytes.subarray(to)).written;
+    return to + encoder.encodeInto(escaped(text), this.bytes.subarray(to)).written;
   }
 
   /** Takes a key: bytes anywhere, or a text. */
   push(said) {
-    const key = said instanceof MadeKey ? said.bytes : said;
+    let key = said instanceof MadeKey ? said.bytes : said;
     this.free = this.end;
+    if (typeof key === "string" && !key.isWellFormed()) {
+      key = bytesOf(key);
+    }
     if (typeof key === "string") {
       const start = this.claim(3 * key.length);
       this.end = start + encoder.encodeInto(key, this.bytes.subarray(start)).written;
@@ -564,50 +715,91 @@ function statusOf(error) {
   throw error;
 }
 
-/** The rows of a batch of pairs. What is not asked of them costs nothing but a look at the values as text. */
+/** Values side by side. */
+class Column {
+  constructor({ data, ends }) {
+    this.data = data;
+    this.ends = ends;
+    this._texts = null;
+  }
+
+  raw(at) {
+    return this.data.subarray(at === 0 ? 0 : this.ends[at - 1], this.ends[at]);
+  }
+
+  value(kind, at) {
+    return new Value(kind, this.raw(at));
+  }
+
+  /**
+   * All values as texts, missing where one is no UTF-8. They are decoded at once, with a byte between them that is none in
+   * UTF-8, and taken apart at the character that stands for it: cutting one text costs four times as much.
+   */
+  get texts() {
+    return (this._texts ??= this._decoded());
+  }
+
+  _decoded() {
+    const { data, ends } = this;
+    const count = ends.length;
+    // In one buffer, inside of which bytes are moved fastest.
+    const bytes = new Uint8Array(2 * data.length + count);
+    bytes.set(data);
+    let start = 0;
+    let to = data.length;
+    for (let at = 0; at < count; at++) {
+      const end = ends[at];
+      bytes.copyWithin(to, start, end);
+      to += end - start;
+      bytes[to++] = NO_UTF8;
+      start = end;
+    }
+    const texts = lossy.decode(bytes.subarray(data.length)).split(REPLACEMENT);
+    texts.pop();
+    // Other characters of this kind stand for themselves, or for what is no UTF-8.
+    return texts.length === count ? texts : Array.from(ends, (_, at) => textOrNone(this.raw(at)));
+  }
+}
+
+function textOrNone(bytes) {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The rows of a batch of pairs. What is not asked of them costs nothing. */
 class Rows {
   constructor(pairs) {
-    this.paths = pairs.paths;
     this.originalKinds = pairs.originalKinds;
-    this.originals = pairs.originals;
+    this.originals = new Column(pairs.originals);
     this.duplicateKinds = pairs.duplicateKinds;
-    this.duplicates = pairs.duplicates;
-    this.originalText = oneByte.decode(pairs.originals.data);
-    this.duplicateText = oneByte.decode(pairs.duplicates.data);
-    this._pointers = null;
+    this.duplicates = new Column(pairs.duplicates);
+    this._paths = new Column(pairs.paths);
+    this._same = null;
   }
 
   get pointers() {
-    this._pointers ??= texts(this.paths);
-    return this._pointers;
+    return this._paths.texts;
   }
 
-  /** Of the rows from `first` to before `end` whether both sides are the same. */
-  same(first, end) {
-    const { originalKinds, originalText, duplicateKinds, duplicateText } = this;
-    const originals = this.originals.ends;
-    const duplicates = this.duplicates.ends;
-    const originalBytes = this.originals.data;
-    const duplicateBytes = this.duplicates.data;
+  /** Of each row whether both sides are the same. */
+  get same() {
+    return (this._same ??= this._compared());
+  }
+
+  _compared() {
+    const { originalKinds, duplicateKinds } = this;
+    const originals = this.originals.texts;
+    const duplicates = this.duplicates.texts;
+    const rows = originals.length;
     const same = [];
-    let original = first === 0 ? 0 : originals[first - 1];
-    let duplicate = first === 0 ? 0 : duplicates[first - 1];
-    for (let row = first; row < end; row++) {
-      const length = originals[row] - original;
-      let isSame = originalKinds[row] === duplicateKinds[row] && length === duplicates[row] - duplicate;
-      if (isSame && length > BYTES_ONE_BY_ONE) {
-        // Two texts to compare cost as much as a dozen bytes: first a look at where values differ most.
-        isSame =
-          originalBytes[original + length - 1] === duplicateBytes[duplicate + length - 1] &&
-          originalText.slice(original, original + length) === duplicateText.slice(duplicate, duplicate + length);
-      } else if (isSame) {
-        for (let at = 0; at < length && isSame; at++) {
-          isSame = originalBytes[original + at] === duplicateBytes[duplicate + at];
-        }
+    for (let row = 0; row < rows; row++) {
+      same[row] = originals[row] === duplicates[row] && originalKinds[row] === duplicateKinds[row];
+      if (same[row] && originals[row] === undefined) {
+        same[row] = oneByte.decode(this.originals.raw(row)) === oneByte.decode(this.duplicates.raw(row));
       }
-      same.push(isSame);
-      original = originals[row];
-      duplicate = duplicates[row];
     }
     return same;
   }
@@ -619,7 +811,8 @@ function compare(plugin, pairs) {
   const propertySimilarity = new Float64Array(pairs.ends.length);
   const verdicts = new Uint8Array(pairs.originalKinds.length).fill(IGNORED);
   let first = 0;
-  pairs.ends.forEach((end, pair) => {
+  for (let pair = 0; pair < pairs.ends.length; pair++) {
+    const end = pairs.ends[pair];
     const score = plugin.compare(new Pair(rows, first, end));
     similarity[pair] = score.similarity;
     propertySimilarity[pair] = score.propertySimilarity;
@@ -629,27 +822,8 @@ function compare(plugin, pairs) {
     }
     verdicts.set(given, first);
     first = end;
-  });
-  return { similarity, propertySimilarity, verdicts };
-}
-
-function valueAt(column, index) {
-  return column.data.subarray(index === 0 ? 0 : column.ends[index - 1], column.ends[index]);
-}
-
-/** All texts of a column: decoded in one go where every character is one byte. */
-function texts(column) {
-  const { data, ends } = column;
-  const all = oneByte.decode(data);
-  const isAscii = /^[\0-\x7f]*$/.test(all);
-  const texts = [];
-  let start = 0;
-  for (let index = 0; index < ends.length; index++) {
-    const end = ends[index];
-    texts.push(isAscii ? all.slice(start, end) : utf8.decode(data.subarray(start, end)));
-    start = end;
   }
-  return texts;
+  return { similarity, propertySimilarity, verdicts };
 }
 
 /** Only what is not an Error crosses as the contract's failure for sure. */

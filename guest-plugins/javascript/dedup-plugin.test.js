@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  CHANGED, IGNORED, Invalid, NULL, NoKey, PAYLOAD, Refused, SAME, TupleKey, exportKeyExtractor, exportSimilarityScorer,
-  splitPointers,
+  BYTES, CHANGED, IGNORED, Invalid, NULL, NUMBER, NoKey, PAYLOAD, Refused, SAME, TupleKey, Value, exportKeyExtractor,
+  exportSimilarityScorer, splitPointers, tupleKey,
 } from "./dedup-plugin.js";
 import { Harness } from "./dedup-plugin-testing.js";
 
@@ -194,4 +194,70 @@ test("words that a tuple does not know", () => {
   for (const options of [{ missing: "empty" }, { kinds: "all" }, { kinds: [] }]) {
     assert.throws(() => new TupleKey(["/a"], options), Refused);
   }
+});
+
+test("a key of values that were worked out", () => {
+  const said = extractor((event) => [tupleKey("a:b", 17, true, null, undefined), tupleKey(event.value(0), event.value(1), 12n)]).keysOf(EVENTS);
+  const first = "a\\:b:\\n17:\\btrue:\\z:\\a";
+  assert.deepEqual(said, [[first, "x:\\n1:\\n12"], [first, "\\z:\\a:\\n12"], [first, "é:\\j[1,2.0]:\\n12"]]);
+  assert.deepEqual([tupleKey(), tupleKey(""), tupleKey("", ""), tupleKey(new Value(NUMBER, "9.50"), -0)], ["\\e", "", ":", "\\n9.50:\\n0"]);
+  assert.deepEqual([...tupleKey("é", new Uint8Array([0xff, 0x3a]), new Value(BYTES, new Uint8Array([0x5c])))], [0xc3, 0xa9, 0x3a, 0xff, 0x5c, 0x3a, 0x3a, 0x5c, 0x5c]);
+});
+
+test("what has no one text is no part of a key", () => {
+  for (const value of [0.5, NaN, Infinity, 2 ** 53]) {
+    assert.throws(() => tupleKey(value), /BigInt or a string/);
+  }
+  for (const value of [{}, [1], Symbol("s")]) {
+    assert.throws(() => tupleKey(value), TypeError);
+  }
+});
+
+test("no two lists of values have one key", () => {
+  const values = ["", ":", "\\", "a", "a:", ":a", "\\:", "1", "\\n1", "\\z", "\\e", "true", 1, 2n, true, false, null, undefined,
+    "\ud83d", "\ude00", "😀", "\ufffd", "a\ud83d", new Uint8Array([0xff]), new Uint8Array([0xfe, 0x3a])];
+  const lists = [[], ...values.flatMap((one) => [[one], ...values.map((other) => [one, other])])];
+  const said = extractor((event) => lists.map((list) => tupleKey(...list))).extract(EVENTS.slice(0, 1));
+  const keys = Array.from(said.keys.ends, (end, at) => Buffer.from(said.keys.data.subarray(at === 0 ? 0 : said.keys.ends[at - 1], end)).toString("hex"));
+  // 😀 is both of its halves.
+  assert.equal(new Set(keys).size, lists.length);
+});
+
+test("texts that are no UTF-8 stay apart", () => {
+  const said = extractor(each("\ud83d", "\ude00", "\ufffd")).extract(EVENTS);
+  assert.equal(new Set([[0, 3], [3, 6], [6, 9]].map(([from, to]) => Buffer.from(said.keys.data.slice(from, to)).toString("hex"))).size, 3);
+});
+
+test("properties in any order, with texts beyond ASCII and bytes", () => {
+  const seen = [];
+  scorer((pair) => {
+    const rows = [...pair];
+    for (const row of rows.reverse()) {
+      seen.push([row.pointer, row.original.text, text(row.duplicate.raw), row.original.isMissing]);
+    }
+    return { similarity: 1, propertySimilarity: 1 };
+  }).compare('{"a": "é", "b": "x", "c": "😀"}', '{"a": "y", "b": "é", "d": "z"}');
+  assert.deepEqual(seen, [["/d", "", "z", true], ["/c", "😀", "", false], ["/b", "x", "é", false], ["/a", "é", "y", false]]);
+});
+
+test("payloads that are no UTF-8 side by side", () => {
+  const seen = [];
+  const value = (...bytes) => ({ kind: BYTES, raw: new Uint8Array(bytes) });
+  const row = (original, duplicate) => ({ pointer: "", original, duplicate });
+  scorer((pair) => {
+    for (const { original, duplicate, isSame } of pair) {
+      seen.push([isSame, [...original.raw], [...duplicate.raw]]);
+    }
+    return { similarity: 1, propertySimilarity: 1 };
+  }).compareRows([[row(value(0xff), value(0xff))], [row(value(0xff), value(0xfe))], [row(value(0x61), value(0xff))], [row(value(0xc3, 0xa9), value(0xc3, 0xa9))]]);
+  assert.deepEqual(seen, [[true, [0xff], [0xff]], [false, [0xff], [0xfe]], [false, [0x61], [0xff]], [true, [0xc3, 0xa9], [0xc3, 0xa9]]]);
+});
+
+test("texts with the character that stands for what is no text", () => {
+  const seen = [];
+  scorer((pair) => {
+    seen.push(...[...pair].map(({ original, duplicate }) => [original.text, duplicate.text]));
+    return { similarity: 1, propertySimilarity: 1 };
+  }).compare('{"a": "x\ufffdy", "b": "", "c": "1"}', '{"a": "x", "b": "\ufffd"}');
+  assert.deepEqual(seen, [["x\ufffdy", "x"], ["", "\ufffd"], ["1", ""]]);
 });
