@@ -8,7 +8,7 @@
  *     static const dedup_info info = {"order_id", "1.0.0", 1};
  *
  *     static void configure(dedup_text config, dedup_input *input) {
- *         (void)config;
+ *         if (config.len > 0) dedup_refuse(input, "there is nothing to configure: %.*s", DEDUP_ARGS(config));
  *         dedup_ask(input, "/order/id");
  *     }
  *
@@ -174,6 +174,45 @@ typedef struct {
 #define dedup_part_or(tuple, input, pointer) dedup_part_or_((tuple), (input), DEDUP_TEXT_(pointer))
 /* In `key`: gives the event the tuple's key, or none where a part is missing, with a note that names it. */
 static inline void dedup_tuple_key(const dedup_tuple *tuple, const dedup_event *event, dedup_keys *keys);
+
+/* In `key`: gives the event a key of several values, such as those that were worked out: no two different lists of values
+ * have one key. It is written as a tuple is: dedup_push_tuple(keys, dedup_string(domain), dedup_value_at(event, 1)). */
+#define dedup_push_tuple(keys, ...)                             \
+    dedup_push_values((keys), (const dedup_value[]){__VA_ARGS__}, \
+                      sizeof((const dedup_value[]){__VA_ARGS__}) / sizeof(dedup_value))
+/* The same of a list; without any value it is `\e`. */
+static inline void dedup_push_values(dedup_keys *keys, const dedup_value *values, size_t count);
+/* Values of your own. A number is its text; take care that each has one. */
+#define dedup_absent ((dedup_value){DEDUP_ABSENT, {"", 0}})
+#define dedup_null ((dedup_value){DEDUP_NULL, {"", 0}})
+#define dedup_bool(text) ((dedup_value){DEDUP_BOOL, DEDUP_TEXT_(text)})
+#define dedup_number(text) ((dedup_value){DEDUP_NUMBER, DEDUP_TEXT_(text)})
+#define dedup_string(text) ((dedup_value){DEDUP_STRING, DEDUP_TEXT_(text)})
+#define dedup_json(text) ((dedup_value){DEDUP_JSON, DEDUP_TEXT_(text)})
+#define dedup_bytes(text) ((dedup_value){DEDUP_BYTES, DEDUP_TEXT_(text)})
+/* A whole number as a value. */
+static inline dedup_value dedup_integer(int64_t number);
+
+/* The text with the letters A to Z in lower or upper case; other letters stay as they are. */
+#define dedup_ascii_lower(text) dedup_in_case_(DEDUP_TEXT_(text), 'A')
+#define dedup_ascii_upper(text) dedup_in_case_(DEDUP_TEXT_(text), 'a')
+/* A number's text as a double, to a few units of its last digit: for places and measures. Not for ids, of which a double
+ * makes others beyond 2^53, and not for amounts. False where the text is no number. */
+#define dedup_real(text, real) dedup_real_(DEDUP_TEXT_(text), (real))
+
+/* The elements of an array, one after the other, as values of an event:
+ *
+ *     dedup_elements elements = dedup_elements_of(dedup_value_at(event, 0));
+ *     for (dedup_value element; dedup_next_element(&elements, &element);) ...
+ *
+ * A value that is no array has none. */
+typedef struct {
+    const char *at, *end;
+} dedup_elements;
+static inline dedup_elements dedup_elements_of(dedup_value value);
+static inline bool dedup_next_element(dedup_elements *elements, dedup_value *element);
+/* Puts values in the order of their bytes, those of one text by kind. */
+static inline void dedup_sort(dedup_value *values, size_t count);
 
 /* At the end of the file: makes the functions the ones that this component exports. A plugin may have both roles. */
 #define DEDUP_KEY_EXTRACTOR(info, configure, key)                                                                      \
@@ -916,6 +955,200 @@ static inline void dedup_tuple_key(const dedup_tuple *tuple, const dedup_event *
         dedup_write_escaped_(keys, value.text);
     }
     dedup_end_key(keys);
+}
+
+static inline void dedup_write_value_(dedup_keys *keys, dedup_value value, bool kinds_ignored) {
+    /* By kind; strings and payloads have no mark. */
+    static const char marks[] = "azbn\0j\0";
+    dedup_room_(keys, 2 * value.text.len + 3);
+    if (marks[value.kind] != 0 && !(kinds_ignored && (value.kind == DEDUP_NUMBER || value.kind == DEDUP_BOOL))) {
+        keys->data[keys->used++] = '\\';
+        keys->data[keys->used++] = (uint8_t)marks[value.kind];
+    }
+    dedup_write_escaped_(keys, value.text);
+}
+
+static inline void dedup_push_values(dedup_keys *keys, const dedup_value *values, size_t count) {
+    if (count == 0) dedup_write(keys, "\\e");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0) dedup_write(keys, ":");
+        dedup_write_value_(keys, values[i], false);
+    }
+    dedup_end_key(keys);
+}
+
+/* ---- Values of your own ---- */
+
+static inline dedup_value dedup_integer(int64_t number) {
+    char *digits = dedup_take_(20), *at = digits + 20;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (number < 0) *--at = '-';
+    return (dedup_value){DEDUP_NUMBER, {at, (size_t)(digits + 20 - at)}};
+}
+
+/* Letters from this one on in the other case, which is 0x20 away. */
+static inline dedup_text dedup_in_case_(dedup_text text, char first) {
+    char *changed = dedup_take_(text.len);
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.bytes[i];
+        changed[i] = c >= first && c <= first + ('z' - 'a') ? (char)(c ^ 0x20) : c;
+    }
+    return (dedup_text){changed, text.len};
+}
+
+/* Takes the digits that stand at `at`; false where none does. Beyond 10^5 it stays there: no exponent needs more. */
+static inline bool dedup_exponent_(dedup_text text, size_t *at, int64_t *exponent) {
+    const bool is_negative = *at < text.len && text.bytes[*at] == '-';
+    if (is_negative || (*at < text.len && text.bytes[*at] == '+')) ++*at;
+    const size_t start = *at;
+    int64_t number = 0;
+    for (; *at < text.len && text.bytes[*at] >= '0' && text.bytes[*at] <= '9'; ++*at)
+        if (number < 100000) number = 10 * number + (text.bytes[*at] - '0');
+    *exponent += is_negative ? -number : number;
+    return *at > start;
+}
+
+static inline bool dedup_real_(dedup_text text, double *real) {
+    const bool is_negative = text.len > 0 && text.bytes[0] == '-';
+    uint64_t mantissa = 0;
+    int64_t exponent = 0;
+    size_t at = is_negative, digits = 0;
+    for (bool in_fraction = false; at < text.len; at++) {
+        const char c = text.bytes[at];
+        if (c == '.' && !in_fraction) {
+            in_fraction = true;
+            continue;
+        }
+        if (c < '0' || c > '9') break;
+        digits++;
+        /* As many digits as fit; of those before the point that do not, the number still counts. */
+        if (mantissa < 1000000000000000000u) mantissa = 10 * mantissa + (uint64_t)(c - '0'), exponent -= in_fraction;
+        else exponent += !in_fraction;
+    }
+    if (digits == 0) return false;
+    if (at < text.len && (text.bytes[at] == 'e' || text.bytes[at] == 'E')) {
+        at++;
+        if (!dedup_exponent_(text, &at, &exponent)) return false;
+    }
+    double scale = 1, power = 10, number = (double)mantissa;
+    for (uint64_t rest = (uint64_t)(exponent < 0 ? -exponent : exponent); rest > 0; rest >>= 1, power *= power)
+        if (rest & 1) scale *= power;
+    if (mantissa != 0) number = exponent < 0 ? number / scale : number * scale;
+    *real = is_negative ? -number : number;
+    return at == text.len;
+}
+
+/* ---- Arrays: their text is canonical, without spaces ---- */
+
+static inline dedup_elements dedup_elements_of(dedup_value value) {
+    const bool is_array = value.kind == DEDUP_JSON && value.text.len > 2 && value.text.bytes[0] == '[';
+    return is_array ? (dedup_elements){value.text.bytes + 1, value.text.bytes + value.text.len - 1}
+                    : (dedup_elements){NULL, NULL};
+}
+
+/* Where the string that begins here ends. */
+static inline const char *dedup_string_end_(const char *at, const char *end) {
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\') at++;
+    return at < end ? at + 1 : end;
+}
+
+/* Where the value that begins here ends. */
+static inline const char *dedup_element_end_(const char *at, const char *end) {
+    size_t depth = 0;
+    while (at < end && (depth > 0 || *at != ',')) {
+        if (*at == '"') {
+            at = dedup_string_end_(at, end);
+            continue;
+        }
+        if (*at == '[' || *at == '{') depth++;
+        if (*at == ']' || *at == '}') depth--;
+        at++;
+    }
+    return at;
+}
+
+static inline uint8_t dedup_hex_(char digit) {
+    return (uint8_t)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+}
+
+/* A string as the host gives it: without quotes and escapes; as JSON where it holds half of a surrogate pair. */
+static inline dedup_value dedup_unquoted_(dedup_text quoted) {
+    const dedup_text inside = {quoted.bytes + 1, quoted.len - 2};
+    size_t at = 0;
+    while (at < inside.len && inside.bytes[at] != '\\') at++;
+    if (at == inside.len) return (dedup_value){DEDUP_STRING, inside};
+    char *text = dedup_take_(inside.len);
+    size_t len = 0;
+    for (at = 0; at < inside.len; at++) {
+        static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
+        char byte = inside.bytes[at];
+        if (byte == '\\' && ++at < inside.len) {
+            byte = inside.bytes[at];
+            /* The host escapes so only what is below 0x20, and such halves. */
+            if (byte == 'u' && inside.bytes[at + 1] != '0') return (dedup_value){DEDUP_JSON, quoted};
+            if (byte == 'u') {
+                byte = (char)(dedup_hex_(inside.bytes[at + 3]) << 4 | dedup_hex_(inside.bytes[at + 4]));
+                at += 4;
+            }
+            else
+                for (size_t i = 0; from[i] != 0; i++)
+                    if (byte == from[i]) {
+                        byte = to[i];
+                        break;
+                    }
+        }
+        text[len++] = byte;
+    }
+    return (dedup_value){DEDUP_STRING, {text, len}};
+}
+
+static inline bool dedup_next_element(dedup_elements *elements, dedup_value *element) {
+    const char *at = elements->at;
+    if (at == elements->end) return false;
+    const char *end = dedup_element_end_(at, elements->end);
+    const dedup_text text = {at, (size_t)(end - at)};
+    elements->at = end < elements->end ? end + 1 : end;
+    switch (*at) {
+        case '"': *element = dedup_unquoted_(text); break;
+        case '[':
+        case '{': *element = (dedup_value){DEDUP_JSON, text}; break;
+        case 't':
+        case 'f': *element = (dedup_value){DEDUP_BOOL, text}; break;
+        case 'n': *element = dedup_null; break;
+        default: *element = (dedup_value){DEDUP_NUMBER, text};
+    }
+    return true;
+}
+
+static inline bool dedup_is_less_(dedup_value left, dedup_value right) {
+    const size_t least = left.text.len < right.text.len ? left.text.len : right.text.len;
+    const int order = __builtin_memcmp(left.text.bytes, right.text.bytes, least);
+    if (order != 0) return order < 0;
+    return left.text.len != right.text.len ? left.text.len < right.text.len : left.kind < right.kind;
+}
+
+static inline void dedup_sink_(dedup_value *values, size_t root, size_t count) {
+    for (size_t child; (child = 2 * root + 1) < count; root = child) {
+        if (child + 1 < count && dedup_is_less_(values[child], values[child + 1])) child++;
+        if (!dedup_is_less_(values[root], values[child])) return;
+        const dedup_value value = values[root];
+        values[root] = values[child];
+        values[child] = value;
+    }
+}
+
+/* By a heap: no order of the values makes it slow. */
+static inline void dedup_sort(dedup_value *values, size_t count) {
+    for (size_t root = count / 2; root-- > 0;) dedup_sink_(values, root, count);
+    for (size_t last = count; last-- > 1;) {
+        const dedup_value value = values[0];
+        values[0] = values[last];
+        values[last] = value;
+        dedup_sink_(values, 0, last);
+    }
 }
 
 /* ---- compare ---- */

@@ -16,14 +16,6 @@
 
 #include "dedup_plugin.h"
 
-/* Values as the host hands them over. */
-#define dedup_absent ((dedup_value){DEDUP_ABSENT, {"", 0}})
-#define dedup_null ((dedup_value){DEDUP_NULL, {"", 0}})
-#define dedup_bool(text) ((dedup_value){DEDUP_BOOL, DEDUP_TEXT_(text)})
-#define dedup_number(text) ((dedup_value){DEDUP_NUMBER, DEDUP_TEXT_(text)})
-#define dedup_string(text) ((dedup_value){DEDUP_STRING, DEDUP_TEXT_(text)})
-#define dedup_json(text) ((dedup_value){DEDUP_JSON, DEDUP_TEXT_(text)})
-#define dedup_bytes(text) ((dedup_value){DEDUP_BYTES, DEDUP_TEXT_(text)})
 /* A row: the place, what the original has there, what the duplicate has; ascending by place. */
 #define dedup_both(place, original, duplicate) ((dedup_row){DEDUP_TEXT_(place), (original), (duplicate)})
 

@@ -3,28 +3,28 @@ out on their way to the plugin and back. Not the host; it runs natively as well,
 
 A whole plugin that says what makes two events the same:
 
-    from dedup_plugin import Event, Info, key_extractor
+    from dedup_plugin import Event, Info, key_extractor, split_pointers
 
     @key_extractor
     class ById:
         INFO = Info(name="by_id", version="1.0.0", key_version=1)
 
         def configure(self, config: str) -> list[str]:
-            return ["/id"]
+            return split_pointers(config) or ["/id"]
 
         def key(self, event: Event) -> str | None:
             return event.text(0)
 
 A whole plugin that says how alike a duplicate and its original are:
 
-    from dedup_plugin import CHANGED, SAME, Info, Pair, Score, similarity_scorer
+    from dedup_plugin import CHANGED, SAME, Info, Pair, Score, similarity_scorer, split_pointers
 
     @similarity_scorer
     class ShareOfSame:
         INFO = Info(name="share_of_same", version="1.0.0")
 
         def configure(self, config: str) -> list[str]:
-            return ["/properties"]
+            return split_pointers(config) or ["/properties"]
 
         def compare(self, pair: Pair) -> Score:
             same = pair.same()
@@ -344,6 +344,30 @@ class TupleKey:
 _PLANS_MAX: Final = 256
 
 
+def tuple_key(*values: Value | str | bytes | int | None) -> bytes:
+    """A key of several values, such as those that were worked out: no two different lists of values have one key. It is
+    written as TupleKey does. A str stands as it is; an int is a number, True and False are booleans, None is null; a Value
+    of the event has its own kind. A float has no one text: pass the event's own value, or a str that you have formatted."""
+    return b":".join(map(_part, values)) if values else b"\\e"
+
+
+_PART_MARKS: Final = (b"\\a", b"\\z", b"\\b", b"\\n", b"", b"\\j", b"")
+
+
+def _part(value: Any) -> bytes:
+    if isinstance(value, Value):
+        return _PART_MARKS[value.kind] + _escaped(value.raw)
+    if isinstance(value, (str, bytes, bytearray)):
+        return _escaped(_key(value))
+    if value is None:
+        return b"\\z"
+    if isinstance(value, bool):
+        return b"\\btrue" if value else b"\\bfalse"
+    if isinstance(value, int):
+        return b"\\n%d" % value
+    raise TypeError(f"{type(value).__name__} in a key has no one text: pass a str, bytes, int, bool, None or Value")
+
+
 def _escaped(text: bytes) -> bytes:
     if b"\\" in text:
         text = text.replace(b"\\", b"\\\\")
@@ -506,7 +530,8 @@ class _ExportedScorer(_Exported):
 
 def _key(key: Any) -> bytes:
     if isinstance(key, str):
-        return key.encode()
+        # Half of a surrogate pair, which UTF-8 cannot hold, becomes bytes that no other text has.
+        return key.encode(errors="surrogatepass")
     if isinstance(key, (bytes, bytearray)):
         return bytes(key)
     raise _failure(f"key returned {type(key).__name__}: a key is bytes or str, several are a list, none is None")

@@ -3,7 +3,9 @@
 import unittest
 
 import dedup_plugin
-from dedup_plugin import CHANGED, IGNORED, PAYLOAD, SAME, Err, Event, Info, Invalid, NoKey, Pair, Score, TupleKey
+from dedup_plugin import (
+    BYTES, CHANGED, IGNORED, NUMBER, PAYLOAD, SAME, Err, Event, Info, Invalid, NoKey, Pair, Score, TupleKey, Value, tuple_key,
+)
 from dedup_plugin_testing import Harness, check_golden
 import dedup_plugin_testing as testing
 
@@ -176,6 +178,31 @@ class TupleKeys(unittest.TestCase):
         for options in ({"missing": "empty"}, {"kinds": "all"}, {"kinds": []}):
             with self.assertRaises(ValueError):
                 TupleKey(["/a"], **options)
+
+
+class KeysOfAnyValues(unittest.TestCase):
+    def test_values_that_were_worked_out(self):
+        key = tuple_key("a:b", 17, True, False, None, Value(NUMBER, b"9.50"))
+        self.assertEqual(key, b"a\\:b:\\n17:\\btrue:\\bfalse:\\z:\\n9.50")
+        said = Harness(extractor(lambda event: tuple_key(event.value(0), event.value(1), "é"))).keys_of(EVENTS)
+        self.assertEqual(said, [[b"x:\\n1:\xc3\xa9"], [b"\\z:\\a:\xc3\xa9"], [b"\xc3\xa9:\\j[1,2.0]:\xc3\xa9"]])
+        self.assertEqual([tuple_key(), tuple_key(""), tuple_key("", "")], [b"\\e", b"", b":"])
+
+    def test_what_has_no_one_text(self):
+        for value in (0.5, [1], {}):
+            with self.assertRaisesRegex(TypeError, "has no one text"):
+                tuple_key(value)
+
+    def test_no_two_lists_of_values_have_one_key(self):
+        values = ["", ":", "\\", "a", "a:", ":a", "\\:", "1", "\\n1", "\\z", "\\e", "true", 1, 2, True, None, b"\xff",
+                  "\ud83d", "\ude00", "\ufffd", Value(BYTES, b"\xfe:")]
+        lists = [[]] + [[one] for one in values] + [[one, other] for one in values for other in values]
+        self.assertEqual(len({tuple_key(*one) for one in lists}), len(lists))
+
+    def test_a_text_that_is_no_utf_8_is_a_key_of_its_own(self):
+        answers = iter(["\ud83d", "\ude00", "\ufffd"])
+        said = Harness(extractor(lambda event: next(answers))).keys_of(EVENTS)
+        self.assertEqual(len({key for keys in said for key in keys}), 3)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,75 @@ static void check_batch(void) {
     dedup_arena_reset_();
 }
 
+/* Keys of values that are no fields: what stands in an array, numbers, texts. */
+static dedup_text pushed(dedup_keys *keys, size_t number) {
+    const uint32_t start = number == 0 ? 0 : keys->ends[number - 1];
+    return (dedup_text){(const char *)keys->data + start, keys->ends[number] - start};
+}
+
+static void check_values(void) {
+    dedup_keys keys = {0};
+    dedup_push_tuple(&keys, dedup_string("a:b"), dedup_integer(-17), dedup_bool("true"), dedup_null, dedup_absent);
+    dedup_push_values(&keys, NULL, 0);
+    dedup_push_tuple(&keys, dedup_string(""));
+    dedup_push_tuple(&keys, dedup_integer(INT64_MIN), dedup_json("[\"\\\\\"]"));
+    const char *wanted[] = {"a\\:b:\\n-17:\\btrue:\\z:\\a", "\\e", "", "\\n-9223372036854775808:\\j[\"\\\\\\\\\"]"};
+    for (size_t i = 0; i < 4; i++)
+        dedup_test_check_(__LINE__, dedup_equal(pushed(&keys, i), wanted[i]), "%.*s", DEDUP_ARGS(pushed(&keys, i)));
+
+    /* Keys that grow while other memory is taken. */
+    for (int i = 0; i < 2000; i++) dedup_push_tuple(&keys, dedup_integer(i), dedup_string("some text to fill it"));
+    dedup_test_check_(__LINE__, dedup_equal(pushed(&keys, 2003), "\\n1999:some text to fill it"), "many");
+    dedup_arena_reset_();
+
+    const char *array = "[1,\"a,]\\\"\\\\\",[[2],{\"b\":\"]\"}],true,false,null,{},\"\",\"\\n\\u001f\\b\\t\",\"\\ud83d\",-1.5e3]";
+    const dedup_value elements_wanted[] = {
+        dedup_number("1"), dedup_string("a,]\"\\"), dedup_json("[[2],{\"b\":\"]\"}]"), dedup_bool("true"), dedup_bool("false"),
+        dedup_null, dedup_json("{}"), dedup_string(""), dedup_string("\n\x1f\b\t"), dedup_json("\"\\ud83d\""), dedup_number("-1.5e3"),
+    };
+    size_t count = 0;
+    dedup_elements elements = dedup_elements_of(dedup_json(array));
+    for (dedup_value element; dedup_next_element(&elements, &element); count++)
+        dedup_test_check_(__LINE__, count < 11 && dedup_same(element, elements_wanted[count]), "element %zu is %.*s", count,
+                          DEDUP_ARGS(element.text));
+    dedup_test_check_(__LINE__, count == 11, "%zu elements", count);
+    const dedup_value none[] = {dedup_json("[]"), dedup_json("{}"), dedup_json("{\"a\":1}"), dedup_string("[1]"), dedup_absent};
+    for (size_t i = 0; i < 5; i++) {
+        dedup_value element;
+        elements = dedup_elements_of(none[i]);
+        dedup_test_check_(__LINE__, !dedup_next_element(&elements, &element), "value %zu has elements", i);
+    }
+
+    /* Every order of a few, and many. */
+    for (int seed = 1; seed < 200; seed++) {
+        dedup_value values[64];
+        const size_t length = (size_t)seed % 64;
+        unsigned state = (unsigned)seed;
+        for (size_t i = 0; i < length; i++) {
+            state = state * 1103515245u + 12345u;
+            values[i] = (state >> 16) % 7 == 0 ? dedup_string("7") : dedup_integer((state >> 16) % 50);
+        }
+        dedup_sort(values, length);
+        for (size_t i = 1; i < length; i++)
+            dedup_test_check_(__LINE__, !dedup_is_less_(values[i], values[i - 1]), "order of %zu", i);
+        dedup_arena_reset_();
+    }
+
+    dedup_test_check_(__LINE__, dedup_equal(dedup_ascii_lower("aZ\xc3\x89@[`{"), "az\xc3\x89@[`{"), "lower case");
+    dedup_test_check_(__LINE__, dedup_equal(dedup_ascii_upper("aZ\xc3\xa9@[`{"), "AZ\xc3\xa9@[`{"), "upper case");
+    const char *numbers[] = {"0", "-0", "52.52008", "-13.404950", "1e2", "1.5E-3", "0.1e+1", "123456789012345678901234", "1e-400", "0e999999999"};
+    for (size_t i = 0; i < 10; i++) {
+        double real = 1;
+        const double exact = strtod(numbers[i], NULL), off = exact < 0 ? -exact * 1e-14 : exact * 1e-14;
+        dedup_test_check_(__LINE__, dedup_real(numbers[i], &real) && real - exact <= off && exact - real <= off, "%s is %.17g", numbers[i], real);
+    }
+    double real;
+    dedup_test_check_(__LINE__, dedup_real("1e400", &real) && real > 1e308, "too large");
+    const char *no_numbers[] = {"", "-", ".", "e1", "1e", "1e+", "1x", "1.2.3", "0x10", " 1", "nan"};
+    for (size_t i = 0; i < 11; i++) dedup_test_check_(__LINE__, !dedup_real(no_numbers[i], &real), "%s is a number", no_numbers[i]);
+    dedup_arena_reset_();
+}
+
 int main(void) {
     dedup_test_check_(__LINE__, dedup_extract_abi_(1, NULL, 0, NULL, 0, NULL, 0)->is_error, "nothing is configured");
     dedup_test_refused(key_extractor, "both", "reads one or the other");
@@ -110,6 +179,7 @@ int main(void) {
     for (size_t i = 0; i < sizeof words; i++) words[i] = i % 2 == 0 ? '\xc3' : '\xa9';
     dedup_test_no_key("\xc3\xa9\xc3\xa9", dedup_bytes(((dedup_text){words, sizeof words})));
     check_batch();
+    check_values();
 
     dedup_test_check_(__LINE__, dedup_covers("/a", "/a/b") && dedup_covers("", "/x"), "covers");
     dedup_test_check_(__LINE__, !dedup_covers("/a", "/ab") && !dedup_covers("/a", ""), "does not cover");

@@ -94,6 +94,30 @@ impl<'a> Value<'a> {
     }
 }
 
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::new(Kind::String, text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::new(Kind::String, text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { kind: Kind::Bytes, bytes }
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(is: bool) -> Self {
+        Self::new(Kind::Bool, if is { "true" } else { "false" })
+    }
+}
+
 /// One event of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {

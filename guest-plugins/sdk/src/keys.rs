@@ -1,7 +1,9 @@
 //! Where a plugin puts the keys of a batch, in the layout in which they cross to the host. Not a set: keys of one event
 //! may repeat.
 
+use crate::Value;
 use crate::bindings::types::{Batch, Column, Extraction, Note};
+use crate::tuple::write_values;
 
 const KEYED: u8 = 0;
 const NO_KEY: u8 = 1;
@@ -48,6 +50,12 @@ impl Keys {
     pub fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.data);
         self.end_key();
+    }
+
+    /// Gives the event a key made of several values, such as those that were worked out: no two different lists of values
+    /// have one key. As [`crate::tuple`] writes it.
+    pub fn push_tuple(&mut self, values: &[Value<'_>]) {
+        self.write(|out| write_values(values, out));
     }
 
     /// As [`Keys::write`], but if `write` fails there is no such key, and the error is given back.

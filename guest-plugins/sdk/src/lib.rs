@@ -11,7 +11,10 @@
 //! impl KeyExtractor for ById {
 //!     const INFO: Info = Info { name: "by_id", version: env!("CARGO_PKG_VERSION"), key_version: 1 };
 //!
-//!     fn configure(_config: &str) -> Result<(Self, Input), String> {
+//!     fn configure(config: &str) -> Result<(Self, Input), String> {
+//!         if !config.is_empty() {
+//!             return Err(format!("there is nothing to configure: {config}"));
+//!         }
 //!         Ok((ById, Input::Fields(vec!["/id".to_owned()])))
 //!     }
 //!
@@ -33,7 +36,10 @@
 //! impl SimilarityScorer for ShareOfSame {
 //!     const INFO: Info = Info { name: "share_of_same", version: env!("CARGO_PKG_VERSION"), key_version: 1 };
 //!
-//!     fn configure(_config: &str) -> Result<(Self, Input), String> {
+//!     fn configure(config: &str) -> Result<(Self, Input), String> {
+//!         if !config.is_empty() {
+//!             return Err(format!("there is nothing to configure: {config}"));
+//!         }
 //!         Ok((ShareOfSame, Input::Fields(vec!["/properties".to_owned()])))
 //!     }
 //!

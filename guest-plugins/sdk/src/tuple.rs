@@ -15,6 +15,9 @@
 //!
 //! The last two appear only where [`Missing::Marked`] asks for them, an instant only where [`Tuple::with_instant`] does:
 //! what is no time stands there as anywhere else, and so never meets a time.
+//!
+//! [`Tuple`] takes fields of the event as they are. [`write_values`] takes any values, such as those that a plugin has
+//! worked out, and so does [`crate::Keys::push_tuple`].
 
 use crate::instant::{Nanos, instant};
 use crate::pointers::check;
@@ -136,27 +139,41 @@ impl Tuple {
             }
             match part.instant.and_then(|resolution| units(value, resolution)) {
                 Some(units) => write_instant(units, out),
-                None => self.write_value(value, out),
+                None => write_value(value, self.kinds, out),
             }
         }
         Ok(())
     }
+}
 
-    #[inline]
-    fn write_value(&self, value: Value<'_>, out: &mut Vec<u8>) {
-        let mark = match value.kind {
-            Kind::String | Kind::Bytes => None,
-            Kind::Number => (self.kinds == Kinds::Distinct).then_some(b"\\n"),
-            Kind::Bool => (self.kinds == Kinds::Distinct).then_some(b"\\b"),
-            Kind::Json => Some(b"\\j"),
-            Kind::Null => Some(b"\\z"),
-            Kind::Absent => Some(b"\\a"),
-        };
-        if let Some(mark) = mark {
-            out.extend_from_slice(mark);
-        }
-        write_escaped(value.bytes, out);
+/// Appends the key of these values to `out`, whether they are the event's or worked out: no two different lists of values
+/// have one key. Null and absent values are marked; a list without any value is `\e`.
+pub fn write_values(values: &[Value<'_>], out: &mut Vec<u8>) {
+    if values.is_empty() {
+        out.extend_from_slice(b"\\e");
     }
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            out.push(b':');
+        }
+        write_value(*value, Kinds::Distinct, out);
+    }
+}
+
+#[inline]
+fn write_value(value: Value<'_>, kinds: Kinds, out: &mut Vec<u8>) {
+    let mark = match value.kind {
+        Kind::String | Kind::Bytes => None,
+        Kind::Number => (kinds == Kinds::Distinct).then_some(b"\\n"),
+        Kind::Bool => (kinds == Kinds::Distinct).then_some(b"\\b"),
+        Kind::Json => Some(b"\\j"),
+        Kind::Null => Some(b"\\z"),
+        Kind::Absent => Some(b"\\a"),
+    };
+    if let Some(mark) = mark {
+        out.extend_from_slice(mark);
+    }
+    write_escaped(value.bytes, out);
 }
 
 /// A time as whole units since the Unix epoch; `None` where the value is no time. A number is one where it is written
@@ -252,7 +269,46 @@ fn has_byte(word: u64, byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::write_escaped;
+    use super::{write_escaped, write_values};
+    use crate::{Kind, Value};
+
+    fn written(values: &[Value<'_>]) -> String {
+        let mut out = Vec::new();
+        write_values(values, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn values_that_were_worked_out() {
+        let number = Value::new(Kind::Number, "17");
+        assert_eq!(written(&["a:b".into(), number, true.into()]), "a\\:b:\\n17:\\btrue");
+        assert_eq!(written(&[Value::NULL, Value::ABSENT, Value::new(Kind::Json, "[1]")]), "\\z:\\a:\\j[1]");
+        assert_eq!(written(&[b"\xc3\xa9"[..].into()]), "é");
+        assert_eq!(
+            (written(&[]), written(&["".into()]), written(&["".into(), "".into()])),
+            (r"\e".into(), String::new(), ":".into())
+        );
+    }
+
+    #[test]
+    fn no_two_lists_of_values_meet() {
+        let texts = ["", ":", "\\", "a", "a:", ":a", "\\:", "1", "\\n1", "\\z", "\\e", "true", "é:\\"];
+        let mut values: Vec<Value<'_>> = texts.into_iter().map(Value::from).collect();
+        values.extend([
+            Value::new(Kind::Number, "1"),
+            true.into(),
+            Value::new(Kind::Json, "a"),
+            Value::NULL,
+            Value::ABSENT,
+        ]);
+        let mut lists: Vec<Vec<Value<'_>>> = vec![Vec::new()];
+        for one in &values {
+            lists.push(vec![*one]);
+            lists.extend(values.iter().map(|other| vec![*one, *other]));
+        }
+        let keys: std::collections::BTreeSet<String> = lists.iter().map(|list| written(list)).collect();
+        assert_eq!(keys.len(), lists.len());
+    }
 
     #[test]
     fn escapes_wherever_they_stand_in_texts_of_every_length() {
