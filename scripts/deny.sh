@@ -45,6 +45,7 @@ without drive "$clients|state|observe|kafka_connector|file_connector"
 without reload "rdkafka|rocksdb|clap|state|kafka_connector|file_connector"
 without reporting "rdkafka|axum|hyper|clap|kafka_connector|file_connector"
 without file_connector "$clients|wasmtime|kafka_connector"
+without checkpoint "rdkafka|rocksdb|prometheus|axum|clap|toml|wasmtime|state|observe|rustls|aws-lc-rs"
 without kafka_connector "rocksdb|prometheus|axum|clap|wasmtime|file_connector"
 twice=$(grep -c '^warning\[duplicate\]' <<<"$report" || true)
 echo "deny: $(tail -n 1 <<<"$report"); $twice crates are here in more than one version (see: cargo tree --duplicates)"

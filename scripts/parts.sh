@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 parts_of_guests=(c python javascript)
-parts_of_tests=(kafka browser prometheus)
+parts_of_tests=(kafka browser prometheus s3)
 # These need no set-up: an encrypted listener (a broker of the caller's may have none), a broker that tests may kill, the
 # right to mount small disks, the database of known vulnerabilities.
 parts_of_machines=(sasl own-broker disks advisories)

