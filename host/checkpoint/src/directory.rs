@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +30,9 @@ const STORE: &str = "directory";
 
 /// Files that are written under conditions are no larger; only their versions are told.
 const CONDITIONAL_BYTES_MAX: u64 = 64 << 10;
+
+/// The end of names of files that are being written.
+const PART: &str = ".part";
 
 /// Who writes under a condition has locked it, in the object's directory. Names that begin with a dot are no objects.
 const LOCK: &str = ".lock";
@@ -72,6 +76,33 @@ impl Directory {
         };
         let path = self.file(location)?;
         make(parent_of(&path)).and_then(|()| linked(&path)).map_err(|error| failed(location, error))
+    }
+
+    /// Removes what writers that died have left, if it is so old. It has no name that is listed.
+    pub(crate) fn sweep(&self, dir: &Path, older_than: Duration) -> Result<()> {
+        let mut directories = vec![self.file(dir)?];
+        let swept = |path: &FilePath, found: &mut Vec<PathBuf>| -> io::Result<()> {
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                let (metadata, name) = (entry.metadata()?, entry.file_name());
+                let is_left = name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(PART));
+                let age = SystemTime::now().duration_since(changed_at(&metadata)).unwrap_or_default();
+                if metadata.is_dir() {
+                    found.push(entry.path());
+                } else if is_left && age > older_than {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        while let Some(path) = directories.pop() {
+            match swept(&path, &mut directories) {
+                // Another one sweeps, or a writer is done.
+                Err(error) if !is_absent(&error) => return Err(failed(dir, error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn put(&self, location: &Path, payload: &PutPayload, mode: &PutMode) -> Result<PutResult> {
@@ -271,7 +302,7 @@ impl MultipartUpload for Parts {
 /// A name next to the one that it will have, which no other writer uses.
 fn part_of(path: &FilePath) -> io::Result<PathBuf> {
     let random = random().map_err(io::Error::other)?;
-    Ok(path.with_file_name(format!(".{random}.part")))
+    Ok(path.with_file_name(format!(".{random}{PART}")))
 }
 
 fn new_part(path: &FilePath) -> io::Result<(PathBuf, File)> {
@@ -318,12 +349,15 @@ fn version_of(file: &File) -> io::Result<Option<String>> {
     Ok(Some(hex(&Sha256::digest(read_at(file, 0, bytes)?))))
 }
 
-/// Its age is that of its name: a table that is linked may be older than the checkpoint.
 fn meta(location: Path, metadata: &Metadata, e_tag: Option<String>) -> ObjectMeta {
-    let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
-    let changed = std::time::Duration::new(u64::try_from(metadata.ctime()).unwrap_or_default(), nanoseconds);
-    let last_modified = (std::time::UNIX_EPOCH + changed).into();
+    let last_modified = changed_at(metadata).into();
     ObjectMeta { location, last_modified, size: metadata.len(), e_tag, version: None }
+}
+
+/// An object's age is that of its name: a table that is linked may be older than the checkpoint.
+fn changed_at(metadata: &Metadata) -> SystemTime {
+    let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
+    UNIX_EPOCH + Duration::new(u64::try_from(metadata.ctime()).unwrap_or_default(), nanoseconds)
 }
 
 fn is_absent(error: &io::Error) -> bool {

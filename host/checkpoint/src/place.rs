@@ -140,7 +140,7 @@ mod tests {
 
         #[test]
         fn every_place_comes_back_from_its_names(
-            group in ".{0,30}", topic in ".{0,30}", id in prop::option::of(".{0,10}"), partition: u32,
+            group in ".{0,15}", topic in ".{0,15}", id in prop::option::of(".{0,10}"), partition: u32,
         ) {
             let place = Place { group, topic, topic_id: id, partition };
             let prefix = place.prefix();

@@ -18,6 +18,9 @@ use crate::store::{Put, Store};
 /// Bytes of a pointer that is believed.
 const POINTER_BYTES_MAX: u64 = 64 << 10;
 
+/// Times that it is read until it is what it was before.
+const READS_MAX: u32 = 10;
+
 /// Times that somebody else may come first.
 const ROUNDS_MAX: u32 = 30;
 
@@ -76,31 +79,48 @@ pub(crate) async fn place_at(store: &Store, prefix: &str) -> Result<Option<Place
 /// What is known of a place. Where the pointer is lost or damaged, the names of the manifests say it.
 pub(crate) async fn read(store: &Store, place: &Place) -> Result<Head, DepotError> {
     let object = object(place);
-    let (version, damage) = match store.get(&object, POINTER_BYTES_MAX).await {
-        Ok(None) => (None, None),
-        Ok(Some((bytes, version))) => match frame::decode::<Pointer>(What::Pointer, &bytes) {
-            Ok(pointer) if pointer.place == *place => {
-                let Pointer { epoch, target, mark, .. } = pointer;
-                return Ok(Head { version: Some(version), mark: Some(mark), epoch, target, damage: None });
-            }
-            Ok(_) => (Some(version), Some("it is the pointer of another partition".to_owned())),
-            Err(error) => match framed(error, &store.full(&object)) {
-                DepotError::Damaged { cause, .. } => (Some(version), Some(cause)),
-                unknown => return Err(unknown),
-            },
-        },
-        Err(error) => return Err(error),
+    let (version, damage) = match seen(store, place, &object).await? {
+        Seen::Nothing => (None, None),
+        Seen::Pointer(version, Pointer { epoch, target, mark, .. }) => {
+            return Ok(Head { version: Some(version), mark: Some(mark), epoch, target, damage: None });
+        }
+        Seen::Damage(version, cause) => (Some(version), Some(cause)),
     };
     if let Some(cause) = &damage {
-        tracing::warn!(
-            object = store.full(&object),
-            cause,
-            "the pointer to the newest checkpoint is damaged: the manifests are listed"
-        );
+        let object = store.full(&object);
+        tracing::warn!(object, cause, "the pointer to the newest checkpoint is damaged: the manifests are listed");
     }
     let target = newest_by_name(store, place).await?;
     let epoch = target.as_ref().map_or(0, |target| target.epoch);
     Ok(Head { version, mark: None, epoch, target, damage })
+}
+
+enum Seen {
+    Nothing,
+    Pointer(UpdateVersion, Pointer),
+    Damage(UpdateVersion, String),
+}
+
+/// Damage is believed when it is seen twice: a pointer that the way has changed must not be taken for one that is lost.
+async fn seen(store: &Store, place: &Place, object: &str) -> Result<Seen, DepotError> {
+    let mut before = None;
+    for _ in 0..READS_MAX {
+        let Some((bytes, version)) = store.get(object, POINTER_BYTES_MAX).await? else { return Ok(Seen::Nothing) };
+        let cause = match frame::decode::<Pointer>(What::Pointer, &bytes) {
+            Ok(pointer) if pointer.place == *place => return Ok(Seen::Pointer(version, pointer)),
+            Ok(_) => "it is the pointer of another partition".to_owned(),
+            Err(error) => match framed(error, &store.full(object)) {
+                DepotError::Damaged { cause, .. } => cause,
+                unknown => return Err(unknown),
+            },
+        };
+        if before.as_ref() == Some(&bytes) {
+            return Ok(Seen::Damage(version, cause));
+        }
+        before = Some(bytes);
+    }
+    let cause = "it reads differently each time".to_owned();
+    Err(DepotError::Unreachable { object: store.full(object), cause })
 }
 
 async fn newest_by_name(store: &Store, place: &Place) -> Result<Option<Target>, DepotError> {
@@ -129,8 +149,13 @@ impl Head {
         }
     }
 
+    /// Whether a pointer says it, and not the names of manifests alone.
+    pub(crate) fn is_told(&self) -> bool {
+        self.mark.is_some()
+    }
+
     pub(crate) fn points_to(&self, manifest: &str) -> bool {
-        self.target.as_ref().is_some_and(|target| target.manifest == manifest)
+        self.is_told() && self.target.as_ref().is_some_and(|target| target.manifest == manifest)
     }
 }
 

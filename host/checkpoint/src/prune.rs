@@ -83,6 +83,8 @@ pub(crate) async fn prune(store: &Store, place: &Place, keep: usize) -> Result<P
         pruned.objects += usize::from(removed.is_some());
         pruned.bytes += removed.unwrap_or_default();
     }
+    drop(removals);
+    store.sweep(prefix).await?;
     Ok(pruned)
 }
 

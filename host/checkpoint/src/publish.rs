@@ -228,7 +228,7 @@ impl Job<'_> {
                 return Ok(Step::Done);
             }
             head.admits(self.place, self.about)?;
-            let is_as_seen = from.is_none_or(|from| from.target == head.target);
+            let is_as_seen = !head.is_told() || from.is_none_or(|from| from.target == head.target);
             Ok(if is_as_seen { Step::Move { epoch, target: Some(target.clone()) } } else { Step::Stop })
         });
         match moved.await {
@@ -283,13 +283,14 @@ impl Job<'_> {
     ) -> Result<HashMap<String, u64>, DepotError> {
         let prefix = self.place.prefix();
         let listed = self.store.list(&format!("{prefix}/{}", generation_dir(generation))).await?;
-        let is_new = sent.since.elapsed() < self.store.limits.grace / 4;
+        let grace = self.store.limits.grace;
+        let is_new = grace.is_zero() || sent.since.elapsed() < grace / 4;
         let is_known = |name: &str| relied.contains(name) || (is_new && sent.objects.contains(name));
         if listed.iter().all(|listed| is_known(&listed.name)) {
             return Ok(listed.into_iter().map(|listed| (listed.name, listed.bytes)).collect());
         }
         let now = now_ms(self.store, self.place).await?;
-        let grace_ms = i64::try_from(self.store.limits.grace.as_millis()).unwrap_or(i64::MAX);
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         let is_young = |listed: &Listed| now.saturating_sub(listed.written_at_ms) < grace_ms / 2;
         let there = listed.into_iter().filter(|listed| is_known(&listed.name) || is_young(listed));
         Ok(there.map(|listed| (listed.name, listed.bytes)).collect())

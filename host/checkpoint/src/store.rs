@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::control::Throttle;
 use crate::directory::Directory;
 use crate::error::DepotError;
+use crate::local::blocking;
 
 /// The longest pause between two attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
@@ -194,6 +195,14 @@ impl Store {
             Some(Listed { name: name.join("/"), bytes: meta.size, written_at_ms })
         });
         Ok(listed.collect())
+    }
+
+    /// Removes what writers that died have left, where the store does not do that itself: a bucket has its own rules for it.
+    pub(crate) async fn sweep(&self, dir: &str) -> Result<(), DepotError> {
+        let Some(directory) = self.directory.clone() else { return Ok(()) };
+        let (path, grace) = (self.path(dir), self.limits.grace);
+        let swept = blocking(move || directory.sweep(&path, grace)).await?;
+        swept.map_err(|error| self.failed(dir, &error))
     }
 
     /// The directories in a directory.

@@ -63,10 +63,10 @@ pub(crate) async fn verify(store: &Store, place: &Place, control: &Control) -> R
 
 /// The same words for another checkpoint that has the object, with the name of its file there.
 fn again(error: &DepotError, file: &Member) -> DepotError {
+    let named = |object: &str| format!("{object} (the file {})", file.name);
     match error {
-        DepotError::Damaged { object, cause } => {
-            DepotError::damaged(format!("{object} (the file {})", file.name), cause.clone())
-        }
-        other => DepotError::Missing { object: format!("{other} (the file {})", file.name) },
+        DepotError::Damaged { object, cause } => DepotError::damaged(named(object), cause.clone()),
+        DepotError::Missing { object } => DepotError::Missing { object: named(object) },
+        other => DepotError::damaged(named(""), other.to_string()),
     }
 }

@@ -202,6 +202,20 @@ fn tables_are_linked_into_a_directory_and_not_copied() {
 }
 
 #[test]
+fn where_no_links_can_be_made_files_are_copied() {
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else {
+        return println!("NOT RUN: there is no second file system");
+    };
+    let outer = tempfile::tempdir().unwrap();
+    let depot = in_directory(&outer.path().join("checkpoints"));
+    let mut files = state(100, "w");
+    files.insert("large".into(), vec![3; usize::try_from(crate::local::PART_BYTES).unwrap() + 5]);
+    write(elsewhere.path(), &files);
+    depot.publish(&place(), elsewhere.path(), &about(100, 1), Full::Every(3), &control()).unwrap();
+    assert_eq!(restored(&depot).unwrap().1, files);
+}
+
+#[test]
 fn a_file_of_several_parts_comes_back() {
     both(|depot| {
         let part = usize::try_from(crate::local::PART_BYTES).unwrap();

@@ -15,7 +15,7 @@ const OFFSETS: [u64; 3] = [90, 100, 120];
 
 impl Scene {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let root = dir.path().join("checkpoints");
         let depot = in_directory(&root);
         publish(&depot, OFFSETS[0], 1, Full::Every(9)).unwrap();
@@ -48,7 +48,7 @@ impl Scene {
             }
         }
         assert!(!found.is_empty(), "{what}: nothing is left, and one file was damaged");
-        assert!(is_noticed || found == [120, 100, 90], "{what}: {found:?}, and nobody said why");
+        assert!(is_noticed || found.first() == Some(&120), "{what}: {found:?}, and nobody said why");
         let checked = self.depot.verify(&place(), &control()).unwrap();
         let mut whole: Vec<_> = checked
             .iter()

@@ -207,7 +207,9 @@ impl ObjectStore for Faulty {
         match fate {
             Fate::Short => bytes.truncate(bytes.len() / 2),
             _ => {
-                if let Some(byte) = bytes.last_mut() {
+                let at = self.state.lock().unwrap().plan.dice.next();
+                let at = usize::try_from(at).unwrap() % bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 4;
                 }
             }

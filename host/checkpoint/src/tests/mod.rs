@@ -97,9 +97,14 @@ pub(super) fn read(dir: &Path) -> Files {
     files.into_iter().map(|file| (file.name, fs::read(file.path).unwrap())).collect()
 }
 
+/// A directory in memory, where there is such a file system: these tests write a lot, and lastingly.
+pub(super) fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 /// A directory with this snapshot.
 pub(super) fn snapshot(files: &Files) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     write(dir.path(), files);
     dir
 }
@@ -111,7 +116,7 @@ pub(super) fn publish(depot: &Depot, next_offset: u64, epoch: u64, full: Full) -
 
 /// Fetches a checkpoint into a new directory.
 pub(super) fn fetched(depot: &Depot, manifest: &Manifest) -> Result<Files, DepotError> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let into: PathBuf = dir.path().join("into");
     depot.fetch(manifest, &into, &[], &control()).map(|_| read(&into))
 }

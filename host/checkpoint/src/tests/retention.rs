@@ -2,6 +2,10 @@
 
 use std::thread;
 
+use futures_util::TryStreamExt;
+use object_store::ObjectStoreExt;
+
+use super::faulty::{Faulty, Plan};
 use super::*;
 
 fn without_grace() -> (Arc<InMemory>, Depot) {
@@ -16,7 +20,6 @@ fn offsets(depot: &Depot) -> Vec<u64> {
 }
 
 fn objects(store: &InMemory) -> Vec<String> {
-    use futures_util::TryStreamExt;
     let listed = pollster(store.list(None).try_collect::<Vec<_>>()).unwrap();
     listed.into_iter().map(|meta| meta.location.to_string()).filter(|name| name.contains("/objects/")).collect()
 }
@@ -63,27 +66,44 @@ fn what_is_young_or_leased_stays() {
     assert_eq!((pruned.checkpoints, pruned.objects), (1, 0), "younger than the grace time");
     assert_eq!(objects(&store).len(), before);
     refused(fetched(&depot, &old), &["pruned meanwhile"]);
+}
 
-    // Somebody fetches the old one, slowly, while it is pruned without any grace for objects.
+#[test]
+fn what_somebody_fetches_stays_as_long_as_its_lease_is_young() {
     let memory = Arc::new(InMemory::new());
-    let slow = super::faulty::Plan { delay: Duration::from_millis(15), ..super::faulty::Plan::sound() };
-    let reader = over(Arc::new(super::faulty::Faulty::new(&memory, slow)), Limits { parallel: 1, ..limits() });
-    let patient = over(Arc::clone(&memory) as Arc<dyn ObjectStore>, limits());
-    // A lease counts as long as the grace time: one second, and the objects are older.
-    let pruner =
-        over(Arc::clone(&memory) as Arc<dyn ObjectStore>, Limits { grace: Duration::from_secs(1), ..limits() });
-    publish(&patient, 100, 1, Full::Every(9)).unwrap();
-    let old = patient.candidates(&place(), &control()).unwrap().manifests.remove(0);
-    publish(&patient, 300, 1, Full::Every(9)).unwrap();
-    thread::sleep(Duration::from_millis(1_100));
-    thread::scope(|scope| {
-        let fetching = scope.spawn(|| fetched(&reader, &old));
-        thread::sleep(Duration::from_millis(60));
-        let pruned = pruner.prune(&place(), 1, &control()).unwrap();
-        assert_eq!((pruned.checkpoints, pruned.objects), (1, 0));
-        assert_eq!(fetching.join().unwrap().unwrap(), state(100, "w"));
-    });
-    assert_eq!(pruner.prune(&place(), 1, &control()).unwrap().objects, 7, "the lease has gone");
+    let faulty = Faulty::new(&memory, Plan::sound());
+    let depot = over(Arc::new(faulty.clone()), Limits { grace: Duration::from_millis(900), ..limits() });
+    publish(&depot, 100, 1, Full::Every(9)).unwrap();
+    let old = depot.candidates(&place(), &control()).unwrap().manifests.remove(0);
+    publish(&depot, 300, 1, Full::Every(9)).unwrap();
+    fetched(&depot, &old).unwrap();
+    let lease = faulty.written().into_iter().find(|name| name.contains("/leases/")).unwrap();
+    let leases = || pollster(memory.list(Some(&"prefix".into())).try_collect::<Vec<_>>()).unwrap();
+    assert!(!leases().iter().any(|meta| meta.location.to_string().contains("/leases/")), "it is given back");
+
+    thread::sleep(Duration::from_millis(1_000));
+    pollster(memory.put(&lease.as_str().into(), old.body.encode().unwrap().into())).unwrap();
+    let pruned = depot.prune(&place(), 1, &control()).unwrap();
+    assert_eq!((pruned.checkpoints, pruned.objects), (1, 0));
+    thread::sleep(Duration::from_millis(1_000));
+    assert_eq!(depot.prune(&place(), 1, &control()).unwrap().objects, 7, "whoever had the lease is dead");
+    assert_eq!(restored(&depot).unwrap().1, state(300, "w"));
+}
+
+#[test]
+fn what_dead_writers_left_in_a_directory_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let depot =
+        Depot::directory(dir.path(), Trust::Ours, Limits { grace: Duration::from_millis(30), ..limits() }).unwrap();
+    publish(&depot, 100, 1, Full::Every(9)).unwrap();
+    let left = dir.path().join(place().prefix()).join("objects/.0123456789abcdef.part");
+    std::fs::write(&left, "half").unwrap();
+    depot.prune(&place(), 1, &control()).unwrap();
+    assert!(left.exists(), "somebody may be writing it");
+    thread::sleep(Duration::from_millis(40));
+    depot.prune(&place(), 1, &control()).unwrap();
+    assert!(!left.exists());
+    assert_eq!(restored(&depot).unwrap().1, state(100, "w"));
 }
 
 #[test]
@@ -94,7 +114,6 @@ fn objects_of_a_generation_stay_whose_manifest_cannot_be_read() {
     let newest = depot.candidates(&place(), &control()).unwrap().manifests.remove(0);
     let name = format!("prefix/of/ours/{}/manifests/{}", place().prefix(), newest.name());
     let put = |bytes: &'static [u8]| {
-        use object_store::ObjectStoreExt;
         pollster(store.put(&name.as_str().into(), bytes.into())).unwrap();
     };
     put(b"dedup-host checkpoint manifest 9 sha256 0\n{}");
