@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use engine::protocol::{Handover, Standing};
 use engine::record::Offset;
@@ -20,6 +21,8 @@ pub(crate) struct Flow {
     log_start: AtomicI64,
     /// Where it stood with all that was decided committed, when that was last asked; else [`NOWHERE`].
     settled_at: AtomicI64,
+    /// When the group began to wait for the worker.
+    leaving_since: OnceLock<Instant>,
     /// The number of the assignment, which no other of the process has.
     pub(crate) assignment: u64,
     /// Index of the worker.
@@ -36,6 +39,7 @@ impl Flow {
             held_at: AtomicI64::new(NOWHERE),
             log_start: AtomicI64::new(0),
             settled_at: AtomicI64::new(NOWHERE),
+            leaving_since: OnceLock::new(),
             assignment,
             worker,
         }
@@ -61,7 +65,13 @@ impl Flow {
 
     /// The group takes it back and waits for the worker. `false`: no worker has it, so there is nothing to wait for.
     pub(crate) fn leave(&self) -> bool {
+        let _before = self.leaving_since.set(Instant::now());
         self.hand_over(Handover::Leave) == (Standing::Owned, true)
+    }
+
+    /// Since when the group waits.
+    pub(crate) fn leaving_since(&self) -> Instant {
+        self.leaving_since.get().copied().unwrap_or_else(Instant::now)
     }
 
     /// The group does not wait any longer. `false`: it was released in time.

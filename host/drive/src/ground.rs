@@ -22,7 +22,7 @@ use crate::recall::Opening;
 use crate::report::{Report, WaitingFor};
 use crate::rewind::start_with;
 use crate::setup::{Input, OnIncompleteProgress};
-use crate::states::{OpenFailure, States};
+use crate::states::{OpenFailure, States, Waits, Wanted};
 
 /// A question that is not answered within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -113,8 +113,10 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
         self.noted(self.inquiry.bounds(partitions, ANSWER_TIMEOUT))
     }
 
-    fn open(&self, partition: i32) -> Result<T::State, OpenFailure> {
-        self.states.open(partition, self.lineage.seed(partition))
+    fn open(&self, assignment: &Assignment, waits: &dyn Waits) -> Result<T::State, OpenFailure> {
+        let Assignment { partition, bounds, .. } = *assignment;
+        let (seed, committed) = (self.lineage.seed(partition), assignment.committed());
+        self.states.open(&Wanted { partition, seed, committed, bounds, waits })
     }
 
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut state: T::State) -> Result<(), Failure> {

@@ -43,5 +43,5 @@ pub use run::{Around, run};
 pub use setup::{
     Commits, InFlightLimits, Input, OnIncompleteProgress, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
 };
-pub use states::{OpenFailure, States};
+pub use states::{Copies, Leave, OpenFailure, States, Waits, Wanted};
 pub use stop::Stop;

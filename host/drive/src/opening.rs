@@ -16,7 +16,7 @@ use crate::assignment::Assignment;
 use crate::failure::Failure;
 use crate::flow::Flow;
 use crate::report::{OpeningReason, WaitingFor};
-use crate::states::OpenFailure;
+use crate::states::{OpenFailure, Waits};
 
 /// A state that another process keeps for longer than this is not being released: it is another host's. One that a
 /// worker of this process still has is waited for without end, as the worker does end.
@@ -49,7 +49,7 @@ pub(crate) trait Ground: Send + Sync + 'static {
     }
 
     /// Opens a partition's state, which may take minutes.
-    fn open(&self, partition: i32) -> Result<Self::State, OpenFailure>;
+    fn open(&self, assignment: &Assignment, waits: &dyn Waits) -> Result<Self::State, OpenFailure>;
 
     /// The partition can be read.
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, state: Self::State) -> Result<(), Failure>;
@@ -287,7 +287,7 @@ impl<G: Ground> Shared<G> {
                 drop(self.wait(waiting, pause));
                 continue;
             };
-            match self.ground.open(partition) {
+            match self.ground.open(&assignment, &Opener { shared: self, partition, flow: &flow }) {
                 Ok(state) => self.hand_over(assignment, flow, state),
                 Err(failure) => self.not_opened(assignment, &flow, failure),
             }
@@ -344,6 +344,9 @@ impl<G: Ground> Shared<G> {
     }
 
     fn not_opened(&self, assignment: Assignment, flow: &Arc<Flow>, failure: OpenFailure) {
+        if self.is_ended() {
+            return;
+        }
         let partition = assignment.partition;
         let holder = match &failure {
             OpenFailure::InUseHere(_) => "the worker that had the partition before",
@@ -365,6 +368,28 @@ impl<G: Ground> Shared<G> {
         if wanted {
             self.ground.failed(Failure::Open(failure.into_cause()));
         }
+    }
+}
+
+/// The thread that opens a partition's state, as whoever brings the state sees it.
+struct Opener<'a, G> {
+    shared: &'a Shared<G>,
+    partition: i32,
+    flow: &'a Arc<Flow>,
+}
+
+impl<G: Ground> Waits for Opener<'_, G> {
+    fn restoring(&self, words: &str) {
+        let mut waiting = self.shared.lock();
+        if let Some(waits) = Shared::<G>::same(&mut waiting, self.partition, self.flow) {
+            waits.waits(OpeningReason::Checkpoint, words);
+        }
+        self.shared.show(&waiting);
+    }
+
+    fn is_wanted(&self) -> bool {
+        let mut waiting = self.shared.lock();
+        !self.shared.is_ended() && Shared::<G>::same(&mut waiting, self.partition, self.flow).is_some()
     }
 }
 

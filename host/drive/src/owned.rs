@@ -36,7 +36,7 @@ pub(crate) struct Owned<S, P> {
     pub(crate) persist_interval: Duration,
     pub(crate) persisted_at: Instant,
     pub(crate) sized_at: Instant,
-    pub(crate) _release: Release,
+    pub(crate) release: Arc<Release>,
 }
 
 /// Says, when dropped, that a worker has let go of a partition.
@@ -87,17 +87,18 @@ impl<S: DurableState, P: PartitionReport<S>> Owned<S, P> {
         self.persisted_at.elapsed() >= pause && self.line.past().is_some_and(is_crowded)
     }
 
-    /// Writes the state, which contains what is below `applied`, if it is large or old enough.
-    pub(crate) fn persist_if_due(&mut self, applied: Offset, is_live: bool) -> Result<(), Failure> {
+    /// Writes the state, which contains what is below `applied`, if it is large or old enough, and says whether it did.
+    pub(crate) fn persist_if_due(&mut self, applied: Offset, is_live: bool) -> Result<bool, Failure> {
         let is_old = self.persisted_at.elapsed() >= self.persist_interval;
-        if self.line.store().should_persist() || is_old || is_live && self.is_record_crowded() {
+        let is_due = self.line.store().should_persist() || is_old || is_live && self.is_record_crowded();
+        if is_due {
             self.persist(applied)?;
         }
         if self.sized_at.elapsed() >= SIZES_INTERVAL {
             self.report.sizes(self.line.store());
             self.sized_at = Instant::now();
         }
-        Ok(())
+        Ok(is_due)
     }
 
     pub(crate) fn persist(&mut self, applied: Offset) -> Result<(), Failure> {

@@ -166,6 +166,8 @@ pub enum OpeningReason {
     NoAnswer,
     /// Its state is being opened.
     State,
+    /// Its state is being restored from a checkpoint.
+    Checkpoint,
     /// Its state is open elsewhere.
     StateInUse,
     /// Its worker is busy.
@@ -174,8 +176,8 @@ pub enum OpeningReason {
 
 impl OpeningReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Offsets, Self::Pending, Self::NoAnswer, Self::State, Self::StateInUse, Self::Worker];
+    pub const ALL: [Self; 7] =
+        [Self::Offsets, Self::Pending, Self::NoAnswer, Self::State, Self::Checkpoint, Self::StateInUse, Self::Worker];
 
     /// The word.
     #[must_use]
@@ -185,6 +187,7 @@ impl OpeningReason {
             Self::Pending => "pending_transaction",
             Self::NoAnswer => "no_answer",
             Self::State => "state",
+            Self::Checkpoint => "checkpoint",
             Self::StateInUse => "state_in_use",
             Self::Worker => "worker",
         }

@@ -20,7 +20,7 @@ use crate::opening::Openings;
 use crate::poller::{self, Ending, Poller};
 use crate::report::Report;
 use crate::setup::Setup;
-use crate::states::States;
+use crate::states::{Copies, States};
 use crate::unreadable::Inspector;
 use crate::worker::{self, Taken, Worker};
 
@@ -28,11 +28,13 @@ use crate::worker::{self, Taken, Worker};
 const END_LOOK: Duration = Duration::from_millis(2);
 
 /// What a run needs beside its source and its sinks, from any thread.
-pub struct Around<Q, T, R> {
+pub struct Around<Q, T: States, R> {
     /// Answers about both ends of the run.
     pub inquiry: Arc<Q>,
     /// The states of partitions.
     pub states: Arc<T>,
+    /// Whoever copies them.
+    pub copies: Arc<dyn Copies<T::State>>,
     /// Whoever listens.
     pub report: Arc<R>,
 }
@@ -62,7 +64,7 @@ where
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..setup.workers.max(1)).map(|_| mpsc::channel()).unzip();
     let inboxes = Arc::new(Inboxes::new(senders.clone()));
     let (flows, revoked, report) = (Arc::<Flows>::default(), Arc::<Revoked>::default(), Arc::clone(&around.report));
-    let inquiry = Arc::clone(&around.inquiry);
+    let (inquiry, copies) = (Arc::clone(&around.inquiry), Arc::clone(&around.copies));
     let ground = ground(&setup, around, &inboxes, failures);
     let openings = Arc::new(Openings::start(ground, senders.len(), setup.pauses.opening)?);
     let assigner = Assigner {
@@ -81,6 +83,7 @@ where
     let taken: Taken = Arc::new(move |partition, flow: &Arc<Flow>| told.taken(partition, flow));
     let ties = || worker::Ties {
         report: Arc::clone(&report),
+        copies: Arc::clone(&copies),
         failures: failures.clone(),
         readings: reading.clone(),
         taken: Arc::clone(&taken),
@@ -111,7 +114,7 @@ fn ground<Q: Inquiry, T: States, R: Report<T::State>>(
     inboxes: &Arc<Inboxes<T::State>>,
     failures: &Failures,
 ) -> InquiringGround<Q, T, R> {
-    let Around { inquiry, states, report } = around;
+    let Around { inquiry, states, report, .. } = around;
     InquiringGround {
         topic: setup.topic.clone(),
         inquiry,
@@ -130,7 +133,7 @@ fn ground<Q: Inquiry, T: States, R: Report<T::State>>(
 /// A thread for each worker.
 fn start_workers<K, S, R>(
     setup: &Arc<Setup>,
-    ties: impl Fn() -> worker::Ties<R>,
+    ties: impl Fn() -> worker::Ties<S, R>,
     sinks: Vec<K>,
     inboxes: Vec<Receiver<Work<S>>>,
 ) -> Result<Vec<JoinHandle<()>>, Failure>

@@ -25,14 +25,16 @@ use crate::lineage;
 use crate::owned::{Owned, Release};
 use crate::report::{PartitionReport, Report};
 use crate::setup::Setup;
+use crate::states::Copies;
 use crate::unreadable::Obstacle;
 
 /// Time between two turns, if nothing comes: plugins and partitions are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a worker has to do with others.
-pub(crate) struct Ties<R> {
+pub(crate) struct Ties<S, R> {
     pub(crate) report: Arc<R>,
+    pub(crate) copies: Arc<dyn Copies<S>>,
     pub(crate) failures: Failures,
     /// What is asked of the polling thread.
     pub(crate) readings: Sender<Reading>,
@@ -45,7 +47,7 @@ pub(crate) type Taken = Arc<dyn Fn(i32, &Arc<Flow>) + Send + Sync>;
 /// See the module.
 pub(crate) struct Worker<K, S, R: Report<S>> {
     setup: Arc<Setup>,
-    ties: Ties<R>,
+    ties: Ties<S, R>,
     machine: Machine,
     /// The machine's time is counted from here.
     began: Instant,
@@ -64,7 +66,7 @@ pub(crate) struct Worker<K, S, R: Report<S>> {
 }
 
 impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
-    pub(crate) fn new(setup: Arc<Setup>, ties: Ties<R>, sink: K) -> Self {
+    pub(crate) fn new(setup: Arc<Setup>, ties: Ties<S, R>, sink: K) -> Self {
         let (plugins, _) = setup.plugins.get();
         let rules = protocol::Rules {
             commit_interval: setup.commits.interval,
@@ -167,7 +169,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             return Ok(());
         }
         // From here on it is released when this returns early, after the state is closed.
-        let release = Release(Arc::clone(&flow));
+        let release = Arc::new(Release(Arc::clone(&flow)));
         let partition = assignment.partition;
         let source = TopicPartition { topic: self.setup.topic.clone(), partition };
         let (generation, plugins) = self.setup.plugins.get();
@@ -185,7 +187,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             persist_interval: self.setup.persist_interval,
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
-            _release: release,
+            release,
         };
         owned.line.remember(past);
         owned.report.sizes(owned.line.store());

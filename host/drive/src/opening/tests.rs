@@ -25,6 +25,9 @@ struct World {
     /// Partitions that were handed over, with the group's offset.
     opened: Mutex<Vec<(i32, Option<i64>)>>,
     waiting: Mutex<Vec<WaitingFor>>,
+    /// States are brought from elsewhere, for as long as they are wanted.
+    restores: AtomicBool,
+    given_up: AtomicUsize,
     failures: Mutex<Vec<String>>,
     alive: Arc<AtomicUsize>,
 }
@@ -70,9 +73,18 @@ impl Ground for Arc<World> {
         (partition > 0 && self.seedless.load(Ordering::SeqCst)).then(|| "waiting for partition 0".to_owned())
     }
 
-    fn open(&self, partition: i32) -> Result<Open, OpenFailure> {
+    fn open(&self, assignment: &Assignment, waits: &dyn Waits) -> Result<Open, OpenFailure> {
+        let partition = assignment.partition;
         if self.in_use.lock().unwrap().contains(&partition) {
             return Err(OpenFailure::InUseHere("lock hold by current process".into()));
+        }
+        if self.restores.load(Ordering::SeqCst) {
+            waits.restoring("1 of 2 bytes");
+            while waits.is_wanted() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.given_up.fetch_add(1, Ordering::SeqCst);
+            return Err(OpenFailure::Other("given up".into()));
         }
         self.alive.fetch_add(1, Ordering::SeqCst);
         self.opens.fetch_add(1, Ordering::SeqCst);
@@ -254,4 +266,22 @@ fn partitions_wait_until_the_group_says_what_keys_are_hashed_with() {
     assert!(words.iter().filter(|words| words.contains("waiting for partition 0")).count() == 2, "{words:?}");
     test.world.seedless.store(false, Ordering::SeqCst);
     test.until("opened the others", |world| world.opened.lock().unwrap().len() == 3);
+}
+
+#[test]
+fn a_state_that_is_brought_from_elsewhere_says_how_far_it_is_and_is_given_up_when_its_partition_goes() {
+    let test = Test::new(1);
+    test.world.restores.store(true, Ordering::SeqCst);
+    let flows = test.add([1]);
+    test.until("restoring", |world| {
+        let waiting = world.waiting.lock().unwrap();
+        waiting.iter().any(|waits| waits.reason == OpeningReason::Checkpoint && waits.words == "1 of 2 bytes")
+    });
+    flows[0].lose();
+    test.openings.cancel(&[1]);
+    test.until("given up", |world| world.given_up.load(Ordering::SeqCst) == 1);
+    test.world.restores.store(false, Ordering::SeqCst);
+    let _again = test.add([1]);
+    test.until("opened", |world| opened(world) == 1);
+    assert!(test.world.failures.lock().unwrap().is_empty(), "nobody waits for what was given up");
 }

@@ -19,12 +19,16 @@ use crate::failure::Failure;
 use crate::owned::Owned;
 use crate::report::{PartitionReport, Report, Took};
 use crate::setup::OnStuck;
+use crate::states::Leave;
 
 /// Time to say what is committed, before the question is asked anew.
 const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time after which the events that new plugins are tried with are replaced by others.
 const REMEMBER_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Of the time that the group waits for a partition, the share after which nobody copies its state any more.
+const COPY_SHARE: f64 = 0.8;
 
 impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
     /// Does one thing. The answer, where the effect is a question.
@@ -57,7 +61,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             Effect::Apply { partition, next } => self.apply(partition, next),
             Effect::RollBack { partition } => self.owned.get_mut(&partition).into_iter().for_each(Owned::roll_back),
             Effect::Persist { partition, applied, is_live, must } => self.persist(partition, applied, is_live, must)?,
-            Effect::Release { partition, .. } => drop(self.owned.remove(&partition)),
+            Effect::Release { partition, is_lost } => self.release(partition, is_lost),
             Effect::SetAside(records) => self.set_aside(&records),
             Effect::AskLimits => self.sink.ask_limits(),
             Effect::Shorten { chars, chars_max } => self.shorten(chars, chars_max),
@@ -210,7 +214,22 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
         if must {
             owned.persist(applied)?;
         }
-        owned.persist_if_due(applied, is_live)
+        let is_written = owned.persist_if_due(applied, is_live)?;
+        if must || is_written {
+            self.ties.copies.written(partition, owned.line.store());
+        }
+        Ok(())
+    }
+
+    /// A partition that goes as planned is released when those who copy its state have let go of it as well.
+    fn release(&mut self, partition: i32, is_lost: bool) {
+        let Some(mut owned) = self.owned.remove(&partition) else { return };
+        if is_lost {
+            return self.ties.copies.lost(partition);
+        }
+        let time = self.setup.release_timeout.mul_f64(COPY_SHARE);
+        let leave = Leave { until: owned.flow.leaving_since() + time, hold: Box::new(Arc::clone(&owned.release)) };
+        self.ties.copies.leaves(partition, owned.line.store(), leave);
     }
 
     /// A text as long as the one that it was given is not taken.

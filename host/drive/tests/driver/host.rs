@@ -11,6 +11,7 @@ use connectors::{ByLane, Unreadable};
 use drive::{
     Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, OnIncompleteProgress,
     OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses, Policies, Report, Setup, States, Stop,
+    Wanted,
 };
 use engine::fingerprint::Seed;
 use engine::progress::TEXT_CHARS_MAX;
@@ -20,6 +21,7 @@ use engine::record::{Offset, TopicPartition};
 use line::{Plugins, Rules};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
+use crate::archive::Archive;
 use crate::mortal::Mortal;
 use crate::scene::{PATIENCE, Scene, until};
 
@@ -161,6 +163,8 @@ pub(crate) struct Disk {
     /// Nothing is written any more.
     is_dead: Arc<AtomicBool>,
     seeds: Mutex<Vec<Seed>>,
+    /// Where states come from that are not on it.
+    archive: Option<Arc<Archive>>,
 }
 
 impl Disk {
@@ -173,7 +177,8 @@ impl Disk {
 impl States for Disk {
     type State = Mortal;
 
-    fn open(&self, partition: i32, seed: Option<Seed>) -> Result<Mortal, OpenFailure> {
+    fn open(&self, wanted: &Wanted<'_>) -> Result<Mortal, OpenFailure> {
+        let Wanted { partition, seed, .. } = *wanted;
         if self.is_broken.load(Ordering::SeqCst) {
             return Err(OpenFailure::Other("the disk is broken".into()));
         }
@@ -184,7 +189,9 @@ impl States for Disk {
             StoreIdentity { topic: TOPIC.to_owned(), partition, key_version: 1, seed, ..StoreIdentity::default() };
         let mut options = StoreOptions::for_window(None, 0);
         options.originals = Some(OriginalsOptions::new(self.writer.clone()));
-        let store = PartitionStore::open(&self.dir.join(partition.to_string()), &identity, options);
+        let dir = self.dir.join(partition.to_string());
+        self.archive.iter().for_each(|archive| archive.restore(partition, wanted.committed, &dir, &identity));
+        let store = PartitionStore::open(&dir, &identity, options);
         let store = store.map_err(|error| {
             let OpenError::InUse { cause, .. } = &error else { return OpenFailure::Other(error.into()) };
             match cause.contains("current process") {
@@ -208,6 +215,7 @@ pub(crate) struct Habits {
     pub(crate) open_takes: Duration,
     pub(crate) on_unreadable: OnUnreadable,
     pub(crate) on_stuck: OnStuck,
+    pub(crate) archive: Option<Arc<Archive>>,
 }
 
 impl Default for Habits {
@@ -221,6 +229,7 @@ impl Default for Habits {
             open_takes: Duration::ZERO,
             on_unreadable: OnUnreadable::Stop,
             on_stuck: OnStuck::Hold,
+            archive: None,
         }
     }
 }
@@ -251,11 +260,13 @@ impl Host {
             is_broken: AtomicBool::new(false),
             is_dead: Arc::default(),
             seeds: Mutex::default(),
+            archive: habits.archive.clone(),
         });
         let setup = setup(scene.partitions(), &habits, Arc::clone(&plugins));
         let around = Around {
             inquiry: Arc::new(MemoryInquiry::new(&scene.system, name)),
             states: Arc::clone(&disk),
+            copies: habits.archive.clone().map_or_else(|| Arc::new(()) as _, |archive| archive as _),
             report: Arc::new(Listener(Arc::clone(&diary))),
         };
         let (system, failures, stopped) = (scene.system.clone(), Failures::new(stop.clone()), stop.clone());

@@ -6,6 +6,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
+mod archive;
+mod copies;
 mod endings;
 mod failing;
 mod handover;

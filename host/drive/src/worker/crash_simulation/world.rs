@@ -8,7 +8,6 @@ use std::time::Duration;
 use connectors::headers::{OFFSET_HEADER, STAGE_HEADER};
 use connectors::memory::{Call, Lanes, MemoryInquiry, MemorySink, MemorySource, MemorySystem, Sent, Trouble};
 use connectors::{Assignments, ByLane, Committed, Inquiry, Lane, Source, Word};
-use engine::fingerprint::Seed;
 use engine::progress::Progress;
 use engine::protocol::Epoch;
 use engine::protocol::start::OnLogGap;
@@ -32,7 +31,7 @@ use crate::report::Report;
 use crate::setup::{
     Commits, InFlightLimits, OnIncompleteProgress, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
 };
-use crate::states::{OpenFailure, States};
+use crate::states::{OpenFailure, States, Waits, Wanted};
 use crate::stop::Stop;
 use crate::worker::{Ties, Worker};
 
@@ -69,6 +68,19 @@ impl Assignments for Quiet {
     }
 }
 
+/// Waits as long as it takes.
+struct Patient;
+
+impl Waits for Patient {
+    fn restoring(&self, words: &str) {
+        panic!("there are no checkpoints: {words}");
+    }
+
+    fn is_wanted(&self) -> bool {
+        true
+    }
+}
+
 /// The disk of the moment.
 struct Disk {
     dir: PathBuf,
@@ -78,7 +90,8 @@ struct Disk {
 impl States for Disk {
     type State = PartitionStore;
 
-    fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenFailure> {
+    fn open(&self, wanted: &Wanted<'_>) -> Result<PartitionStore, OpenFailure> {
+        let Wanted { partition, seed, .. } = *wanted;
         let identity = StoreIdentity {
             topic: TOPIC.to_owned(),
             partition,
@@ -320,8 +333,13 @@ impl<'a> World<'a> {
         let sink = MemorySink::connect(&self.system, HOST, "worker-0").expect("a sink");
         let failures = Failures::new(Stop::default());
         let (sender, readings) = mpsc::channel();
-        let ties =
-            Ties { report: Arc::new(Quiet), failures: failures.clone(), readings: sender, taken: Arc::new(|_, _| {}) };
+        let ties = Ties {
+            report: Arc::new(Quiet),
+            copies: Arc::new(()),
+            failures: failures.clone(),
+            readings: sender,
+            taken: Arc::new(|_, _| {}),
+        };
         let worker = Worker::new(Arc::new(self.setup()), ties, sink);
         let opened = self.open(&failures);
         self.mend_where_nothing_is_known(&opened);
@@ -338,10 +356,10 @@ impl<'a> World<'a> {
         let words = ground.committed(&[0]).expect("an answer");
         let [(0, Word::Stable(committed))] = &words[..] else { panic!("{words:?}") };
         let bounds = ground.bounds(&[0]).expect("an answer")[0].1;
-        let state = ground.open(0).expect("a state");
         let flow = Arc::new(Flow::new(self.assignments, 0));
         self.assignments += 1;
         let assignment = Assignment { partition: 0, committed: committed.clone(), bounds };
+        let state = ground.open(&assignment, &Patient).expect("a state");
         ground.opened(assignment, flow, state).expect("a whole log");
         let Ok(Work::Opened(opened)) = opened.try_recv() else { panic!("nothing was opened") };
         opened
