@@ -33,5 +33,5 @@ pub use error::{OpenError, StateError};
 pub use frame::FORMAT_VERSION;
 pub use identity::{Difference, StoreIdentity};
 pub use options::{BlockCache, OriginalsOptions, StoreOptions, bucket_ms_for};
-pub use store::{Applied, FilterCounts, Opened, PartitionStore, Snapshot, StoreSizes};
+pub use store::{Applied, FilterCounts, Inspected, Opened, PartitionStore, Snapshot, StoreSizes, inspect};
 pub use writer::OriginalsWriter;

@@ -3,5 +3,6 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
 
+pub mod checkpoints;
 pub mod generate;
 pub mod plugins;

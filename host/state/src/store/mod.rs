@@ -3,6 +3,7 @@
 mod expiry;
 mod filters;
 mod histories;
+mod inspect;
 mod kept;
 mod manifest;
 mod opening;
@@ -31,6 +32,7 @@ use crate::table::{self, Row, Stored, ValueError};
 
 use self::expiry::Mark;
 use self::filters::Filters;
+pub use self::inspect::{Inspected, inspect};
 use self::kept::Kept;
 use self::opening::Buckets;
 pub use self::opening::Opened;

@@ -7,6 +7,7 @@ mod common;
 #[cfg(target_os = "linux")]
 mod cut;
 mod filters;
+mod inspect;
 mod kept_model;
 mod kill;
 mod model;
