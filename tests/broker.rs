@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
+#[path = "broker/checkpoints.rs"]
+mod checkpoints;
 #[path = "broker/explained.rs"]
 mod explained;
 #[path = "broker/github.rs"]
@@ -50,10 +52,14 @@ fn main() -> ExitCode {
         undecided::TESTS,
         records::TESTS,
         unreadable::TESTS,
+        checkpoints::TESTS,
     ]
     .concat();
     let plain = Group { tests, needs: Vec::new() };
     let missing = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
     let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), needs: vec![Need { part: "sasl", missing }] };
-    run_with_broker(&[plain, encrypted], 2).exit_code()
+    let missing = checkpoints::no_small_disks();
+    let small =
+        Group { tests: checkpoints::TESTS_OF_SMALL_DISKS.to_vec(), needs: vec![Need { part: "disks", missing }] };
+    run_with_broker(&[plain, encrypted, small], 2).exit_code()
 }

@@ -297,6 +297,7 @@ impl Case {
     fn host_arguments(&self, output: &str, group: &str, store: &str, port: u16) -> Vec<String> {
         let plugin = plugin("composite_key").display().to_string();
         let port = port.to_string();
+        let checkpoints = format!("{store}/checkpoints");
         let pairs = [
             ("--plugin", plugin.as_str()),
             ("--kafka-hosts", &self.broker.hosts),
@@ -305,6 +306,7 @@ impl Case {
             ("--transactional-id-prefix", group),
             ("--output-topic", output),
             ("--store-path", store),
+            ("--local-checkpoint-dir", &checkpoints),
             ("--bind-host", "127.0.0.1"),
             ("--bind-port", &port),
         ];

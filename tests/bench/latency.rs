@@ -153,6 +153,7 @@ impl Run<'_> {
     fn host_arguments(&self, broker: &Broker, topics: &[String; 2], store: &std::path::Path, port: u16) -> Vec<String> {
         let plugin = plugin("composite_key").display().to_string();
         let (group, port, store) = (broker.name("group"), port.to_string(), store.display().to_string());
+        let checkpoints = format!("{store}/checkpoints");
         let mut arguments = vec![
             ("--plugin", plugin.as_str()),
             ("--kafka-hosts", &broker.hosts),
@@ -161,6 +162,7 @@ impl Run<'_> {
             ("--output-topic", &topics[1]),
             ("--delivery", self.delivery),
             ("--store-path", &store),
+            ("--local-checkpoint-dir", &checkpoints),
             ("--bind-host", "127.0.0.1"),
             ("--bind-port", &port),
         ];

@@ -343,6 +343,8 @@ fn the_transactional_id_nobody_chose_stays_with_the_store() {
             group,
             "--store-path",
             &store,
+            "--checkpoint-interval-secs",
+            "0",
             "--bind-host",
             "127.0.0.1",
             "--bind-port",

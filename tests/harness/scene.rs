@@ -109,6 +109,8 @@ impl Scene {
             ("--store-path", store.display().to_string()),
             ("--bind-host", "127.0.0.1".to_owned()),
             ("--bind-port", port.to_string()),
+            // What a test is not about does not bring lost states back.
+            ("--checkpoint-interval-secs", "0".to_owned()),
         ]
         .map(|(flag, value)| (flag.to_owned(), vec![value]))
         .into();

@@ -2,6 +2,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "people are told by `terminal`, which escapes")]
 
+pub mod custody;
 mod descriptors;
 pub mod exit;
 pub mod generate;

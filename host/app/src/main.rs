@@ -7,7 +7,7 @@ use std::process::ExitCode as ProcessExit;
 
 use dedup_host::exit::ExitCode;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::{generate, logging, plugin_commands, run};
+use dedup_host::{custody, generate, logging, plugin_commands, run};
 use drive::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -32,6 +32,8 @@ fn start(invocation: Invocation) -> ProcessExit {
         },
         // Nothing of it has to be drained: a signal ends it at once.
         Invocation::Plugin(command) => return plugin_commands::run(&command),
+        Invocation::Checkpoint(request) => custody::checkpoints(*request),
+        Invocation::Store(request) => custody::store(&request),
         Invocation::Generate(config) => until_stopped(|stop| match generate::run(*config, stop) {
             Ok(()) => ExitCode::Ok,
             Err(error) => fail(&error.to_string(), ExitCode::from(&error)),

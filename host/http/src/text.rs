@@ -48,7 +48,18 @@ pub(crate) fn plain(snapshot: &Snapshot) -> String {
         let cells = cells.map(|(column, cell)| format!(" {column}={cell}")).collect::<String>();
         lines.push(format!("{}{cells}", row.first().map(String::as_str).unwrap_or_default()));
     }
+    lines.extend(snapshot.partitions.iter().flat_map(checkpoints));
     lines.iter().map(|line| plain_text::line(line) + "\n").collect()
+}
+
+/// A line for each place in which a partition has checkpoints.
+fn checkpoints(owned: &OwnedPartition) -> impl Iterator<Item = String> {
+    owned.status.checkpoints.iter().map(|checkpoint| {
+        let reach = checkpoint.offset.map_or_else(|| "none yet".to_owned(), |offset| format!("up to offset {offset}"));
+        let failing = checkpoint.failing.iter().map(|why| format!(", failing: {why}")).collect::<String>();
+        let (place, seconds) = (checkpoint.place, checkpoint.age_seconds);
+        format!("{}[{}] checkpoint ({place}): {reach}, {seconds} s old{failing}", owned.topic, owned.partition)
+    })
 }
 
 /// Milliseconds since the epoch.

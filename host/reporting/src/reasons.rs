@@ -42,6 +42,7 @@ pub(crate) const fn opening_reason(reason: Opening) -> OpeningReason {
         Opening::Pending => OpeningReason::PendingTransaction,
         Opening::NoAnswer => OpeningReason::NoAnswer,
         Opening::State => OpeningReason::State,
+        Opening::Checkpoint => OpeningReason::Checkpoint,
         Opening::StateInUse => OpeningReason::StateInUse,
         Opening::Worker => OpeningReason::Worker,
     }

@@ -43,6 +43,9 @@ pub enum RunError {
     /// The state and the topic do not agree on where to go on.
     #[error("{0}")]
     Start(#[from] StartError),
+    /// Checkpoints cannot be kept where the user said.
+    #[error("{0}")]
+    Checkpoints(String),
     /// What has to be kept beside the state cannot be.
     #[error("{0}")]
     Kept(String),
@@ -95,7 +98,9 @@ impl RunError {
             }
             Self::Line(LineError::Sink(failure)) if failure.remedy == Remedy::Fenced => ExitCode::Fenced,
             Self::Fenced { .. } | Self::Kafka(KafkaFailure::Fenced { .. }) => ExitCode::Fenced,
-            Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) => ExitCode::Usage,
+            Self::Kafka(KafkaFailure::Settings(_)) | Self::Line(LineError::Pointer(_)) | Self::Checkpoints(_) => {
+                ExitCode::Usage
+            }
             // Kept beside the state, and written by the sink.
             Self::Output(FileError::NotKept { .. } | FileError::NotProgress { .. }) => ExitCode::State,
             Self::Kafka(KafkaFailure::Write { .. } | KafkaFailure::Refused { .. } | KafkaFailure::Records { .. })

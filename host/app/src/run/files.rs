@@ -11,7 +11,7 @@ use std::time::Duration;
 use connectors::{ByLane, Lane};
 use drive::{
     Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnStuck, OnUnreadable, OpenFailure,
-    Partitions, Pauses, Policies, Setup, States, Stop,
+    Partitions, Pauses, Policies, Setup, States, Stop, Wanted,
 };
 use engine::fingerprint::Seed;
 use engine::progress::Progress;
@@ -105,6 +105,8 @@ pub(super) fn run(
     let around = Around {
         inquiry: Arc::new(FileInquiry::new(kept.clone())),
         states: Arc::new(OpenedBefore(Mutex::new(Some(store)))),
+        // Whoever keeps the input can make the state again.
+        copies: Arc::new(()),
         report: Arc::new(observed.heard_by(Arc::clone(&adding) as _)),
     };
     let sink = CommittingLanes::new(lanes, kept.clone(), book.clone());
@@ -180,7 +182,7 @@ struct OpenedBefore(Mutex<Option<PartitionStore>>);
 impl States for OpenedBefore {
     type State = PartitionStore;
 
-    fn open(&self, _partition: i32, _seed: Option<Seed>) -> Result<PartitionStore, OpenFailure> {
+    fn open(&self, _wanted: &Wanted<'_>) -> Result<PartitionStore, OpenFailure> {
         let store = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         store.ok_or_else(|| OpenFailure::Other("the state of a run over files is opened once: this is a bug".into()))
     }

@@ -14,10 +14,12 @@ use kafka_connector::{
     Delivery, InputTopic, KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, Prefix,
     SinkSetup, TopicCheck, Topics, Unjoined, check_topics,
 };
+use keeper::Keeper;
 use reporting::Observed;
 
 use self::settings::{kafka_settings, prefix};
 use self::watch::Watched;
+use super::checkpoints;
 use super::error::RunError;
 use super::parts::{Parts, Stores};
 use crate::exit::ExitCode;
@@ -54,10 +56,11 @@ pub(super) fn run(
     let failures = Failures::new(stop.clone());
     let own_ids = ready.prefix.as_ref().map(|prefix| prefix.ids(ready.workers)).unwrap_or_default();
     let inquiry = Arc::new(KafkaInquiry::new(&ready.settings, ready.topics[Lane::DeadLetter].clone(), own_ids)?);
-    let (topic, parts) = (ready.settings.topic.clone(), Arc::clone(&ready.parts));
+    let keeper = Arc::new(ready.keeper(config, observed)?);
     let around = Around {
         inquiry: Arc::clone(&inquiry),
-        states: Arc::new(Stores { parts, topic }),
+        states: Arc::clone(&keeper),
+        copies: keeper,
         report: Arc::new(observed.clone()),
     };
     let connect = |assignments: Arc<dyn Assignments>| {
@@ -114,6 +117,22 @@ impl<'a> Ready<'a> {
         Ok(ready)
     }
 
+    /// The states, with their checkpoints.
+    fn keeper(&self, config: &Config, observed: &Observed) -> Result<Keeper<Stores>, RunError> {
+        let (topic, parts) = (self.settings.topic.clone(), Arc::clone(&self.parts));
+        let shelves = checkpoints::shelves(config, self.parts.store.path(), &topic, &observed.metrics)?;
+        let rules = keeper::Rules {
+            group: self.kafka.group.clone(),
+            topic: topic.clone(),
+            topic_id: self.parts.topic_id.clone(),
+            interval: config.checkpoints.interval,
+            full_every: config.checkpoints.full_upload_every,
+        };
+        let (metrics, status) = (observed.metrics.clone(), Arc::clone(&observed.status));
+        Keeper::start(Stores { parts, topic }, shelves, rules, metrics, status)
+            .map_err(|error| RunError::Other(error.to_string()))
+    }
+
     fn say(&self, check: &TopicCheck) {
         tracing::info!(
             topic = self.settings.topic,
@@ -149,7 +168,7 @@ impl<'a> Ready<'a> {
                 failures_max: COMMIT_FAILURES_MAX,
                 text_chars_max: TEXT_CHARS_MAX,
             },
-            persist_interval: PERSIST_INTERVAL,
+            persist_interval: checkpoints::persist_interval(&config.checkpoints, PERSIST_INTERVAL),
             release_timeout: config.shutdown_timeout,
             policies: Policies {
                 on_stuck: OnStuck::Hold,

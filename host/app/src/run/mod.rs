@@ -1,5 +1,6 @@
 //! A run: what the configuration asks for, joined together. The driver drives it, the line decides.
 
+mod checkpoints;
 mod error;
 mod files;
 mod kafka;
@@ -22,6 +23,7 @@ use crate::exit::ExitCode;
 use crate::settings::config::{Config, Mode};
 use crate::settings::store;
 
+pub(crate) use checkpoints::{limits as checkpoint_limits, options as s3_options};
 pub use error::RunError;
 pub(crate) use kafka::client_settings;
 
@@ -35,12 +37,6 @@ pub fn run(config: Config, stop: &Stop) -> Result<ExitCode, RunError> {
     let left_behind = store::left_behind(&config.state.path);
     for note in config.notes.iter().chain(&left_behind) {
         tracing::info!("{note}");
-    }
-    if let Some(s3) = &config.checkpoints.s3 {
-        tracing::warn!(
-            bucket = s3.bucket,
-            "S3_BUCKET is set, but this version makes no checkpoints: state that is lost is rebuilt from the log"
-        );
     }
     let metrics = Metrics::new().map_err(|error| RunError::Other(error.to_string()))?;
     let insights = Arc::new(Insights::new(config.explanation.redact));

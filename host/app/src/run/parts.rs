@@ -1,14 +1,16 @@
 //! What every partition of a run shares: the plugins, the rules, and how its state is laid out and opened.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drive::{InForce, OpenFailure, States};
+use drive::InForce;
 use engine::decide::Window;
 use engine::fingerprint::Seed;
 use engine::projection::Numbers;
 use engine::record::TopicPartition;
 use engine::time::ClockRules;
+use keeper::Local;
 use line::{Dumps, Identity, Rules};
 use plugin::{Limits, Options, Runtime};
 use private_files::{PrivateDir, Trust};
@@ -101,11 +103,11 @@ impl Parts {
         }
     }
 
-    /// Opens the state of a partition; `seed` is what its keys are hashed with, where the group has said so.
-    pub(super) fn open_store(&self, source: &TopicPartition, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
+    /// What the state of a partition belongs to; `seed` is what its keys are hashed with, where the group has said so.
+    fn identity(&self, source: &TopicPartition, seed: Option<Seed>) -> StoreIdentity {
         let (_, plugins) = self.plugins.get();
         let Identity { extractor, settings, explanation } = Identity::of(&plugins, &self.rules);
-        let identity = StoreIdentity {
+        StoreIdentity {
             topic: source.topic.clone(),
             topic_id: self.topic_id.clone(),
             partition: source.partition,
@@ -116,7 +118,12 @@ impl Parts {
             settings,
             explanation,
             seed,
-        };
+        }
+    }
+
+    /// Opens the state of a partition.
+    pub(super) fn open_store(&self, source: &TopicPartition, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
+        let identity = self.identity(source, seed);
         let dir = self.store.below(&source.topic)?.below(&source.partition.to_string())?;
         dir.check_contents()?;
         let store = PartitionStore::open(dir.path(), &identity, self.store_options.clone())?;
@@ -138,16 +145,23 @@ pub(super) struct Stores {
     pub(super) topic: String,
 }
 
-impl States for Stores {
-    type State = PartitionStore;
+impl Stores {
+    fn source(&self, partition: i32) -> TopicPartition {
+        TopicPartition { topic: self.topic.clone(), partition }
+    }
+}
 
-    fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenFailure> {
-        let source = TopicPartition { topic: self.topic.clone(), partition };
-        self.parts.open_store(&source, seed).map_err(|error| {
-            let OpenError::InUse { cause, .. } = &error else { return OpenFailure::Other(error.into()) };
-            let is_ours = cause.contains("current process");
-            if is_ours { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
-        })
+impl Local for Stores {
+    fn identity(&self, partition: i32, seed: Option<Seed>) -> StoreIdentity {
+        self.parts.identity(&self.source(partition), seed)
+    }
+
+    fn dir(&self, partition: i32) -> Result<PathBuf, OpenError> {
+        Ok(self.parts.store.below(&self.topic)?.path().join(partition.to_string()))
+    }
+
+    fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
+        self.parts.open_store(&self.source(partition), seed)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Settings of copies of the state. Not the copying: this version makes none.
+//! Settings of copies of the state. Not the copying.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, one, rows, secret, switch};
+use super::row::{Group, Runs, Setting, Taker, one, rows, secret, switch};
 use super::typed::Typed;
 use super::units;
 use plain_text::Secret;
@@ -12,14 +12,20 @@ use plain_text::Secret;
 /// Copies of the state.
 #[derive(Debug, Clone)]
 pub struct CheckpointConfig {
-    /// Time between two.
+    /// Time between two; zero: there are none.
     pub interval: Duration,
     /// Directory.
     pub local_dir: PathBuf,
+    /// Whether the user named it.
+    pub is_local_dir_given: bool,
     /// How many are kept.
     pub local_max: usize,
     /// Every n-th is whole.
-    pub full_upload_every: usize,
+    pub full_upload_every: u32,
+    /// Most bytes a second that are sent.
+    pub bandwidth: Option<u64>,
+    /// Longest wait for the object store.
+    pub timeout: Duration,
     /// The object store, if there is one.
     pub s3: Option<S3Config>,
 }
@@ -37,34 +43,77 @@ pub struct S3Config {
     pub endpoint: Option<String>,
     /// Whether plain HTTP may be used.
     pub allow_http: bool,
-    /// Longest request.
-    pub timeout: Duration,
+    /// How many are kept.
+    pub max: usize,
     /// Access key and its secret; `None`: the usual chain.
     pub credentials: Option<(String, Secret)>,
     /// Session token.
     pub session_token: Option<Secret>,
 }
 
-const GROUP: Group =
-    Group { title: "Checkpoints (accepted and checked; this version makes none)", runs: Runs::All, also: &[] };
+const GROUP: Group = Group { title: "Checkpoints", runs: Runs::Kafka, also: &[Taker::Checkpoint] };
 
 rows!(
-    static CHECKPOINT_INTERVAL_SECS: Setting<Duration> =
-        one(GROUP, "checkpoint-interval-secs", "SECS", units::seconds, "Time between two checkpoints").or("300");
-    static LOCAL_CHECKPOINT_DIR: Setting<PathBuf> =
-        one(GROUP, "local-checkpoint-dir", "DIR", units::path, "Directory of the checkpoints").or("./checkpoints");
-    static MAX_LOCAL_CHECKPOINTS: Setting<usize> =
-        one(GROUP, "max-local-checkpoints", "N", units::count, "Number of checkpoints to keep").or("5");
+    static CHECKPOINT_INTERVAL_SECS: Setting<Duration> = one(
+        GROUP,
+        "checkpoint-interval-secs",
+        "SECS",
+        units::seconds_or_none,
+        "Time between two checkpoints of a partition; 0: none are made, and none restored\n\nA checkpoint is a copy of \
+         a partition's state outside of --store-path. A host that gets a partition and has no state of it, or an old one, \
+         restores the newest checkpoint that does not reach beyond the group's offset, and reads the rest from the topic. \
+         A partition that is given up as planned, to another host or by a stop, leaves a checkpoint of all of its state, \
+         if that takes no longer than 0.8 of --shutdown-timeout-secs.",
+    )
+    .or("300");
+    static LOCAL_CHECKPOINT_DIR: Setting<PathBuf> = one(
+        GROUP,
+        "local-checkpoint-dir",
+        "DIR",
+        units::path,
+        "Directory of the checkpoints\n\nHosts that share it, or the bucket, take partitions over from each other. Where \
+         nobody names one and the default cannot be written, there is a warning; a directory that was named is refused.",
+    )
+    .or("./checkpoints");
+    static MAX_LOCAL_CHECKPOINTS: Setting<usize> = one(
+        GROUP,
+        "max-local-checkpoints",
+        "N",
+        units::count,
+        "Number of checkpoints of a partition to keep in the directory",
+    )
+    .or("5");
+    static MAX_S3_CHECKPOINTS: Setting<usize> = one(
+        GROUP,
+        "max-s3-checkpoints",
+        "N",
+        units::count,
+        "Number of checkpoints of a partition to keep in the bucket",
+    )
+    .or("10");
+    static CHECKPOINT_BANDWIDTH: Setting<u64> = one(
+        GROUP,
+        "checkpoint-bandwidth",
+        "BYTES",
+        units::bytes,
+        "Maximum bytes a second sent for checkpoints, to the directory and to the bucket each; unset: no limit",
+    );
     static S3_BUCKET: Setting<String> =
         one(GROUP, "s3-bucket", "NAME", units::text, "Object store bucket for checkpoints; unset: local only");
     static S3_KEY_PREFIX: Setting<String> =
         one(GROUP, "s3-key-prefix", "TEXT", units::text, "Start of the object names").or("deduplication-checkpoints");
-    static FULL_UPLOAD_INTERVAL: Setting<usize> =
-        one(GROUP, "full-upload-interval", "N", units::count, "Every n-th checkpoint uploads everything again")
+    static FULL_UPLOAD_INTERVAL: Setting<u32> =
+        one(GROUP, "full-upload-interval", "N", units::small, "Every n-th checkpoint uploads everything again")
             .or("10");
-    static S3_TIMEOUT_SECS: Setting<Duration> =
-        one(GROUP, "s3-timeout-secs", "SECS", units::seconds, "Maximum time for one request to the object store")
-            .or("300");
+    static S3_TIMEOUT_SECS: Setting<Duration> = one(
+        GROUP,
+        "s3-timeout-secs",
+        "SECS",
+        units::seconds,
+        "Maximum time for the object store to answer\n\nAlso how long a partition without a state waits for a store that \
+         cannot be reached, before its state is rebuilt from the topic.",
+    )
+    .or("300");
     static AWS_REGION: Setting<String> =
         one(GROUP, "aws-region", "NAME", units::text, "Region of the bucket").or("us-east-1");
     static AWS_ENDPOINT_URL: Setting<String> =
@@ -87,8 +136,11 @@ pub(super) fn config(typed: &Typed) -> Result<CheckpointConfig, SettingsError> {
     Ok(CheckpointConfig {
         interval: typed.need(&CHECKPOINT_INTERVAL_SECS)?,
         local_dir: typed.need(&LOCAL_CHECKPOINT_DIR)?,
+        is_local_dir_given: typed.given(&LOCAL_CHECKPOINT_DIR),
         local_max: typed.need(&MAX_LOCAL_CHECKPOINTS)?,
         full_upload_every: typed.need(&FULL_UPLOAD_INTERVAL)?,
+        bandwidth: typed.get(&CHECKPOINT_BANDWIDTH)?,
+        timeout: typed.need(&S3_TIMEOUT_SECS)?,
         s3: s3(typed)?,
     })
 }
@@ -109,7 +161,7 @@ fn s3(typed: &Typed) -> Result<Option<S3Config>, SettingsError> {
         region: typed.need(&AWS_REGION)?,
         endpoint: typed.get(&AWS_ENDPOINT_URL)?,
         allow_http: typed.need(&AWS_ALLOW_HTTP)?,
-        timeout: typed.need(&S3_TIMEOUT_SECS)?,
+        max: typed.need(&MAX_S3_CHECKPOINTS)?,
         credentials,
         session_token: typed.get(&AWS_SESSION_TOKEN)?,
     }))

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, Args as _, Command};
 
+use super::custody;
 use super::flags::{arg, config_arg};
 use super::generate::GenerateArgs;
 use super::plugin;
@@ -50,6 +51,7 @@ pub(super) fn command() -> Command {
         .subcommand(config.args(run_args()))
         .subcommand(generate.args(kafka))
         .subcommand(plugin::command())
+        .subcommands(custody::commands())
 }
 
 fn after_help() -> String {

@@ -5,6 +5,7 @@ mod checkpoints;
 mod cli;
 mod components;
 pub mod config;
+pub mod custody;
 #[cfg(test)]
 mod document;
 mod error;
@@ -43,6 +44,7 @@ use plain_text::secrets;
 use workbench::plugins::PluginCommand;
 
 use config::Config;
+use custody::{CheckpointRequest, StoreRequest};
 use file::ConfigFile;
 use generate::GenerateConfig;
 use row::{Row, Taker};
@@ -64,6 +66,10 @@ pub enum Invocation {
     Generate(Box<GenerateConfig>),
     /// Help to write a plugin.
     Plugin(Box<PluginCommand>),
+    /// Look after checkpoints.
+    Checkpoint(Box<CheckpointRequest>),
+    /// Look at a state.
+    Store(StoreRequest),
 }
 
 /// Reads the whole of what the user typed; `arguments` starts with the name of the program.
@@ -85,6 +91,11 @@ pub fn read(
             let command = plugin::plugin_command(matches, |takes, matches| resolve(takes, matches, environment))?;
             Ok(Invocation::Plugin(Box::new(command)))
         }
+        Some(("checkpoint", matches)) => {
+            let resolve = |matches: &ArgMatches| resolve(|row| row.is_for(Taker::Checkpoint), matches, environment);
+            Ok(Invocation::Checkpoint(Box::new(custody::checkpoint(matches, resolve)?)))
+        }
+        Some(("store", matches)) => Ok(Invocation::Store(custody::store(matches)?)),
         Some(("config", matches)) => {
             let mut typed = resolve(|_| true, matches, environment)?;
             Config::of(&mut typed)?;

@@ -54,6 +54,8 @@ pub(super) enum Taker {
     Bench,
     /// `plugin replay`
     Replay,
+    /// `checkpoint`
+    Checkpoint,
 }
 
 /// How many values a setting takes, and whether they may be shown.

@@ -109,13 +109,14 @@ fn every_default_and_every_word_of_the_help_is_a_value() {
 /// Commands have arguments of their own beside these, some with the name of a setting, but under no heading of theirs.
 #[test]
 fn a_command_takes_the_settings_that_are_for_it_and_no_others() {
-    let takers: [(Taker, &[&str]); 6] = [
+    let takers: [(Taker, &[&str]); 7] = [
         (Taker::Generate, &["generate"]),
         (Taker::Inspect, &["plugin", "inspect"]),
         (Taker::Test, &["plugin", "test"]),
         (Taker::Conformance, &["plugin", "conformance"]),
         (Taker::Bench, &["plugin", "bench"]),
         (Taker::Replay, &["plugin", "replay"]),
+        (Taker::Checkpoint, &["checkpoint", "verify"]),
     ];
     let all = cli::command();
     for (taker, names) in takers {

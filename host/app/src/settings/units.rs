@@ -122,6 +122,14 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(small(text)?.into()))
 }
 
+/// Whole seconds; 0 is none.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
 /// Seconds as a bare number that may have a fraction, such as 0.05: a millisecond to a day.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ const PARTITIONS = [
   { label: "Position", className: number, value: (row) => count(row.position) },
   { label: "Committed", className: number, value: (row) => count(row.committed) },
   { label: "On disk up to", className: number, value: (row) => count(row.applied) },
+  { label: "Checkpoint up to", className: number, value: checkpointOffset },
   { label: "Keys", className: number, value: (row) => count(row.keys) },
   { label: "State", className: number, value: (row) => bytes(row.state_bytes) },
   { label: "Originals", className: number, value: (row) => bytes(row.originals_bytes) },
@@ -72,13 +73,21 @@ function windowInForce(row) {
   return row.window_seconds === null ? "unlimited" : duration(row.window_seconds);
 }
 
-/** Why a partition is where it is, and what is wrong with the times of its events. */
+/** Up to where a host with an empty disk would have the state from a checkpoint. */
+function checkpointOffset(row) {
+  const offsets = (row.checkpoints ?? []).map((checkpoint) => checkpoint.offset).filter(known);
+  return offsets.length > 0 ? count(Math.max(...offsets)) : NONE;
+}
+
+/** Why a partition is where it is, what is wrong with the times of its events, and which checkpoints fail. */
 function why(row) {
   const times = Object.entries(row.event_times_unusable ?? {}).map(([reason, events]) => `${count(events)} ${reason.replaceAll("_", " ")}`);
   return [
     row.reason,
     times.length > 0 ? `unusable event times: ${times.join(", ")}` : "",
     row.decided_without_memory > 0 ? `${count(row.decided_without_memory)} decided without memory` : "",
+    ...(row.checkpoints ?? []).filter((checkpoint) => checkpoint.failing).map((checkpoint) =>
+      `checkpoints fail (${checkpoint.place}, ${duration(checkpoint.age_seconds)} old): ${checkpoint.failing}`),
     row.clock_went_back > 0 ? `the clock went back ${several(row.clock_went_back, "time")}` : "",
   ].filter((part) => part).join("; ");
 }

@@ -143,6 +143,8 @@ labels! {
         NoAnswer = "no_answer",
         /// Its state is being opened.
         State = "state",
+        /// Its state is being restored from a checkpoint.
+        Checkpoint = "checkpoint",
         /// Its state is open elsewhere.
         StateInUse = "state_in_use",
         /// Its worker is busy.
@@ -233,5 +235,29 @@ mod tests {
     #[test]
     fn a_time_of_no_use_has_the_number_of_its_place() {
         assert!(Unusable::VALUES.iter().enumerate().all(|(place, reason)| reason.number() == place));
+    }
+}
+
+labels! {
+    /// Where checkpoints are kept.
+    CheckpointPlace {
+        /// In a directory.
+        Local = "local",
+        /// In a bucket.
+        S3 = "s3",
+    }
+}
+
+labels! {
+    /// Where the state of a partition came from that was opened.
+    RestoreOrigin {
+        /// It was on this disk.
+        Store = "store",
+        /// A checkpoint in a directory.
+        Local = "local",
+        /// A checkpoint in a bucket.
+        S3 = "s3",
+        /// It was made new: to be filled from the log, if anything was ever committed.
+        Nothing = "nothing",
     }
 }

@@ -22,8 +22,8 @@ use prometheus::{Registry, TextEncoder};
 use self::collector::InsightsCollector;
 pub use self::handles::{By, Handle, Open};
 pub use self::labels::{
-    Destination, HttpCutOff, Label, LogGap, OpeningReason, Outcome, Rebalance, Stage, SwapResult, TransactionResult,
-    UnreadableReason, UnsendableReason,
+    CheckpointPlace, Destination, HttpCutOff, Label, LogGap, OpeningReason, Outcome, Rebalance, RestoreOrigin, Stage,
+    SwapResult, TransactionResult, UnreadableReason, UnsendableReason,
 };
 pub use self::row::{Kind, Row};
 use self::section::Section;

@@ -17,8 +17,8 @@ use prometheus::{Counter, Gauge, Histogram, IntCounter, IntGauge, Registry};
 
 use super::handles::{By, Handle, Open};
 use super::labels::{
-    Destination, HttpCutOff, LogGap, OpeningReason, Outcome, Rebalance, Stage, SwapResult, TransactionResult,
-    UnreadableReason, UnsendableReason,
+    CheckpointPlace, Destination, HttpCutOff, LogGap, OpeningReason, Outcome, Rebalance, RestoreOrigin, Stage,
+    SwapResult, TransactionResult, UnreadableReason, UnsendableReason,
 };
 use super::row::{Exponential, Kind, Row};
 use super::section::{Section, registered, row_of, section};
@@ -82,6 +82,26 @@ section! {
     pub clients_renewed: IntCounter = "dedup_host_clients_renewed_total", [],
         "times that the consumer stopped fetching without a word and was replaced by a new one";
 
+    // Checkpoints.
+    pub checkpoints: By<CheckpointPlace, IntCounter> = "dedup_host_checkpoints_total", ["place"],
+        "checkpoints published";
+    pub checkpoint_failures: By<CheckpointPlace, IntCounter> = "dedup_host_checkpoint_failures_total", ["place"],
+        "times that a checkpoint could not be made, published or read";
+    pub checkpoint_sent_objects: By<CheckpointPlace, IntCounter> = "dedup_host_checkpoint_sent_objects_total", ["place"],
+        "objects sent for checkpoints: those that were there already are not";
+    pub checkpoint_sent_bytes: By<CheckpointPlace, IntCounter> = "dedup_host_checkpoint_sent_bytes_total", ["place"],
+        "bytes of them";
+    pub checkpoint_capture_seconds: Histogram = "dedup_host_checkpoint_capture_seconds", [],
+        "time that a line stands still for a checkpoint", Exponential { first: 0.000_5, factor: 2.0, count: 14 };
+    pub checkpoint_publish_seconds: By<CheckpointPlace, Histogram> = "dedup_host_checkpoint_publish_seconds", ["place"],
+        "time to publish a checkpoint, beside the line", Exponential { first: 0.01, factor: 3.0, count: 10 };
+    pub states_opened: By<RestoreOrigin, IntCounter> = "dedup_host_states_opened_total", ["origin"],
+        "states of partitions opened, by where they came from";
+    pub restore_seconds: Histogram = "dedup_host_restore_seconds", [],
+        "time to open a state that was restored from a checkpoint", Exponential { first: 0.05, factor: 2.0, count: 14 };
+    pub checkpoints_damaged: IntCounter = "dedup_host_checkpoints_damaged_total", [],
+        "checkpoints passed over because they are damaged, gone or of a later version";
+
     // The program.
     pub(super) http_requests: Open<IntCounter, 2> = "dedup_host_http_requests_total", ["path", "code"],
         "HTTP requests answered";
@@ -142,6 +162,14 @@ section! {
     /// Infinite if nothing was dropped early.
     pub effective_window_offsets: Gauge = "dedup_host_effective_window_offsets", [],
         "latest offsets that are remembered whatever their time";
+
+    // Its checkpoints.
+    pub checkpoint_offset: By<CheckpointPlace, IntGauge> = "dedup_host_checkpoint_offset", ["place"],
+        "offset up to which the newest checkpoint of this host reaches";
+    pub checkpoint_bytes: By<CheckpointPlace, IntGauge> = "dedup_host_checkpoint_bytes", ["place"],
+        "bytes of the newest checkpoint of this host";
+    pub checkpoint_age_seconds: By<CheckpointPlace, IntGauge> = "dedup_host_checkpoint_age_seconds", ["place"],
+        "time since the newest checkpoint contained all of the state, or since the partition came; 0 without such a place";
 
     // What holds it.
     pub pauses: IntCounter = "dedup_host_backpressure_pauses_total", [],

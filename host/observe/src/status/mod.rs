@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use engine::record::{Millis, TopicPartition};
 use serde::Serialize;
 
-pub use self::partition::{OpeningStatus, PartitionStatus, Phase, StateSize, TimeStatus};
+pub use self::partition::{CheckpointStatus, OpeningStatus, PartitionStatus, Phase, StateSize, TimeStatus};
 
 /// A line whose loop has not turned for this long is not alive. Longer than any single step: a transaction may wait for the
 /// broker until its timeout, 15 s by default.

@@ -64,9 +64,28 @@ pub struct PartitionStatus {
     /// What was wrong with the times of events, since the partition was assigned.
     #[serde(flatten)]
     pub times: TimeStatus,
+    /// What is known of its checkpoints, by place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointStatus>,
     /// The size of the state; left out of answers if it is not known.
     #[serde(flatten)]
     pub size: Option<StateSize>,
+}
+
+/// The checkpoints of a partition in one place, as far as this host made them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckpointStatus {
+    /// `local` or `s3`.
+    pub place: &'static str,
+    /// The offset up to which the newest reaches; `None`: there is none yet.
+    pub offset: Option<Offset>,
+    /// Its bytes.
+    pub bytes: Option<u64>,
+    /// How long ago it contained all of the state, or how long there could have been one.
+    pub age_seconds: u64,
+    /// Why the last attempt failed, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
 }
 
 /// A partition that is assigned and cannot be read yet.
@@ -150,6 +169,7 @@ impl PartitionStatus {
             stable_end: None,
             plugin_generation: 0,
             times: TimeStatus::default(),
+            checkpoints: Vec::new(),
             size: None,
         }
     }
