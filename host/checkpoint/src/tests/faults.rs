@@ -187,7 +187,7 @@ fn a_lying_way_is_read_again_and_a_cut_answer_is_none() {
     let (mut whole, mut refused) = (0, 0);
     for seed in 0..200 {
         let faulty = Faulty::new(&memory, Plan { dice: Dice::new(seed), failing: 20, ..Plan::sound() });
-        let depot = through(&faulty);
+        let depot = over(Arc::new(faulty), Limits { timeout: Duration::from_millis(10), ..limits() });
         let Ok(mut candidates) = depot.candidates(&place(), &control()) else { continue };
         if candidates.manifests.is_empty() {
             assert!(!candidates.damaged.is_empty(), "a checkpoint was overlooked");

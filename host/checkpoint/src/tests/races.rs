@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use super::faulty::{Faulty, Plan};
 use super::*;
@@ -33,7 +34,7 @@ fn no_epoch_is_given_twice() {
 #[test]
 fn what_is_published_stays_whole_while_others_prune() {
     let memory = Arc::new(InMemory::new());
-    let grace = Duration::from_millis(1_200);
+    let grace = Duration::from_secs(3);
     let slow = |seed| {
         let plan = Plan { dice: Dice::new(seed), delay: Duration::from_millis(2), ..Plan::sound() };
         over(Arc::new(Faulty::new(&memory, plan)), Limits { grace, ..limits() })
@@ -63,12 +64,18 @@ fn what_is_published_stays_whole_while_others_prune() {
             }
         });
         let depot = slow(3);
-        for round in 0..120_u64 {
+        let (began, mut round) = (Instant::now(), 0_u64);
+        while began.elapsed() < grace * 4 || round < 20 {
+            round += 1;
             let full = if round % 7 == 0 { Full::Always } else { Full::Every(0) };
-            publish(&depot, 100 + round * 3, 1, full).unwrap();
+            match publish(&depot, 100 + round * 3, 1, full) {
+                Ok(_) => assert_eq!(restored(&sound).unwrap().0.about().next_offset, Some(100 + round * 3)),
+                // On a machine so busy that what was sent is old before it is named.
+                Err(DepotError::Unreachable { cause, .. }) => assert!(cause.contains("again and again"), "{cause}"),
+                Err(error) => panic!("{error}"),
+            }
             let (manifest, files) = restored(&sound).unwrap();
             assert_eq!(files, state(manifest.about().next_offset.unwrap(), "w"));
-            assert_eq!(manifest.about().next_offset, Some(100 + round * 3));
         }
         is_over.store(true, Ordering::Relaxed);
     });

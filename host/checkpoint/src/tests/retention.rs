@@ -93,13 +93,14 @@ fn what_somebody_fetches_stays_as_long_as_its_lease_is_young() {
 #[test]
 fn what_dead_writers_left_in_a_directory_goes() {
     let dir = tempfile::tempdir().unwrap();
-    let depot =
-        Depot::directory(dir.path(), Trust::Ours, Limits { grace: Duration::from_millis(30), ..limits() }).unwrap();
-    publish(&depot, 100, 1, Full::Every(9)).unwrap();
+    let patient = in_directory(dir.path());
+    publish(&patient, 100, 1, Full::Every(9)).unwrap();
     let left = dir.path().join(place().prefix()).join("objects/.0123456789abcdef.part");
     std::fs::write(&left, "half").unwrap();
-    depot.prune(&place(), 1, &control()).unwrap();
+    patient.prune(&place(), 1, &control()).unwrap();
     assert!(left.exists(), "somebody may be writing it");
+    let hasty = Limits { grace: Duration::from_millis(30), ..limits() };
+    let depot = Depot::directory(dir.path(), Trust::Ours, hasty).unwrap();
     thread::sleep(Duration::from_millis(40));
     depot.prune(&place(), 1, &control()).unwrap();
     assert!(!left.exists());
