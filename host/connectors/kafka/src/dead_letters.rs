@@ -76,14 +76,14 @@ pub(crate) fn read_dead_letters(
 }
 
 /// It joins no group and commits nothing: the group's name is there because a consumer has to have one.
-fn consumer(settings: &KafkaSettings, isolation: &str) -> Result<BaseConsumer, KafkaFailure> {
+pub(crate) fn consumer(settings: &KafkaSettings, isolation: &str) -> Result<BaseConsumer, KafkaFailure> {
     let mut config = settings.consumer_config();
     config.set("enable.partition.eof", "true").set("enable.auto.commit", "false").set("isolation.level", isolation);
     config.create().map_err(KafkaFailure::of_settings)
 }
 
 /// First offset and end of each partition, as this consumer may read it.
-fn bounds(consumer: &BaseConsumer, topic: &str) -> Result<BTreeMap<i32, (Offset, Offset)>, KafkaError> {
+pub(crate) fn bounds(consumer: &BaseConsumer, topic: &str) -> Result<BTreeMap<i32, (Offset, Offset)>, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     let of = |partition| Ok((partition, consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?));
