@@ -33,6 +33,8 @@ mod starts;
 mod undecided;
 #[path = "broker/unreadable.rs"]
 mod unreadable;
+#[path = "broker/verified.rs"]
+mod verified;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         records::TESTS,
         unreadable::TESTS,
         checkpoints::TESTS,
+        verified::TESTS,
     ]
     .concat();
     let plain = Group { tests, needs: Vec::new() };

@@ -148,6 +148,8 @@ impl Chaos {
         }
         self.scene.check_stable();
         self.expected.check(&self.scene);
+        let verified = self.scene.verify(LANES, &[]);
+        assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
         let (unique, duplicates) = self.expected.counts();
         println!("  {unique} unique events and {duplicates} duplicates, each exactly once");
     }

@@ -36,6 +36,7 @@ mod files {
     pub(crate) mod stores;
     pub(crate) mod swaps;
     pub(crate) mod terminal;
+    pub(crate) mod verified;
     pub(crate) mod windows;
 }
 
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         files::examples::TESTS,
         files::hostile_http::TESTS,
         files::terminal::TESTS,
+        files::verified::TESTS,
     ]
     .concat();
     let disks = Need { part: "disks", missing: files::disks::no_small_disks() };

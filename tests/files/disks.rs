@@ -31,6 +31,7 @@ pub(crate) const TESTS_OF_SMALL_DISKS: &[Test] = &[
     ("a_full_disk_under_the_output", a_full_disk_under_the_output),
     ("a_full_disk_under_a_compressed_output", a_full_disk_under_a_compressed_output),
     ("a_full_disk_under_the_store", a_full_disk_under_the_store),
+    ("a_full_disk_under_what_verify_sorts", a_full_disk_under_what_verify_sorts),
 ];
 
 /// Why small disks cannot be had here, if so.
@@ -66,6 +67,23 @@ impl Drop for Disk {
     fn drop(&mut self) {
         drop(Command::new("umount").arg(&self.0).status());
     }
+}
+
+fn a_full_disk_under_what_verify_sorts() {
+    let desk = Desk::new();
+    let _made = end(desk.command("generate --events 20000 --output in")).ok();
+    let _ok = desk.run("--input in --output out --event-time /timestamp").ok();
+    let disk = Disk::of(&desk, "size=1m");
+    let verify = |temp: &str| {
+        let words =
+            format!("verify --input in --output out --event-time /timestamp --memory 1MiB --temp-dir {temp} --plugin");
+        let mut command = desk.command(&words);
+        command.arg(program::plugin("composite_key"));
+        end(command)
+    };
+    verify("disk").refused(12, &["could not check", "disk", "No space left", "--temp-dir"]);
+    let _right = verify(".").ok();
+    drop(disk);
 }
 
 fn an_input_that_is_not_there() {

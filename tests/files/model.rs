@@ -160,8 +160,19 @@ fn check(events: &[Event], rules: Rules, cuts: &[usize], seed: u64) {
         command.arg("[[\"/a\"],[\"/b\"]]").arg("--plugin").arg(program::plugin("multi_key"));
         let _ok = end(command).ok();
         check_part(&desk, &expected, from, to, &format!("seed {seed}, {rules:?}, {cuts:?}"));
+        if cuts.is_empty() {
+            check_verified(&desk, &words, seed);
+        }
         from = to;
     }
+}
+
+/// The run's own verifier, which knows neither this model nor the host's rule, agrees.
+fn check_verified(desk: &Desk, words: &str, seed: u64) {
+    let mut command = desk.command(&format!("verify {words}"));
+    command.arg("[[\"/a\"],[\"/b\"]]").arg("--plugin").arg(program::plugin("multi_key"));
+    let ended = end(command);
+    assert_eq!(ended.code, Some(0), "seed {seed}:\n{}{}", ended.stdout, ended.stderr);
 }
 
 fn check_part(desk: &Desk, expected: &[Outcome], from: usize, to: usize, scene: &str) {

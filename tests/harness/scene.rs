@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Seen};
-use crate::program::{Ended, Running, command, free_port, get, plugin};
+use crate::program::{Ended, Running, command, free_port, get, plugin, run};
 
 /// The lanes a host writes to unless a test says otherwise.
 pub const LANES: &[&str] = &["output", "duplicates", "dead-letter"];
@@ -98,6 +98,18 @@ impl Scene {
     /// A host that is only prepared: this member of the group, these lanes, and further arguments, which win.
     #[must_use]
     pub fn command(&self, member: &str, lanes: &[&str], extra: &[&str]) -> (Command, u16) {
+        let (arguments, port) = self.arguments(member, lanes, extra);
+        (command(arguments), port)
+    }
+
+    /// Has the program check what hosts with these lanes have left; it takes their settings.
+    #[must_use]
+    pub fn verify(&self, lanes: &[&str], extra: &[&str]) -> Ended {
+        let (arguments, _) = self.arguments("", lanes, extra);
+        run(std::iter::once("verify".to_owned()).chain(arguments))
+    }
+
+    fn arguments(&self, member: &str, lanes: &[&str], extra: &[&str]) -> (Vec<String>, u16) {
         let port = free_port();
         let store = self.path(if member.is_empty() { "store" } else { member });
         let mut settings: BTreeMap<String, Vec<String>> = [
@@ -126,8 +138,14 @@ impl Scene {
             seen.push(*flag);
             settings.entry((*flag).to_owned()).or_default().push((*value).to_owned());
         }
-        let arguments = settings.iter().flat_map(|(flag, values)| values.iter().flat_map(move |v| [flag, v]));
-        (command(arguments), port)
+        let pair = |flag: &String, value: &String| match (flag.as_str(), value.as_str()) {
+            ("--json", "true") => vec![flag.clone()],
+            _ => vec![flag.clone(), value.clone()],
+        };
+        let arguments = settings
+            .iter()
+            .flat_map(|(flag, values)| values.iter().flat_map(|value| pair(flag, value)).collect::<Vec<_>>());
+        (arguments.collect(), port)
     }
 
     /// Starts a host with the usual lanes.

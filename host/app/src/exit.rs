@@ -27,13 +27,17 @@ pub enum ExitCode {
     Interrupted = 9,
     /// Another host uses the same transactional id, and the two end each other's transactions.
     Fenced = 10,
+    /// `verify` found something that is not as it should be.
+    Violated = 11,
+    /// `verify` could not judge everything, and found nothing wrong.
+    Unverified = 12,
     /// A second interrupt ended the process before it had drained (128 + SIGINT).
     Killed = 130,
 }
 
 impl ExitCode {
     /// All codes, for documentation and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::Internal,
         Self::Usage,
@@ -45,6 +49,8 @@ impl ExitCode {
         Self::Address,
         Self::Interrupted,
         Self::Fenced,
+        Self::Violated,
+        Self::Unverified,
         Self::Killed,
     ];
 
@@ -69,6 +75,8 @@ impl ExitCode {
             Self::Address => "HTTP address in use",
             Self::Interrupted => "an interrupted run must be resumed first",
             Self::Fenced => "another host uses the same transactional id",
+            Self::Violated => "verify found a violation",
+            Self::Unverified => "verify could not check",
             Self::Killed => "second interrupt, not drained",
         }
     }
@@ -129,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_code_is_listed_once_and_stays_what_it_was() {
-        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
+        assert_eq!(ExitCode::ALL.map(ExitCode::code), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 130]);
         assert_eq!(ConformanceExit::ALL.map(ConformanceExit::code), [0, 1, 2, 3]);
     }
 }

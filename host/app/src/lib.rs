@@ -10,3 +10,4 @@ pub mod logging;
 pub mod plugin_commands;
 pub mod run;
 pub mod settings;
+pub mod verify;

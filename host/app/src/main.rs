@@ -7,7 +7,7 @@ use std::process::ExitCode as ProcessExit;
 
 use dedup_host::exit::ExitCode;
 use dedup_host::settings::{self, Invocation};
-use dedup_host::{custody, generate, logging, plugin_commands, run};
+use dedup_host::{custody, generate, logging, plugin_commands, run, verify};
 use drive::Stop;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -34,6 +34,10 @@ fn start(invocation: Invocation) -> ProcessExit {
         Invocation::Plugin(command) => return plugin_commands::run(&command),
         Invocation::Checkpoint(request) => custody::checkpoints(*request),
         Invocation::Store(request) => custody::store(&request),
+        Invocation::Verify(config) => match verify::run(*config) {
+            Ok(code) => code,
+            Err(error) => fail(&error.to_string(), ExitCode::Unverified),
+        },
         Invocation::Generate(config) => until_stopped(|stop| match generate::run(*config, stop) {
             Ok(()) => ExitCode::Ok,
             Err(error) => fail(&error.to_string(), ExitCode::from(&error)),

@@ -17,7 +17,7 @@ use kafka_connector::{
 use keeper::Keeper;
 use reporting::Observed;
 
-use self::settings::{kafka_settings, prefix};
+use self::settings::prefix;
 use self::watch::Watched;
 use super::checkpoints;
 use super::error::RunError;
@@ -26,7 +26,7 @@ use crate::exit::ExitCode;
 use crate::settings::config::Config;
 use crate::settings::kafka::{KafkaConfig, POLL_WAIT_MAX};
 
-pub(crate) use self::settings::client_settings;
+pub(crate) use self::settings::{client_settings, kafka_settings};
 
 /// A transaction is committed when it has this many records, however young it is.
 const TRANSACTION_RECORDS_MAX: usize = 200_000;

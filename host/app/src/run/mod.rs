@@ -25,7 +25,8 @@ use crate::settings::store;
 
 pub(crate) use checkpoints::{limits as checkpoint_limits, options as s3_options};
 pub use error::RunError;
-pub(crate) use kafka::client_settings;
+pub(crate) use kafka::{client_settings, kafka_settings};
+pub(crate) use parts::plugin_options;
 
 /// Runs until the input ends, the operator stops it, or it cannot go on.
 ///

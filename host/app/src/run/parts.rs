@@ -44,7 +44,7 @@ pub(crate) struct Parts {
 }
 
 /// What plugins run under.
-fn plugin_options(config: &PluginConfig) -> Options {
+pub(crate) fn plugin_options(config: &PluginConfig) -> Options {
     Options {
         limits: Limits {
             memory_bytes_max: usize::try_from(config.memory_bytes).unwrap_or(usize::MAX),

@@ -10,6 +10,7 @@ use super::generate::GenerateArgs;
 use super::plugin;
 use super::row::Taker;
 use super::table::settings;
+use super::verify::VerifyArgs;
 use crate::exit::ExitCode;
 
 /// Columns that the help text fills at most.
@@ -31,10 +32,25 @@ Settings:
   `dedup-host config` prints all of them, and where each comes from.
 ";
 
+const VERIFY_END: &str = "\
+Exit codes of this command:
+    0  right: every record that was judged is where it has to be, as it has to be
+   11  violated: the answer names records, and what was expected
+   12  could not check: nothing wrong was found, and not everything could be read or judged
+
+Examples:
+  dedup-host verify --config run.toml
+  dedup-host verify --plugin composite_key.wasm --input events.ndjson --output unique.ndjson \\
+             --duplicates duplicates.ndjson --json
+";
+
 /// The whole command line.
 pub(super) fn command() -> Command {
     let run = Command::new("run").about("De-duplicate (the default: `run` may be omitted)").args(run_args());
     let config = Command::new("config").about("Print the resolved configuration, and where each value comes from");
+    let verify = VerifyArgs::augment_args(Command::new("verify").args(run_args()))
+        .about("Check what a run has written against what it has read; takes the settings of the run")
+        .after_long_help(VERIFY_END);
     let generate = GenerateArgs::augment_args(Command::new("generate").arg(config_arg()))
         .about("Write synthetic events whose duplicates are known");
     let kafka = settings().filter(|setting| setting.is_for(Taker::Generate)).map(arg);
@@ -52,6 +68,7 @@ pub(super) fn command() -> Command {
         .subcommand(generate.args(kafka))
         .subcommand(plugin::command())
         .subcommands(custody::commands())
+        .subcommand(verify)
 }
 
 fn after_help() -> String {

@@ -34,6 +34,7 @@ mod table;
 mod tests;
 mod typed;
 pub mod units;
+pub mod verify;
 mod window;
 
 use std::ffi::OsString;
@@ -49,6 +50,7 @@ use file::ConfigFile;
 use generate::GenerateConfig;
 use row::{Row, Taker};
 use typed::Typed;
+use verify::VerifyConfig;
 
 pub use error::SettingsError;
 pub use layers::Environment;
@@ -70,6 +72,8 @@ pub enum Invocation {
     Checkpoint(Box<CheckpointRequest>),
     /// Look at a state.
     Store(StoreRequest),
+    /// Verify what a run has left.
+    Verify(Box<VerifyConfig>),
 }
 
 /// Reads the whole of what the user typed; `arguments` starts with the name of the program.
@@ -96,6 +100,10 @@ pub fn read(
             Ok(Invocation::Checkpoint(Box::new(custody::checkpoint(matches, resolve)?)))
         }
         Some(("store", matches)) => Ok(Invocation::Store(custody::store(matches)?)),
+        Some(("verify", matches)) => {
+            let run = Config::of(&mut resolve(|_| true, matches, environment)?)?;
+            Ok(Invocation::Verify(Box::new(VerifyConfig::of(matches, run)?)))
+        }
         Some(("config", matches)) => {
             let mut typed = resolve(|_| true, matches, environment)?;
             Config::of(&mut typed)?;

@@ -20,7 +20,7 @@ pub(super) fn prefix(kafka: &KafkaConfig, store: &PrivateDir) -> Result<Option<P
     }
 }
 
-pub(super) fn kafka_settings(kafka: &KafkaConfig) -> KafkaSettings {
+pub(crate) fn kafka_settings(kafka: &KafkaConfig) -> KafkaSettings {
     let transaction_timeout = match &kafka.delivery {
         settings::Delivery::ExactlyOnce { transaction_timeout, .. } => *transaction_timeout,
         settings::Delivery::AtLeastOnce => Duration::ZERO,
