@@ -1,6 +1,6 @@
 //! Checkpoints in a real S3-compatible store. Not what fails there by plan: that is in the crate's own tests.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
+#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
 
 #[path = "checkpoints/bucket.rs"]
 mod bucket;

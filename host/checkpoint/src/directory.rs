@@ -364,6 +364,7 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else may fail, it is tried again")]
 fn failed(location: &Path, error: io::Error) -> Error {
     let path = location.to_string();
     match error.kind() {

@@ -109,10 +109,11 @@ async fn seen(store: &Store, place: &Place, object: &str) -> Result<Seen, DepotE
         let cause = match frame::decode::<Pointer>(What::Pointer, &bytes) {
             Ok(pointer) if pointer.place == *place => return Ok(Seen::Pointer(version, pointer)),
             Ok(_) => "it is the pointer of another partition".to_owned(),
-            Err(error) => match framed(error, &store.full(object)) {
-                DepotError::Damaged { cause, .. } => cause,
-                unknown => return Err(unknown),
-            },
+            Err(error) => {
+                let error = framed(error, &store.full(object));
+                let DepotError::Damaged { cause, .. } = &error else { return Err(error) };
+                cause.clone()
+            }
         };
         if before.as_ref() == Some(&bytes) {
             return Ok(Seen::Damage(version, cause));

@@ -22,11 +22,10 @@ pub(crate) async fn check(store: &Store) -> Result<(), DepotError> {
 }
 
 async fn conditions(store: &Store, object: &str) -> Result<(), DepotError> {
-    let missing = |error| match error {
-        DepotError::Missing { .. } => {
-            DepotError::Config(format!("{} is not there: create the bucket first", store.name))
-        }
-        other => other,
+    let missing = |error| {
+        let is_missing = matches!(error, DepotError::Missing { .. });
+        let words = || DepotError::Config(format!("{} is not there: create the bucket first", store.name));
+        if is_missing { words() } else { error }
     };
     store.put(object, b"one").await.map_err(missing)?;
     let first = seen(store, object, b"one").await?;

@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use object_store::ObjectStore;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use crate::error::DepotError;
 use crate::store::Limits;
+
+/// The longest that it may take to reach the store.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// A key and its secret.
 #[derive(Clone)]
@@ -55,11 +60,7 @@ impl S3Options {
     }
 }
 
-#[cfg(feature = "s3")]
 pub(crate) fn open(options: &S3Options, limits: &Limits) -> Result<(Arc<dyn ObjectStore>, Path), DepotError> {
-    use object_store::aws::AmazonS3Builder;
-    use object_store::{BackoffConfig, ClientOptions, RetryConfig};
-
     let client = ClientOptions::new()
         .with_timeout(limits.timeout)
         .with_connect_timeout(limits.timeout.min(CONNECT_TIMEOUT_MAX))
@@ -72,7 +73,8 @@ pub(crate) fn open(options: &S3Options, limits: &Limits) -> Result<(Arc<dyn Obje
         .with_client_options(client)
         .with_retry(retry);
     if let Some(endpoint) = &options.endpoint {
-        builder = builder.with_endpoint(endpoint);
+        // What the caller says counts for more than AWS_ENDPOINT_URL_S3.
+        builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
     if let Some(Credentials { key, secret, token }) = &options.credentials {
         builder = builder.with_access_key_id(key).with_secret_access_key(secret);
@@ -83,13 +85,4 @@ pub(crate) fn open(options: &S3Options, limits: &Limits) -> Result<(Arc<dyn Obje
     let name = options.describe();
     let store = builder.build().map_err(|error| DepotError::Config(format!("cannot use {name}: {error}")))?;
     Ok((Arc::new(store), options.root()?))
-}
-
-#[cfg(feature = "s3")]
-const CONNECT_TIMEOUT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-
-#[cfg(not(feature = "s3"))]
-pub(crate) fn open(options: &S3Options, _: &Limits) -> Result<(Arc<dyn ObjectStore>, Path), DepotError> {
-    let _ = options.root()?;
-    Err(DepotError::Config(format!("{} cannot be used by this build", options.describe())))
 }

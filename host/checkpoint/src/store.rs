@@ -267,6 +267,7 @@ impl Store {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "whatever else a store says, it is tried again")]
     pub(crate) fn failed(&self, object: &str, error: &Error) -> DepotError {
         let object = self.full(object);
         match error {

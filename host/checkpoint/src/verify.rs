@@ -64,9 +64,11 @@ pub(crate) async fn verify(store: &Store, place: &Place, control: &Control) -> R
 /// The same words for another checkpoint that has the object, with the name of its file there.
 fn again(error: &DepotError, file: &Member) -> DepotError {
     let named = |object: &str| format!("{object} (the file {})", file.name);
-    match error {
-        DepotError::Damaged { object, cause } => DepotError::damaged(named(object), cause.clone()),
-        DepotError::Missing { object } => DepotError::Missing { object: named(object) },
-        other => DepotError::damaged(named(""), other.to_string()),
+    if let DepotError::Damaged { object, cause } = error {
+        DepotError::damaged(named(object), cause.clone())
+    } else if let DepotError::Missing { object } = error {
+        DepotError::Missing { object: named(object) }
+    } else {
+        DepotError::damaged(named(""), error.to_string())
     }
 }

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn the_one_that_reaches_furthest_comes_first_whoever_made_it() {
         assert_eq!(usable([(100, 1, 0), (500, 2, 300), (300, 1, 0)], 0), [500, 300, 100]);
-        assert_eq!(usable([(100, 3, 100), (300, 2, 100)], 0), [300, 100], "a late zombie's is only old");
+        // Costs a longer replay: it cannot be told from an owner that began where the group's offset was set back to.
+        assert_eq!(usable([(100, 3, 100), (300, 2, 100)], 0), [100], "a zombie claimed late");
     }
 
     #[test]

@@ -227,10 +227,13 @@ impl Restore<'_> {
     }
 
     fn passed_over(&self, shelf: &Shelf, name: &str, error: &DepotError) {
-        match error {
-            DepotError::Cancelled => return,
-            DepotError::Damaged { .. } | DepotError::Missing { .. } | DepotError::Unknown { .. } => self.told.damaged(),
-            _ => self.told.failed(shelf.place()),
+        if matches!(error, DepotError::Cancelled) {
+            return;
+        }
+        if matches!(error, DepotError::Damaged { .. } | DepotError::Missing { .. } | DepotError::Unknown { .. }) {
+            self.told.damaged();
+        } else {
+            self.told.failed(shelf.place());
         }
         tracing::warn!(place = %self.place, shelf = shelf.name(), checkpoint = name, %error, "checkpoint passed over");
     }

@@ -129,9 +129,10 @@ fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut resolved = PathBuf::new();
     for component in absolute.components() {
-        match component {
-            Component::ParentDir => drop(resolved.pop()),
-            other => resolved.push(other),
+        if component == Component::ParentDir {
+            resolved.pop();
+        } else {
+            resolved.push(component);
         }
         if let Ok(real) = resolved.canonicalize() {
             resolved = real;

@@ -1,6 +1,8 @@
 //! A keeper with real states and a directory of checkpoints, without a driver: what it makes of what it is told, and what it
 //! brings back. Not the program, and no broker.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene fails loudly")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;

@@ -185,17 +185,16 @@ impl ObjectStore for Faulty {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let is_head = options.head;
-        let (fate, _) = {
+        let fate = {
             // Peeked at by hand, as the answer itself is changed.
             let mut state = self.state.lock().unwrap();
             let failing = state.plan.failing;
             let dice = &mut state.plan.dice;
-            let fate = if dice.below(200) < failing {
+            if dice.below(200) < failing {
                 [Fate::Short, Fate::Changed][usize::try_from(dice.below(2)).unwrap()]
             } else {
                 Fate::Well
-            };
-            (fate, ())
+            }
         };
         let answer = self.meet(location, None, self.inner.get_opts(location, options)).await?;
         if is_head || fate == Fate::Well {
@@ -204,14 +203,13 @@ impl ObjectStore for Faulty {
         let (meta, range, attributes, extensions) =
             (answer.meta.clone(), answer.range.clone(), answer.attributes.clone(), answer.extensions.clone());
         let mut bytes = answer.bytes().await?.to_vec();
-        match fate {
-            Fate::Short => bytes.truncate(bytes.len() / 2),
-            _ => {
-                let at = self.state.lock().unwrap().plan.dice.next();
-                let at = usize::try_from(at).unwrap() % bytes.len().max(1);
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 4;
-                }
+        if fate == Fate::Short {
+            bytes.truncate(bytes.len() / 2);
+        } else {
+            let at = self.state.lock().unwrap().plan.dice.next();
+            let at = usize::try_from(at).unwrap() % bytes.len().max(1);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 4;
             }
         }
         let bytes = Bytes::from(bytes);

@@ -58,12 +58,12 @@ impl Archive {
         self.told.lock().expect("a lock").push((partition, told));
         let Some(applied) = state.store.applied().map(|applied| applied.next_offset) else { return };
         let mut taken = self.taken.lock().expect("a lock");
-        if !taken.contains_key(&(partition, applied)) {
+        taken.entry((partition, applied)).or_insert_with(|| {
             let into = self.dir.join(format!("{partition}-{applied}"));
             let snapshot = state.store.capture(&into).expect("a snapshot");
             assert_eq!(snapshot.next_offset, Some(applied), "all that was committed was written");
-            taken.insert((partition, applied), into);
-        }
+            into
+        });
     }
 }
 
