@@ -86,13 +86,13 @@ fn times_of_no_use_are_shown_with_their_partition() {
     {
         let mut answers = host.answers();
         let partition = &mut answers.status["partitions"][1];
-        partition["event_times_unusable"] = json!({ "impossible_date": 17 });
+        partition["event_times_unusable"] = json!({ "impossible_date": 1_700 });
         partition["decided_without_memory"] = json!(5);
         partition["clock_went_back"] = json!(1);
         partition["window_seconds"] = json!(null);
         partition["window_offsets"] = json!(70_000);
     }
-    let said = "unusable event times: 17 impossible date; 5 decided without memory; the clock went back 1 time";
+    let said = "unusable event times: 1 700 impossible date; 5 decided without memory; the clock went back 1 time";
     page.wait(&format!("document.querySelector('#partitions').textContent.includes('{said}')"));
     assert!(page.text("#partitions").contains("70\u{202f}000 offsets"), "{}", page.text("#partitions"));
 }

@@ -7,7 +7,11 @@ pub(crate) fn status() -> Value {
     let partition = |partition: u64| {
         json!({
             "topic": "events", "partition": partition, "phase": "live", "reason": "", "position": 41_230_000 + partition,
-            "committed": 41_229_000, "applied": 40_110_000, "lag": 1200 + partition, "keys": 20_123_000,
+            "committed": 41_229_000, "applied": 40_110_000,
+            "checkpoints": [
+                { "place": "local", "offset": 40_100_000, "bytes": 734_003_200, "age_seconds": 60 },
+                { "place": "s3", "offset": 39_000_000, "bytes": 734_003_200, "age_seconds": 7200, "failing": "no answer" },
+            ], "lag": 1200 + partition, "keys": 20_123_000,
             "state_bytes": 734_003_200_u64, "originals_bytes": 31_457_280, "window_seconds": 86400
         })
     };

@@ -53,9 +53,12 @@ fn figures_are_grouped_and_have_units() {
     let counted = text("#count-dead_letter");
     assert!(counted.contains('7') && counted.contains("<0.1 %"), "not 0 % where there are some: {counted}");
     assert!(text("#count-same_event").contains("80 000"), "{}", text("#count-same_event"));
-    let partition = ["events[1]", "live", "1 201", "41 230 001", "41 229 000", "40 110 000", "20 123 000", "700 MiB"];
+    let partition =
+        ["events[1]", "live", "1 201", "41 230 001", "41 229 000", "40 110 000", "40 100 000", "20 123 000"];
     assert_eq!(row(&page, "partitions", "events[1]")[..8], partition);
-    assert_eq!(row(&page, "partitions", "events[1]")[8..10], ["30.0 MiB", "1 d"]);
+    assert_eq!(row(&page, "partitions", "events[1]")[8..11], ["700 MiB", "30.0 MiB", "1 d"]);
+    let why = row(&page, "partitions", "events[1]").concat();
+    assert!(why.contains("checkpoints fail (s3, 2 h old): no answer"), "{why}");
     assert_eq!(row(&page, "plugins", "property")[1..7], ["similarity-scorer", "0.2.0", "500", "1 ms", "2 µs", "2"]);
     let plugins = text("#plugins > .summary");
     assert!(plugins.contains("refused at") && plugins.contains("by file: it is not a wasm file"), "{plugins}");

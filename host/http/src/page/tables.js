@@ -81,14 +81,17 @@ function checkpointOffset(row) {
 
 /** Why a partition is where it is, what is wrong with the times of its events, and which checkpoints fail. */
 function why(row) {
-  const times = Object.entries(row.event_times_unusable ?? {}).map(([reason, events]) => `${count(events)} ${reason.replaceAll("_", " ")}`);
+  // What cannot be seen in these words is spelled out, as they are not all ours: the narrow spaces of numbers are.
+  const plain = (figure) => figure.replaceAll("\u202f", " ");
+  const times = Object.entries(row.event_times_unusable ?? {}).map(
+    ([reason, events]) => `${plain(count(events))} ${reason.replaceAll("_", " ")}`);
   return [
     row.reason,
     times.length > 0 ? `unusable event times: ${times.join(", ")}` : "",
-    row.decided_without_memory > 0 ? `${count(row.decided_without_memory)} decided without memory` : "",
+    row.decided_without_memory > 0 ? `${plain(count(row.decided_without_memory))} decided without memory` : "",
+    row.clock_went_back > 0 ? `the clock went back ${plain(several(row.clock_went_back, "time"))}` : "",
     ...(row.checkpoints ?? []).filter((checkpoint) => checkpoint.failing).map((checkpoint) =>
-      `checkpoints fail (${checkpoint.place}, ${duration(checkpoint.age_seconds)} old): ${checkpoint.failing}`),
-    row.clock_went_back > 0 ? `the clock went back ${several(row.clock_went_back, "time")}` : "",
+      `checkpoints fail (${checkpoint.place}, ${plain(duration(checkpoint.age_seconds))} old): ${checkpoint.failing}`),
   ].filter((part) => part).join("; ");
 }
 
