@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::local::{create, open, random, read_at};
-use crate::place::hex;
+use plain_text::hex;
 
 const STORE: &str = "directory";
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::place::hex;
+use plain_text::hex;
 
 /// The format that this version writes, and the only one that it reads. Raise it when the first line or a member would be
 /// misread; a new member is none of that.

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::error::DepotError;
-use crate::place::hex;
+use plain_text::hex;
 
 /// Files of a snapshot that are believed, and how deep.
 const FILES_MAX: usize = 1_000_000;

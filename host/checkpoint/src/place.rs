@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use plain_text::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -95,11 +96,6 @@ fn unescaped(part: &str) -> Option<String> {
         rest = behind;
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use crate::control::Meter;
 use crate::error::DepotError;
 use crate::local::{self, LocalFile, PART_BYTES, blocking};
-use crate::place::hex;
 use crate::store::Store;
+use plain_text::hex;
 
 /// S3 takes 10,000 parts of an object.
 const PARTS_MAX: u64 = 9_000;

@@ -266,7 +266,7 @@ fn origin(
 
 /// What says in a checkpoint which seed its keys are hashed with, and not what the seed is.
 fn digest(seed: Seed) -> String {
-    Sha256::digest(seed.0).iter().map(|byte| format!("{byte:02x}")).collect()
+    plain_text::hex(&Sha256::digest(seed.0))
 }
 
 fn failure(error: OpenError) -> OpenFailure {

@@ -76,5 +76,5 @@ fn explanation(rules: &Rules) -> BTreeMap<String, String> {
 
 /// Enough of a digest to tell configurations apart, which may be long or secret.
 fn digest(config: &str) -> String {
-    Sha256::digest(config).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(config).first_chunk::<8>().map_or_else(String::new, |start| plain_text::hex(start))
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::faulty::{Faulty, Plan};
 use super::*;
-use crate::place::hex;
+use plain_text::hex;
 
 fn seeds(count: u64) -> impl Iterator<Item = u64> {
     let first = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
