@@ -72,12 +72,15 @@ pub enum OpenError {
         cause: String,
     },
     /// Another store object, here or in another process, has it open.
-    #[error("state in {dir} is in use by another process: stop it, or give another --store-path ({cause})")]
+    #[error(
+        "state in {dir} is in use by {} process: stop it, or give another --store-path",
+        if *.is_here { "this" } else { "another" }
+    )]
     InUse {
         /// The store's directory.
         dir: PathBuf,
-        /// RocksDB's words.
-        cause: String,
+        /// Whether the other is in this process.
+        is_here: bool,
     },
     /// Others than this user may have written what is there, or may change it.
     #[error("state: {0}")]
@@ -187,7 +190,7 @@ impl OpenError {
         let cause = error.to_string();
         // RocksDB has no kind of its own for a lock that is held: "lock hold by current process", or "While lock file".
         if cause.contains("lock hold by") || cause.contains("While lock file") && !is_denied(&cause) {
-            return Self::InUse { dir: dir.to_owned(), cause };
+            return Self::InUse { dir: dir.to_owned(), is_here: cause.contains("current process") };
         }
         if is_corruption(error, &cause) { Self::corrupt(dir, cause) } else { Self::io(dir, cause) }
     }

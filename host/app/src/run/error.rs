@@ -199,7 +199,7 @@ mod tests {
         let replaced = KafkaFailure::Replaced { topic: "t".to_owned(), change: "it was deleted".to_owned() };
         let kept = KafkaFailure::Kept("cannot write".to_owned());
         let refused = NoAnswer { cause: "not allowed".to_owned(), hopeless: true };
-        let in_use = OpenError::InUse { dir: "store".into(), cause: "lock".to_owned() };
+        let in_use = OpenError::InUse { dir: "store".into(), is_here: false };
         let cases = [
             (Failure::Source(SourceFailure::new(read)), ExitCode::Input, "cannot read topic t: gone"),
             (Failure::Source(SourceFailure::new(replaced)), ExitCode::State, "topic t was replaced"),

@@ -193,11 +193,8 @@ impl States for Disk {
         self.archive.iter().for_each(|archive| archive.restore(partition, wanted.committed, &dir, &identity));
         let store = PartitionStore::open(&dir, &identity, options);
         let store = store.map_err(|error| {
-            let OpenError::InUse { cause, .. } = &error else { return OpenFailure::Other(error.into()) };
-            match cause.contains("current process") {
-                true => OpenFailure::InUseHere(error.into()),
-                false => OpenFailure::InUseElsewhere(error.into()),
-            }
+            let OpenError::InUse { is_here, .. } = error else { return OpenFailure::Other(error.into()) };
+            if is_here { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
         })?;
         self.seeds.lock().expect("a lock").push(store.seed());
         Ok(Mortal { store, is_dead: Arc::clone(&self.is_dead) })

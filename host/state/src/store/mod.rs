@@ -5,6 +5,7 @@ mod filters;
 mod histories;
 mod inspect;
 mod kept;
+mod lock;
 mod manifest;
 mod opening;
 mod originals;
@@ -34,6 +35,7 @@ use self::expiry::Mark;
 use self::filters::Filters;
 pub use self::inspect::{Inspected, inspect};
 use self::kept::Kept;
+use self::lock::Lock;
 use self::opening::Buckets;
 pub use self::opening::Opened;
 use self::places::{Bucket, Facts, Forgotten, Place, SegmentFile, Sort, median_time};
@@ -125,6 +127,8 @@ pub struct PartitionStore {
     /// Reused by look-ups.
     asked: Vec<(Fingerprint, u32)>,
     candidates: Vec<(Fingerprint, u32)>,
+    /// Dropped after the database is closed.
+    _lock: Lock,
 }
 
 impl PartitionStore {
@@ -136,6 +140,8 @@ impl PartitionStore {
         options.front_entries_max = options.front_entries_max.min(options.slice_entries_max());
         let database_options = rocks::database();
         let bucket_options = rocks::bucket(&options);
+        private_files::make(dir).map_err(|error| OpenError::io(dir, error))?;
+        let lock = Lock::take(dir)?;
         let (mut db, bucket_names) = opening::open_database(dir, &database_options, &options)?;
         let (description, mut progress) = opening::describe(dir, &db, identity, &options, &bucket_names)?;
         let incoming = dir.join(INCOMING);
@@ -165,6 +171,7 @@ impl PartitionStore {
             failed: None,
             asked: Vec::new(),
             candidates: Vec::new(),
+            _lock: lock,
         })
     }
 

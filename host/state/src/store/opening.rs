@@ -42,7 +42,6 @@ pub(super) fn open_database(
     database: &Options,
     options: &StoreOptions,
 ) -> Result<(DB, Vec<String>), OpenError> {
-    private_files::make(dir).map_err(|error| OpenError::io(dir, error))?;
     let listing = std::fs::read_dir(dir).map_err(|error| OpenError::io(dir, error))?;
     let files: Vec<_> = listing.filter_map(|file| Some(PathBuf::from(file.ok()?.file_name()))).collect();
     let exists = files.iter().any(|file| file.as_os_str() == "CURRENT");

@@ -608,6 +608,36 @@ fn a_second_opener_is_refused() {
 }
 
 #[test]
+fn an_attempt_at_a_store_in_use_touches_nothing_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let names = || {
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name());
+        files.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    for _ in 0..5 {
+        let again = PartitionStore::open(dir.path(), &identity(), options());
+        assert!(matches!(again, Err(OpenError::InUse { is_here: true, .. })), "{:?}", again.err());
+    }
+    assert_eq!(names(), before, "RocksDB's own log is not put aside");
+    // Nor does an attempt ever meet a file that the store has just deleted.
+    std::thread::scope(|scope| {
+        let trying = scope.spawn(|| {
+            (0..2_000).find_map(|_| match PartitionStore::open(dir.path(), &identity(), options()) {
+                Err(OpenError::InUse { .. }) => None,
+                other => Some(other.map(drop)),
+            })
+        });
+        (0..20).for_each(|part| fill(&mut store, part * 100..(part + 1) * 100, 0));
+        let other = trying.join().unwrap();
+        assert!(other.is_none(), "{other:?}");
+    });
+    drop(store);
+    drop(open(dir.path()));
+}
+
+#[test]
 fn a_damaged_table_is_called_damage() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
