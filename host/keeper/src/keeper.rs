@@ -103,11 +103,11 @@ impl<L: Local> Keeper<L> {
         &self,
         wanted: &Wanted<'_>,
         dir: &std::path::Path,
-    ) -> Result<Option<(PartitionStore, Offset)>, OpenFailure> {
+    ) -> Result<Option<(PartitionStore, Offset)>, OpenError> {
         if !dir.join("CURRENT").exists() {
             return Ok(None);
         }
-        let store = self.local.open(wanted.partition, wanted.seed).map_err(failure)?;
+        let store = self.local.open(wanted.partition, wanted.seed)?;
         let applied = store.applied().map(|applied| applied.next_offset);
         Ok(applied.map(|applied| (store, applied)))
     }
@@ -116,8 +116,15 @@ impl<L: Local> Keeper<L> {
     fn open_best(&self, wanted: &Wanted<'_>) -> Result<(PartitionStore, RestoreOrigin), OpenFailure> {
         let dir = self.local.dir(wanted.partition).map_err(failure)?;
         captured::put_back(&dir);
-        let here = self.on_disk(wanted, &dir)?;
         let committed = wanted.committed.filter(|committed| *committed > 0 && self.has_shelves());
+        let (here, damage) = match self.on_disk(wanted, &dir) {
+            Ok(here) => (here, None),
+            Err(error @ OpenError::Corrupt { .. }) if committed.is_some() => {
+                tracing::warn!(partition = wanted.partition, %error, "looking for a checkpoint to take its place");
+                (None, Some(error))
+            }
+            Err(error) => return Err(failure(error)),
+        };
         let is_enough = |(_, applied): &(PartitionStore, Offset)| {
             let Some(committed) = committed else { return true };
             *applied >= wanted.bounds.log_start && committed - applied <= NEAR
@@ -131,6 +138,9 @@ impl<L: Local> Keeper<L> {
             Some(committed) => self.bring(wanted, committed, here, &dir)?,
             None => None,
         };
+        if let (None, Some(damage)) = (brought, damage) {
+            return Err(failure(damage));
+        }
         let store = self.local.open(wanted.partition, wanted.seed).map_err(failure)?;
         Ok((store, origin(here, brought, committed, wanted.partition)))
     }
@@ -270,7 +280,6 @@ fn digest(seed: Seed) -> String {
 }
 
 fn failure(error: OpenError) -> OpenFailure {
-    let OpenError::InUse { cause, .. } = &error else { return OpenFailure::Other(error.into()) };
-    let is_ours = cause.contains("current process");
-    if is_ours { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
+    let OpenError::InUse { is_here, .. } = error else { return OpenFailure::Other(error.into()) };
+    if is_here { OpenFailure::InUseHere(error.into()) } else { OpenFailure::InUseElsewhere(error.into()) }
 }

@@ -322,6 +322,32 @@ fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     assert!(!host.says("dedup_host_checkpoints_damaged_total 0"));
 }
 
+#[test]
+fn a_damaged_state_gives_way_to_a_checkpoint_and_is_refused_where_there_is_none() {
+    let world = World::new();
+    let a = world.host("a", NEVER);
+    let mut store = a.open(None, 0).unwrap();
+    a.write(&mut store, 0..300);
+    drop(store);
+    let manifest = || {
+        let dir = a.store.join("events/0");
+        dir.join(fs::read_to_string(dir.join("CURRENT")).unwrap().trim())
+    };
+    let spoil = || fs::write(manifest(), "no manifest of RocksDB").unwrap();
+    let whole = fs::read(manifest()).unwrap();
+    spoil();
+    let refused = a.open(Some(300), 0).map(drop);
+    assert!(matches!(&refused, Err(OpenFailure::Other(error)) if error.to_string().contains("damaged")), "{refused:?}");
+    fs::write(manifest(), whole).unwrap();
+    let mut store = a.open(Some(300), 0).unwrap();
+    a.write(&mut store, 300..400);
+    quick_leave(&a, store);
+    spoil();
+    let mut store = a.open(Some(400), 0).unwrap();
+    assert_eq!((applied(&store), known(&mut store)), (Some(400), 400));
+    a.came_from("local");
+}
+
 fn files(dir: &Path) -> BTreeSet<PathBuf> {
     let (mut found, mut directories) = (BTreeSet::new(), vec![dir.to_owned()]);
     while let Some(directory) = directories.pop() {
