@@ -9,6 +9,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
 mod control;
+mod credentials;
 mod depot;
 mod directory;
 mod error;
@@ -31,6 +32,7 @@ mod verify;
 mod tests;
 
 pub use control::{Cancel, Control, Progress, Transfer};
+pub use credentials::Credentials;
 pub use depot::Depot;
 pub use error::DepotError;
 pub use fetch::Fetched;
@@ -39,6 +41,6 @@ pub use place::Place;
 pub use prune::Pruned;
 pub use publish::{Full, Published};
 pub use read::Candidates;
-pub use s3::{Credentials, S3Options};
+pub use s3::S3Options;
 pub use store::Limits;
 pub use verify::Checked;

@@ -1,6 +1,5 @@
 //! A bucket of an S3-compatible store. Not its objects.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,28 +7,12 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use crate::credentials::{self, Credentials};
 use crate::error::DepotError;
 use crate::store::Limits;
 
 /// The longest that it may take to reach the store.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
-
-/// A key and its secret.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The access key's id.
-    pub key: String,
-    /// Its secret.
-    pub secret: String,
-    /// The token of a session, where it is one's.
-    pub token: Option<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Credentials(..)")
-    }
-}
 
 /// Where the bucket is.
 #[derive(Debug, Clone)]
@@ -44,7 +27,8 @@ pub struct S3Options {
     pub endpoint: Option<String>,
     /// Whether plain HTTP will do.
     pub allow_http: bool,
-    /// `None`: what the environment gives: variables, a web identity, a container's role, the machine's.
+    /// `None`: what the environment gives: variables, a profile of the AWS tools, a web identity, a container's role, the
+    /// machine's.
     pub credentials: Option<Credentials>,
 }
 
@@ -76,7 +60,11 @@ pub(crate) fn open(options: &S3Options, limits: &Limits) -> Result<(Arc<dyn Obje
         // What the caller says counts for more than AWS_ENDPOINT_URL_S3.
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
-    if let Some(Credentials { key, secret, token }) = &options.credentials {
+    let credentials = match &options.credentials {
+        Some(given) => Some(given.clone()),
+        None => credentials::of_profile(&|name| std::env::var(name).ok())?,
+    };
+    if let Some(Credentials { key, secret, token }) = &credentials {
         builder = builder.with_access_key_id(key).with_secret_access_key(secret);
         if let Some(token) = token {
             builder = builder.with_token(token);

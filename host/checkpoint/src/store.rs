@@ -275,7 +275,7 @@ impl Store {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
                 DepotError::Denied { object, cause: error.to_string() }
             }
-            _ => DepotError::Unreachable { object, cause: error.to_string() },
+            _ => DepotError::Unreachable { object, cause: explained(error.to_string()) },
         }
     }
 
@@ -299,6 +299,21 @@ fn is_final(error: &Error) -> bool {
             | Error::PermissionDenied { .. }
             | Error::Unauthenticated { .. }
             | Error::UnknownConfigurationKey { .. }
+    )
+}
+
+/// The address of the service that gives a machine of AWS its role. It is asked when nothing else gives credentials.
+const METADATA_SERVICE: &str = "169.254.169.254";
+
+/// Who has no credentials reads of the last place where some were looked for, and has to be told of the others.
+fn explained(cause: String) -> String {
+    if !cause.contains(METADATA_SERVICE) {
+        return cause;
+    }
+    format!(
+        "there are no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, no profile in ~/.aws has keys, \
+         there is no web identity and no container's role, and the metadata service that gives a machine of AWS its role \
+         does not answer ({cause})"
     )
 }
 

@@ -123,8 +123,13 @@ rows!(
             "AWS_ENDPOINT",
         ]);
     static AWS_ALLOW_HTTP: Setting<bool> = switch(GROUP, "aws-allow-http", "Allow an object store without TLS");
-    static AWS_ACCESS_KEY_ID: Setting<String> =
-        one(GROUP, "aws-access-key-id", "TEXT", units::text, "Access key; unset: the usual AWS chain");
+    static AWS_ACCESS_KEY_ID: Setting<String> = one(
+        GROUP,
+        "aws-access-key-id",
+        "TEXT",
+        units::text,
+        "Access key; unset: a profile of ~/.aws, a web identity, a container's or the machine's role",
+    );
     static AWS_SECRET_ACCESS_KEY: Setting<Secret> =
         secret(GROUP, "aws-secret-access-key", "TEXT", units::secret, "Secret of the access key");
     static AWS_SESSION_TOKEN: Setting<Secret> =
