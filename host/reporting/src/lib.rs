@@ -8,5 +8,6 @@
 pub mod closing;
 mod observer;
 mod reasons;
+mod replay;
 
 pub use observer::{FeedObserver, Observed, PartitionObserver, Tallied};

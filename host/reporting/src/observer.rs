@@ -22,6 +22,7 @@ use plugin::Plugin;
 use state::{FilterCounts, PartitionStore};
 
 use crate::reasons::{destination, opening_reason, transaction_result, unreadable_reason, unsendable_reason};
+use crate::replay::Replay;
 
 /// Metrics and status of the process.
 #[derive(Clone)]
@@ -206,6 +207,8 @@ pub struct PartitionObserver {
     /// Oldest record time of each batch since the last commit.
     oldest: Vec<Millis>,
     applied_at: Instant,
+    /// While its log is read again.
+    replay: Option<Replay>,
 }
 
 impl PartitionObserver {
@@ -232,6 +235,7 @@ impl PartitionObserver {
             uncommitted_bytes: 0,
             oldest: Vec::new(),
             applied_at,
+            replay: None,
         };
         observer.decided_with(generation, plugins);
         observer
@@ -318,6 +322,10 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
             protocol::Stage::Live => Phase::Live,
             protocol::Stage::Draining { .. } => Phase::Draining,
         };
+        self.replay = match stage {
+            protocol::Stage::Replaying(offsets) => Some(Replay::new(offsets)),
+            protocol::Stage::Restoring | protocol::Stage::Live | protocol::Stage::Draining { .. } => None,
+        };
         self.phase(phase, why);
     }
 
@@ -329,7 +337,16 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
         metrics.headers_renamed.inc_by(batch.headers_renamed());
         metrics.batch_records.observe(batch.len() as f64);
         metrics.batch_bytes.observe(batch.bytes() as f64);
-        self.oldest.extend(batch.get(0).and_then(|record| record.timestamp()));
+        let first = batch.get(0);
+        self.oldest.extend(first.as_ref().and_then(|record| record.timestamp()));
+        if let (Some(replay), Some(record)) = (&mut self.replay, &first)
+            && let Some(told) = replay.reads(record.offset(), Instant::now())
+        {
+            if told.is_said {
+                tracing::info!(source = %self.source, "replaying: {}", told.words);
+            }
+            self.phase(Phase::Replaying, &told.words);
+        }
         self.observed.also.iter().for_each(|also| also.batch());
     }
 
