@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measurements: the line alone, the state alone, explaining duplicates, the boundary to plugins, a plugin that traps, plugins
-# of each language, over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where it is named,
-# the soak of ten minutes under a flood over HTTP. Needs dist/ (make build).
+# of each language, over files, Kafka to Kafka against a bare copy, and latency at a constant rate; only where they are
+# named, a partition that moves to a host with an empty disk (takeover), what checkpoints cost (checkpoints), partitions that
+# move while events come in (rebalance), and the soak of ten minutes under a flood over HTTP. Needs dist/ (make build).
 # Settings are variables, see below; a broker of ours is started, and stopped again, unless one is given or runs. BASELINE
-# names another build of dedup-host, which takes its turn over files and on Kafka, and is compared with.
+# names another build of dedup-host, which takes its turn over files and on Kafka, and is compared with; BASELINE_ARGS other
+# arguments for it, or for the same build, in the place of HOST_ARGS.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -14,17 +16,19 @@ export EVENTS=${EVENTS:-2000000} ROUNDS=${ROUNDS:-3}
 export PARTITIONS=${PARTITIONS:-4 1} DUPLICATES=${DUPLICATES:-0 0.1} HOST_ARGS=${HOST_ARGS:-}
 keys=${KEYS:-1000000 20000000}
 export BASELINE=${BASELINE:-}
+[ -z "${BASELINE_ARGS:-}" ] || export BASELINE_ARGS
 export RATE=${RATE:-20000} LATENCY_SECONDS=${LATENCY_SECONDS:-16} SOAK_SECONDS=${SOAK_SECONDS:-600}
 only=${ONLY:-line state explain boundary poison languages files kafka latency}
 export DEDUP_HOST_BIN=$PWD/dist/dedup-host DEDUP_PLUGINS_DIR=$PWD/dist/plugins
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-host-bench.XXXXXX")
-started=no
+started=no s3_started=no
 status=0
 
 # shellcheck disable=SC2329  # the trap calls it
 finish() {
   rm -rf "$work"
   [ "$started" = no ] || scripts/kafka.sh down
+  [ "$s3_started" = no ] || scripts/s3.sh down
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -126,6 +130,24 @@ on_kafka() { # name of the benchmark
 bench_kafka() { on_kafka kafka; }
 bench_latency() { on_kafka latency; }
 bench_soak() { on_kafka soak; }
+bench_rebalance() { RATE=$((RATE / 4)) on_kafka rebalance; }
+
+# Checkpoints of every partition every five seconds, against none.
+bench_checkpoints() {
+  local often="--checkpoint-interval-secs 5" none="--checkpoint-interval-secs 0"
+  HOST_ARGS="$HOST_ARGS $often" BASELINE_ARGS="$HOST_ARGS $none" on_kafka kafka
+  HOST_ARGS="$HOST_ARGS $often" BASELINE_ARGS="$HOST_ARGS $none" on_kafka latency
+}
+
+bench_takeover() {
+  local count
+  if [ -z "${TEST_S3_ENDPOINT:-}" ] && ! skips s3 && scripts/setup.sh s3; then
+    scripts/s3.sh status 2>/dev/null || s3_started=yes
+    # shellcheck disable=SC2046  # several variables
+    export $(scripts/s3.sh up | grep '^TEST_S3_')
+  fi
+  for count in $keys; do bench takeover "$count"; done
+}
 
 echo "bench: EVENTS=$EVENTS KEYS='$keys' ROUNDS=$ROUNDS PARTITIONS='$PARTITIONS' DUPLICATES='$DUPLICATES'" \
   "HOST_ARGS='$HOST_ARGS' ONLY='$only'"

@@ -3,7 +3,8 @@
 //!
 //! From the environment, each with a default: `EVENTS`, `ROUNDS`, `PARTITIONS` and `DUPLICATES` (lists: every pair is a
 //! case), `HOST_ARGS` (further arguments of the host; the copies take its Kafka settings over), `BASELINE` (another build of
-//! the host, which takes part and which this one is compared with), and `BROKER_PID`.
+//! the host, which takes part and which this one is compared with), `BASELINE_ARGS` (arguments in the place of `HOST_ARGS`
+//! for that build, or for a second host of this one), and `BROKER_PID`.
 //!
 //! Wall time is from the first record polled to the last commit: joining the group, and loading the plugin, are not in
 //! it. Of the host both ends are seen in its metrics, asked every 20 ms. Processor time is of the same span, of all
@@ -46,7 +47,7 @@ enum Who {
     /// A copy with a thread that polls and this many that produce.
     Threads(usize),
     Host,
-    /// The other build of the host.
+    /// The other build of the host, or the same with other arguments.
     Baseline,
 }
 
@@ -65,9 +66,12 @@ impl Who {
     }
 }
 
-/// The build to compare with, if one is named.
-fn baseline() -> Option<PathBuf> {
-    std::env::var_os("BASELINE").filter(|path| !path.is_empty()).map(PathBuf::from)
+/// What to compare with, if that is said: a build, and its arguments.
+fn baseline(host_args: &[String]) -> Option<(PathBuf, Vec<String>)> {
+    let build = std::env::var_os("BASELINE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let arguments = std::env::var_os("BASELINE_ARGS").map(|_| list("BASELINE_ARGS", ""));
+    let is_wanted = build.is_some() || arguments.is_some();
+    is_wanted.then(|| (build.unwrap_or_else(binary), arguments.unwrap_or_else(|| host_args.to_vec())))
 }
 
 fn main() {
@@ -77,14 +81,15 @@ fn main() {
     }
     let (events, rounds): (u64, usize) = (list("EVENTS", "2000000")[0], list("ROUNDS", "3")[0]);
     let host_args: Vec<String> = list("HOST_ARGS", "");
+    let baseline = baseline(&host_args);
     let threads = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
         "Kafka to Kafka: {events} events, {rounds} rounds in alternation, {threads} processors for clients and broker \
-         together; arguments of the host: {host_args:?}"
+         together; arguments of the host: {host_args:?}; baseline: {baseline:?}"
     );
     for duplicates in list::<f64>("DUPLICATES", "0 0.1") {
         for partitions in list("PARTITIONS", "4 1") {
-            Case::fill(events, partitions, duplicates, &host_args).measure(rounds);
+            Case::fill(events, partitions, duplicates, &host_args, baseline.as_ref()).measure(rounds);
         }
     }
 }
@@ -166,10 +171,17 @@ struct Case {
     unique: u64,
     contents: Contents,
     host_args: Vec<String>,
+    baseline: Option<(PathBuf, Vec<String>)>,
 }
 
 impl Case {
-    fn fill(events: u64, partitions: i32, duplicates: f64, host_args: &[String]) -> Self {
+    fn fill(
+        events: u64,
+        partitions: i32,
+        duplicates: f64,
+        host_args: &[String],
+        baseline: Option<&(PathBuf, Vec<String>)>,
+    ) -> Self {
         let broker = Broker::connect("bench");
         let input = broker.topic("input", partitions, &[]);
         let arguments = format!(
@@ -189,7 +201,8 @@ impl Case {
             said.trim()
         );
         let unique = unique.expect("the generator says how many are unique");
-        Self { broker, input, partitions, events, unique, contents, host_args: host_args.to_vec() }
+        let (host_args, baseline) = (host_args.to_vec(), baseline.cloned());
+        Self { broker, input, partitions, events, unique, contents, host_args, baseline }
     }
 
     fn measure(self, rounds: usize) {
@@ -218,10 +231,11 @@ impl Case {
 
     /// The host, the build that it is compared with, one loop, one producer, and as many producers as the host has workers.
     fn everyone(&self) -> Vec<Who> {
-        let Config { limits, .. } = host_config(&self.host_arguments("output", "group", "/nowhere", 1));
+        let Config { limits, .. } =
+            host_config(&self.host_arguments("output", "group", "/nowhere", 1, &self.host_args));
         let workers = limits.worker_threads.min(usize::try_from(self.partitions).expect("not negative"));
         let mut everyone = vec![Who::Host];
-        everyone.extend(baseline().map(|_| Who::Baseline));
+        everyone.extend(self.baseline.as_ref().map(|_| Who::Baseline));
         everyone.extend([Who::Loop, Who::Threads(1)]);
         everyone.extend((workers > 1).then_some(Who::Threads(workers)));
         everyone
@@ -246,8 +260,11 @@ impl Case {
         let output = self.broker.topic(&format!("output-{name}"), self.partitions, &[]);
         let group = self.broker.name(&format!("group-{name}"));
         let span = match who {
-            Who::Host => self.host(&binary(), &output, &group, stages),
-            Who::Baseline => self.host(&baseline().expect("it is named"), &output, &group, &mut String::new()),
+            Who::Host => self.host(&binary(), &self.host_args, &output, &group, stages),
+            Who::Baseline => {
+                let (build, arguments) = self.baseline.as_ref().expect("it takes part");
+                self.host(build, arguments, &output, &group, &mut String::new())
+            }
             Who::Loop => self.copy(None, &output, group),
             Who::Threads(producers) => self.copy(Some(producers), &output, group),
         };
@@ -262,7 +279,7 @@ impl Case {
     }
 
     fn copy(&self, producers: Option<usize>, output: &str, group: String) -> Span {
-        let config = host_config(&self.host_arguments(output, &group, "/nowhere", 1));
+        let config = host_config(&self.host_arguments(output, &group, "/nowhere", 1, &self.host_args));
         let Mode::Kafka(config) = config.mode else { panic!("the host's arguments are not for Kafka") };
         let settings = kafka_settings(&config, &self.input);
         let copy =
@@ -276,11 +293,12 @@ impl Case {
         start.expect("it polled something").end("self")
     }
 
-    fn host(&self, build: &Path, output: &str, group: &str, stages: &mut String) -> Span {
+    fn host(&self, build: &Path, further: &[String], output: &str, group: &str, stages: &mut String) -> Span {
         let store = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let store = store.path().to_str().expect("text");
-        let mut host = Running::start_command(command_of(build, self.host_arguments(output, group, store, port)));
+        let mut host =
+            Running::start_command(command_of(build, self.host_arguments(output, group, store, port, further)));
         let pid = host.pid().to_string();
         let consumed = |metrics: &Metrics| metrics.count("dedup_host_consumed_total", &[]) > 0;
         wait(&mut host, port, consumed);
@@ -294,7 +312,7 @@ impl Case {
         span
     }
 
-    fn host_arguments(&self, output: &str, group: &str, store: &str, port: u16) -> Vec<String> {
+    fn host_arguments(&self, output: &str, group: &str, store: &str, port: u16, further: &[String]) -> Vec<String> {
         let plugin = plugin("composite_key").display().to_string();
         let port = port.to_string();
         let checkpoints = format!("{store}/checkpoints");
@@ -311,7 +329,7 @@ impl Case {
             ("--bind-port", &port),
         ];
         let own = pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
-        own.chain(self.host_args.iter().cloned()).collect()
+        own.chain(further.iter().cloned()).collect()
     }
 }
 

@@ -1,0 +1,154 @@
+//! How long events wait while partitions move: under a constant rate, exactly once, a second host joins, and later leaves in
+//! good order. With each of the two protocols of groups, in alternation: `classic` (cooperative rebalances, KIP-429) and
+//! `consumer` (KIP-848). A run whose output is not right to the last event ends the benchmark.
+//!
+//! From the environment, each with a default: `RATE` (events a second), `ROUNDS`, and `HOST_ARGS` (further arguments of the
+//! hosts).
+
+#![expect(clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints, and stops where it is wrong")]
+#![expect(clippy::expect_used, clippy::cast_precision_loss, reason = "as above; and its figures are rounded anyway")]
+
+mod paced;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use dedup_host_tests::broker::{Broker, hosts};
+use dedup_host_tests::program::{Running, free_port, plugin};
+
+use paced::{Figures, LATE_MAX, Plan, Read, Reader, number, wait_ready, words};
+
+const PARTITIONS: i32 = 8;
+
+const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
+
+/// Seconds of the plan at which the second host is started and stopped, and at which the plan ends.
+const JOINS: usize = 6;
+const LEAVES: usize = 18;
+const ENDS: usize = 30;
+
+/// An event that comes out so much later than it should have been sent was held up.
+const HELD_UP: Duration = Duration::from_millis(200);
+
+fn main() {
+    if hosts().is_none() {
+        println!("######## NOT RUN: rebalance (KAFKA_HOSTS is not set) ########");
+        std::process::exit(1);
+    }
+    let (rate, rounds, host_args) = (number("RATE", 5_000), number("ROUNDS", 3), words("HOST_ARGS"));
+    println!(
+        "rebalance: {rate} events/s, {PARTITIONS} partitions, {rounds} rounds; arguments of the hosts: {host_args:?}"
+    );
+    println!("ms from when an event should have been sent, and the share of events that took over {HELD_UP:?}\n");
+    println!(
+        "{:>5} {:<10} {:<18} {:>8} {:>8} {:>8} {:>8} {:>9}",
+        "round", "protocol", "while", "p50", "p95", "p99", "max", "held up"
+    );
+    for round in 1..=rounds {
+        for turn in 0..PROTOCOLS.len() {
+            // Each goes first as often as the other.
+            let protocol = PROTOCOLS[(turn + round) % PROTOCOLS.len()];
+            let read = Run { plan: Plan { rate, events: rate * ENDS }, protocol, host_args: &host_args }.measure();
+            for (what, seconds) in
+                [("one host runs", 4..JOINS), ("a host joins", JOINS..LEAVES), ("it leaves", LEAVES..ENDS)]
+            {
+                print(round, protocol, what, &read, seconds.start * rate..seconds.end * rate);
+            }
+        }
+    }
+}
+
+fn print(round: usize, protocol: &str, what: &str, read: &Read, events: Range<usize>) {
+    let of = read.latencies.iter().filter(|(number, _)| events.contains(number)).map(|(_, latency)| *latency);
+    let latencies: Vec<Duration> = of.collect();
+    let held_up = latencies.iter().filter(|latency| **latency > HELD_UP).count() as f64 / latencies.len() as f64;
+    let [p50, p95, p99, max] = Figures::of(latencies).0;
+    println!(
+        "{round:>5} {protocol:<10} {what:<18} {p50:>8.1} {p95:>8.1} {p99:>8.1} {max:>8.1} {:>7.1} %",
+        held_up * 100.0
+    );
+}
+
+struct Run<'a> {
+    plan: Plan,
+    protocol: &'a str,
+    host_args: &'a [String],
+}
+
+impl Run<'_> {
+    fn measure(&self) -> Read {
+        let broker = Broker::connect("rebalance");
+        let topics = ["input", "output"].map(|name| broker.topic(name, PARTITIONS, &[]));
+        let group = broker.name("group");
+        let disk = tempfile::tempdir().expect("a directory");
+        let start_host = |member: &str| {
+            let port = free_port();
+            (Running::start(self.arguments(&broker, &topics, (&group, member), disk.path(), port)), port)
+        };
+        let (mut first, port) = start_host("first");
+        wait_ready(&mut first, port);
+        let reader = Reader::of(&broker, &topics[1], PARTITIONS, self.plan);
+        let (ready, start) = (&AtomicUsize::new(0), &OnceLock::new());
+        let read = std::thread::scope(|scope| {
+            let reading = scope.spawn(move || reader.read(start, ready));
+            let (broker, input) = (&broker, &topics[0]);
+            let sending = scope.spawn(move || self.plan.generate(broker, (input, PARTITIONS), start, (ready, 1)));
+            let begun = loop {
+                if let Some(start) = start.get() {
+                    break *start;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            };
+            wait_until(begun, JOINS);
+            let (mut second, port) = start_host("second");
+            wait_ready(&mut second, port);
+            wait_until(begun, LEAVES);
+            let _ended = second.stop(LATE_MAX).ok();
+            sending.join().expect("sent to the end");
+            reading.join().expect("read to the end")
+        });
+        assert!(first.is_running(), "the first host has ended:\n{}", first.stderr());
+        assert_eq!(read.repeated, 0, "events that came out more than once");
+        let _ended = first.stop(LATE_MAX).ok();
+        topics.iter().for_each(|topic| broker.delete_topic(topic));
+        read
+    }
+
+    fn arguments(
+        &self,
+        broker: &Broker,
+        topics: &[String; 2],
+        (group, member): (&str, &str),
+        disk: &Path,
+        port: u16,
+    ) -> Vec<String> {
+        let plugin = plugin("composite_key").display().to_string();
+        let store = disk.join(member).display().to_string();
+        let checkpoints = disk.join("checkpoints").display().to_string();
+        let (id, port) = (format!("{group}-{member}"), port.to_string());
+        let protocol = format!("consumer.group.protocol={}", self.protocol);
+        let arguments = [
+            ("--plugin", plugin.as_str()),
+            ("--kafka-hosts", &broker.hosts),
+            ("--kafka-consumer-topic", &topics[0]),
+            ("--kafka-consumer-group", group),
+            ("--transactional-id-prefix", &id),
+            ("--output-topic", &topics[1]),
+            ("--store-path", &store),
+            ("--local-checkpoint-dir", &checkpoints),
+            ("--kafka-property", &protocol),
+            ("--bind-host", "127.0.0.1"),
+            ("--bind-port", &port),
+        ];
+        let own = arguments.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+        own.chain(self.host_args.iter().cloned()).collect()
+    }
+}
+
+fn wait_until(begun: Instant, seconds: usize) {
+    let at = begun + Duration::from_secs(seconds as u64);
+    std::thread::sleep(at.saturating_duration_since(Instant::now()));
+}
