@@ -119,7 +119,7 @@ impl Measured {
             let [p50, p95, p99, max] = figures;
             println!("{round:>5} {delivery:<14} {what:<12} {p50:>8} {p95:>8} {p99:>8} {max:>8}");
         };
-        let (host, direct) = (self.host.figures().0, self.direct.figures().0);
+        let [host, direct] = [&self.host, &self.direct].map(|read| Figures::of(read.of(0..usize::MAX)).0);
         let millis = |figures: [f64; 4]| figures.map(|figure| format!("{figure:.1}"));
         line("sent behind", millis(self.behind.0));
         line("direct read", millis(direct));

@@ -5,6 +5,7 @@
 //! have been sent meanwhile count with their whole delay (no coordinated omission). Generator and readers are threads of one
 //! process, so there is one clock.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -200,8 +201,9 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    pub(crate) fn figures(&self) -> Figures {
-        Figures::of(self.latencies.iter().map(|(_, latency)| *latency).collect())
+    /// Of the events with these numbers, as far as they count.
+    pub(crate) fn of(&self, events: Range<usize>) -> Vec<Duration> {
+        self.latencies.iter().filter(|(number, _)| events.contains(number)).map(|(_, latency)| *latency).collect()
     }
 }
 

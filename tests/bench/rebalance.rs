@@ -62,8 +62,7 @@ fn main() {
 }
 
 fn print(round: usize, protocol: &str, what: &str, read: &Read, events: Range<usize>) {
-    let of = read.latencies.iter().filter(|(number, _)| events.contains(number)).map(|(_, latency)| *latency);
-    let latencies: Vec<Duration> = of.collect();
+    let latencies = read.of(events);
     let held_up = latencies.iter().filter(|latency| **latency > HELD_UP).count() as f64 / latencies.len() as f64;
     let [p50, p95, p99, max] = Figures::of(latencies).0;
     println!(

@@ -6,7 +6,6 @@
 //! TEST_S3_BUCKET, TEST_S3_KEY, TEST_S3_SECRET.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and stops where it is wrong")]
-#![expect(clippy::cast_precision_loss, reason = "its figures are rounded anyway")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
