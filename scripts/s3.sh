@@ -98,7 +98,7 @@ start() {
 TEXT
   say "starting SeaweedFS on port $port, data in $state"
   "$(program)" server -s3 -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir="$state/data" -s3.port="$port" \
-    -s3.config="$state/identities.json" -filer.port="$filer" -volume.port="$volume" -master.port="$master" \
+    -s3.port.iceberg=0 -s3.port.lance=0 -s3.config="$state/identities.json" -filer.port="$filer" -volume.port="$volume" -master.port="$master" \
     -master.volumeSizeLimitMB=256 -volume.max=50 >"$state/log" 2>&1 </dev/null 9>&- &
   local pid=$!
   disown "$pid"
