@@ -1,6 +1,5 @@
 //! How long events wait while partitions move: under a constant rate, exactly once, a second host joins, and later leaves in
-//! good order. With each of the two protocols of groups, in alternation: `classic` (cooperative rebalances, KIP-429) and
-//! `consumer` (KIP-848). A run whose output is not right to the last event ends the benchmark.
+//! good order. A run whose output is not right to the last event ends the benchmark.
 //!
 //! From the environment, each with a default: `RATE` (events a second), `ROUNDS`, and `HOST_ARGS` (further arguments of the
 //! hosts).
@@ -23,8 +22,6 @@ use paced::{Figures, LATE_MAX, Plan, Read, Reader, number, wait_ready, words};
 
 const PARTITIONS: i32 = 8;
 
-const PROTOCOLS: [&str; 2] = ["classic", "consumer"];
-
 /// Seconds of the plan at which the second host is started and stopped, and at which the plan ends.
 const JOINS: usize = 6;
 const LEAVES: usize = 18;
@@ -43,37 +40,26 @@ fn main() {
         "rebalance: {rate} events/s, {PARTITIONS} partitions, {rounds} rounds; arguments of the hosts: {host_args:?}"
     );
     println!("ms from when an event should have been sent, and the share of events that took over {HELD_UP:?}\n");
-    println!(
-        "{:>5} {:<10} {:<18} {:>8} {:>8} {:>8} {:>8} {:>9}",
-        "round", "protocol", "while", "p50", "p95", "p99", "max", "held up"
-    );
+    println!("{:>5} {:<14} {:>8} {:>8} {:>8} {:>8} {:>9}", "round", "while", "p50", "p95", "p99", "max", "held up");
     for round in 1..=rounds {
-        for turn in 0..PROTOCOLS.len() {
-            // Each goes first as often as the other.
-            let protocol = PROTOCOLS[(turn + round) % PROTOCOLS.len()];
-            let read = Run { plan: Plan { rate, events: rate * ENDS }, protocol, host_args: &host_args }.measure();
-            for (what, seconds) in
-                [("one host runs", 4..JOINS), ("a host joins", JOINS..LEAVES), ("it leaves", LEAVES..ENDS)]
-            {
-                print(round, protocol, what, &read, seconds.start * rate..seconds.end * rate);
-            }
+        let read = Run { plan: Plan { rate, events: rate * ENDS }, host_args: &host_args }.measure();
+        for (what, seconds) in
+            [("one host runs", 4..JOINS), ("a host joins", JOINS..LEAVES), ("it leaves", LEAVES..ENDS)]
+        {
+            print(round, what, &read, seconds.start * rate..seconds.end * rate);
         }
     }
 }
 
-fn print(round: usize, protocol: &str, what: &str, read: &Read, events: Range<usize>) {
+fn print(round: usize, what: &str, read: &Read, events: Range<usize>) {
     let latencies = read.of(events);
     let held_up = latencies.iter().filter(|latency| **latency > HELD_UP).count() as f64 / latencies.len() as f64;
     let [p50, p95, p99, max] = Figures::of(latencies).0;
-    println!(
-        "{round:>5} {protocol:<10} {what:<18} {p50:>8.1} {p95:>8.1} {p99:>8.1} {max:>8.1} {:>7.1} %",
-        held_up * 100.0
-    );
+    println!("{round:>5} {what:<14} {p50:>8.1} {p95:>8.1} {p99:>8.1} {max:>8.1} {:>7.1} %", held_up * 100.0);
 }
 
 struct Run<'a> {
     plan: Plan,
-    protocol: &'a str,
     host_args: &'a [String],
 }
 
@@ -128,7 +114,6 @@ impl Run<'_> {
         let store = disk.join(member).display().to_string();
         let checkpoints = disk.join("checkpoints").display().to_string();
         let (id, port) = (format!("{group}-{member}"), port.to_string());
-        let protocol = format!("consumer.group.protocol={}", self.protocol);
         let arguments = [
             ("--plugin", plugin.as_str()),
             ("--kafka-hosts", &broker.hosts),
@@ -138,7 +123,6 @@ impl Run<'_> {
             ("--output-topic", &topics[1]),
             ("--store-path", &store),
             ("--local-checkpoint-dir", &checkpoints),
-            ("--kafka-property", &protocol),
             ("--bind-host", "127.0.0.1"),
             ("--bind-port", &port),
         ];

@@ -16,8 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("at_least_once_loses_nothing_over_a_kill", at_least_once_loses_nothing_over_a_kill),
     ("a_stop_under_load_commits_and_the_next_run_goes_on", a_stop_under_load_commits_and_the_next_run_goes_on),
     ("duplicates_of_an_earlier_run_are_known", duplicates_of_an_earlier_run_are_known),
-    ("hosts_share_partitions_as_one_joins_and_one_leaves", || hosts_share_partitions("share", "classic")),
-    ("hosts_share_partitions_that_the_broker_deals_out", || hosts_share_partitions("share-848", "consumer")),
+    ("hosts_share_partitions_as_one_joins_and_one_leaves", hosts_share_partitions_as_one_joins_and_one_leaves),
     ("a_lost_store_is_rebuilt_with_outputs_off", a_lost_store_is_rebuilt_with_outputs_off),
     ("an_older_copy_of_the_store_catches_up", an_older_copy_of_the_store_catches_up),
     ("rewound_offsets_give_the_same_output_again", rewound_offsets_give_the_same_output_again),
@@ -101,15 +100,13 @@ fn duplicates_of_an_earlier_run_are_known() {
     assert_eq!(texts(&scene.read("output")), unique_texts(&made));
 }
 
-/// One host joins, and the other leaves, under traffic; with this protocol of the group.
-fn hosts_share_partitions(name: &str, protocol: &str) {
-    let scene = Scene::new(name, 4);
+fn hosts_share_partitions_as_one_joins_and_one_leaves() {
+    let scene = Scene::new("share", 4);
     let feeding = AtomicBool::new(true);
     let (mut expected, mut second) = std::thread::scope(|scope| {
         let feeder = scope.spawn(|| feed(&scene, &feeding, 5_000, 300));
         // Small transactions, so that the rebalances meet many of them.
-        let protocol = format!("consumer.group.protocol={protocol}");
-        let settings = &["--commit-interval-ms", "20", "--kafka-property", &protocol];
+        let settings = &["--commit-interval-ms", "20"];
         let mut first = scene.start_member("first", LANES, settings);
         let at = wait_progress(&scene, 0, 1, i64::MAX, || assert!(first.running.is_running()));
         let mut second = scene.start_member("second", LANES, settings);

@@ -449,6 +449,7 @@ fn properties_go_to_a_client_and_those_of_the_host_are_refused() {
     assert_eq!(of(1), (PropertyClient::Producer, "batch.size", "2=3"));
     let by_variable = kafka(run_with("", &[("KAFKA_PROPERTY", "a=1,2; consumer.b=3")])).connection.properties;
     assert_eq!((by_variable.len(), by_variable[1].client), (2, PropertyClient::Consumer));
+    refused("--kafka-property consumer.group.protocol=consumer", &["`group.protocol` is set by the host", "KIP-848"]);
     refused("--kafka-property consumer.isolation.level=x", &["`isolation.level` is set by the host"]);
     refused("--kafka-property group.id=x", &["use --kafka-consumer-group"]);
     refused("--kafka-property nonsense", &["is not NAME=VALUE"]);

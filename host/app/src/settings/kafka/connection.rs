@@ -161,6 +161,11 @@ const PROPERTIES_OF_THE_HOST: &[(&str, &str)] = &[
     ("bootstrap.servers", "use --kafka-hosts"),
     ("metadata.broker.list", "use --kafka-hosts"),
     ("group.id", "use --kafka-consumer-group"),
+    (
+        "group.protocol",
+        "the host speaks the classic protocol: with that of KIP-848 a member's epoch moves on without a word to the member, \
+         and the broker refuses its transactions",
+    ),
     ("auto.offset.reset", "use --kafka-consumer-offset-reset"),
     ("enable.auto.commit", "use --kafka-consumer-auto-commit"),
     ("auto.commit.enable", "use --kafka-consumer-auto-commit"),
