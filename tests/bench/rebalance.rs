@@ -1,5 +1,5 @@
-//! How long events wait while partitions move: under a constant rate, exactly once, a second host joins, and later leaves in
-//! good order. A run whose output is not right to the last event ends the benchmark.
+//! How long events wait while partitions move: under a constant rate, exactly once, a second host joins and leaves in good
+//! order; then a third joins and is killed. A run whose output is not right to the last event ends the benchmark.
 //!
 //! From the environment, each with a default: `RATE` (events a second), `ROUNDS`, and `HOST_ARGS` (further arguments of the
 //! hosts).
@@ -22,10 +22,10 @@ use paced::{Figures, LATE_MAX, Plan, Read, Reader, number, wait_ready, words};
 
 const PARTITIONS: i32 = 8;
 
-/// Seconds of the plan at which the second host is started and stopped, and at which the plan ends.
-const JOINS: usize = 6;
-const LEAVES: usize = 18;
-const ENDS: usize = 30;
+/// What happens from which second of the plan on.
+const PHASES: [(&str, usize); 5] =
+    [("one host runs", 4), ("another joins", 6), ("it leaves", 16), ("one joins again", 24), ("it is killed", 34)];
+const ENDS: usize = 54;
 
 /// An event that comes out so much later than it should have been sent was held up.
 const HELD_UP: Duration = Duration::from_millis(200);
@@ -40,13 +40,12 @@ fn main() {
         "rebalance: {rate} events/s, {PARTITIONS} partitions, {rounds} rounds; arguments of the hosts: {host_args:?}"
     );
     println!("ms from when an event should have been sent, and the share of events that took over {HELD_UP:?}\n");
-    println!("{:>5} {:<14} {:>8} {:>8} {:>8} {:>8} {:>9}", "round", "while", "p50", "p95", "p99", "max", "held up");
+    println!("{:>5} {:<16} {:>8} {:>8} {:>8} {:>8} {:>9}", "round", "while", "p50", "p95", "p99", "max", "held up");
     for round in 1..=rounds {
         let read = Run { plan: Plan { rate, events: rate * ENDS }, host_args: &host_args }.measure();
-        for (what, seconds) in
-            [("one host runs", 4..JOINS), ("a host joins", JOINS..LEAVES), ("it leaves", LEAVES..ENDS)]
-        {
-            print(round, what, &read, seconds.start * rate..seconds.end * rate);
+        for (phase, (what, from)) in PHASES.into_iter().enumerate() {
+            let until = PHASES.get(phase + 1).map_or(ENDS, |(_, from)| *from);
+            print(round, what, &read, from * rate..until * rate);
         }
     }
 }
@@ -55,7 +54,7 @@ fn print(round: usize, what: &str, read: &Read, events: Range<usize>) {
     let latencies = read.of(events);
     let held_up = latencies.iter().filter(|latency| **latency > HELD_UP).count() as f64 / latencies.len() as f64;
     let [p50, p95, p99, max] = Figures::of(latencies).0;
-    println!("{round:>5} {what:<14} {p50:>8.1} {p95:>8.1} {p99:>8.1} {max:>8.1} {:>7.1} %", held_up * 100.0);
+    println!("{round:>5} {what:<16} {p50:>8.1} {p95:>8.1} {p99:>8.1} {max:>8.1} {:>7.1} %", held_up * 100.0);
 }
 
 struct Run<'a> {
@@ -87,11 +86,19 @@ impl Run<'_> {
                 }
                 std::thread::sleep(Duration::from_millis(1));
             };
-            wait_until(begun, JOINS);
-            let (mut second, port) = start_host("second");
-            wait_ready(&mut second, port);
-            wait_until(begun, LEAVES);
+            let [_, (_, joins), (_, leaves), (_, joins_again), (_, is_killed)] = PHASES;
+            let join = |member: &str, at: usize| {
+                wait_until(begun, at);
+                let (mut host, port) = start_host(member);
+                wait_ready(&mut host, port);
+                host
+            };
+            let second = join("second", joins);
+            wait_until(begun, leaves);
             let _ended = second.stop(LATE_MAX).ok();
+            let third = join("third", joins_again);
+            wait_until(begun, is_killed);
+            let _log = third.kill();
             sending.join().expect("sent to the end");
             reading.join().expect("read to the end")
         });
