@@ -30,12 +30,14 @@ impl Column {
     }
 
     /// Appends one value.
+    #[inline]
     pub fn push(&mut self, value: &[u8]) {
         self.data.extend_from_slice(value);
         self.end_value();
     }
 
     /// Closes a value whose bytes were written to `data` directly.
+    #[inline]
     pub fn end_value(&mut self) {
         self.ends.push(u32::try_from(self.data.len()).unwrap_or(u32::MAX));
     }
@@ -52,6 +54,7 @@ impl Column {
 
     /// Value i, or `None` where there is no such value or its ends are not in order.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)? as usize;
         let start = match index.checked_sub(1) {
@@ -113,6 +116,7 @@ impl FieldBatch {
     }
 
     /// Appends one value.
+    #[inline]
     pub fn push(&mut self, kind: Kind, value: &[u8]) {
         self.values.push(value);
         self.kinds.push(kind as u8);

@@ -48,6 +48,7 @@ pub fn uuid(text: &[u8]) -> Option<[u8; UUID_BYTES]> {
 
 /// The value at the uuid field as it stands in the event, where it is an identity. `kind` is a number of [`Kind`].
 #[must_use]
+#[inline]
 pub fn as_written(kind: u8, value: &[u8]) -> Option<&[u8]> {
     const SCALARS: [u8; 3] = [Kind::Bool as u8, Kind::Number as u8, Kind::String as u8];
     // A string with half a surrogate pair, which UTF-8 cannot hold, comes as JSON text.

@@ -203,6 +203,7 @@ impl RecordBatch {
 
     /// The record at `index`, counted from 0.
     #[must_use]
+    #[inline]
     pub fn get(&self, index: usize) -> Option<Record<'_>> {
         self.slots.get(index).map(|slot| Record { batch: self, slot })
     }
@@ -226,6 +227,7 @@ impl RecordBatch {
         outline
     }
 
+    #[inline]
     fn bytes_at(&self, range: &Range<usize>) -> &[u8] {
         self.arena.get(range.clone()).unwrap_or_default()
     }
@@ -234,24 +236,28 @@ impl RecordBatch {
 impl<'a> Record<'a> {
     /// Position in the partition.
     #[must_use]
+    #[inline]
     pub fn offset(&self) -> Offset {
         self.slot.offset
     }
 
     /// The record's own time, in milliseconds since the epoch.
     #[must_use]
+    #[inline]
     pub fn timestamp(&self) -> Option<Millis> {
         self.slot.timestamp
     }
 
     /// The record's key.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
         self.slot.key.as_ref().map(|range| self.batch.bytes_at(range))
     }
 
     /// The payload as it came; `None` is a tombstone.
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> Option<&'a [u8]> {
         self.slot.payload.as_ref().map(|range| self.batch.bytes_at(range))
     }

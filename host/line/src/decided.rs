@@ -1,8 +1,5 @@
 //! The decided records of a batch, one after the other, each with all that the stages found out about it. Decides nothing.
 
-use std::iter::Peekable;
-use std::slice::Iter;
-
 use connectors::Unsendable;
 use engine::decide::Outcome;
 use engine::record::{Record, RecordBatch};
@@ -32,13 +29,13 @@ pub(crate) struct Decided<'a> {
     pub(crate) duplicate: Option<usize>,
 }
 
-/// Walks over them: all lists ascend by record.
+/// Walks over them: all lists ascend by record. Most are empty, and what is left of each is all that is looked at.
 pub(crate) struct Walk<'a> {
     scratch: &'a Scratch,
-    reasons: Peekable<Iter<'a, Reason>>,
-    unusable: Peekable<Iter<'a, (u32, Unusable)>>,
-    without_memory: Peekable<Iter<'a, u32>>,
-    unsendable: Peekable<Iter<'a, (u32, Unsendable)>>,
+    reasons: &'a [Reason],
+    unusable: &'a [(u32, Unusable)],
+    without_memory: &'a [u32],
+    unsendable: &'a [(u32, Unsendable)],
     /// Events and duplicates passed so far.
     events: usize,
     duplicates: usize,
@@ -48,10 +45,10 @@ pub(crate) struct Walk<'a> {
 pub(crate) fn decided<'a>(batch: &'a RecordBatch, scratch: &'a Scratch) -> impl Iterator<Item = Decided<'a>> {
     let mut walk = Walk {
         scratch,
-        reasons: scratch.reasons.iter().peekable(),
-        unusable: scratch.unusable.iter().peekable(),
-        without_memory: scratch.decisions.without_memory.iter().peekable(),
-        unsendable: scratch.unsendable.iter().peekable(),
+        reasons: &scratch.reasons,
+        unusable: &scratch.unusable,
+        without_memory: &scratch.decisions.without_memory,
+        unsendable: &scratch.unsendable,
         events: 0,
         duplicates: 0,
     };
@@ -59,13 +56,22 @@ pub(crate) fn decided<'a>(batch: &'a RecordBatch, scratch: &'a Scratch) -> impl 
     records.map(move |(index, (record, outcome))| walk.next(index, record, *outcome))
 }
 
+/// Takes the first of what is left of a list, if it is of the record that is walked over.
+#[inline]
+fn next_if<'a, T>(left: &mut &'a [T], is_of: impl FnOnce(&T) -> bool) -> Option<&'a T> {
+    let (first, rest) = left.split_first().filter(|(first, _)| is_of(first))?;
+    *left = rest;
+    Some(first)
+}
+
 impl<'a> Walk<'a> {
+    #[inline]
     fn next(&mut self, index: u32, record: Record<'a>, outcome: Outcome) -> Decided<'a> {
-        let reason = self.reasons.next_if(|reason| reason.record == index);
-        while self.reasons.next_if(|reason| reason.record == index).is_some() {}
-        let unusable = self.unusable.next_if(|(record, _)| *record == index).map(|(_, unusable)| *unusable);
-        let without_memory = self.without_memory.next_if_eq(&&index).is_some();
-        let unsendable = self.unsendable.next_if(|(record, _)| *record == index).map(|(_, why)| why);
+        let reason = next_if(&mut self.reasons, |reason| reason.record == index);
+        while next_if(&mut self.reasons, |reason| reason.record == index).is_some() {}
+        let unusable = next_if(&mut self.unusable, |(record, _)| *record == index).map(|(_, unusable)| *unusable);
+        let without_memory = next_if(&mut self.without_memory, |record| *record == index).is_some();
+        let unsendable = next_if(&mut self.unsendable, |(record, _)| *record == index).map(|(_, why)| why);
         let decoded = self.scratch.decoded.get(self.events) == Some(&index);
         let uuid = if decoded { self.scratch.uuid(self.events) } else { None };
         self.events += usize::from(decoded);

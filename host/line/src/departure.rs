@@ -19,6 +19,7 @@ pub(crate) struct Departure<'a> {
 }
 
 impl<'a> Departure<'a> {
+    #[inline]
     pub(crate) fn origin(&self) -> Origin {
         Origin { partition: self.source.partition, offset: self.record.offset() }
     }
@@ -29,11 +30,13 @@ impl<'a> Departure<'a> {
     }
 
     /// The key of what goes out: the event's uuid where there is one, of a length that a key may have.
+    #[inline]
     pub(crate) fn key(&self) -> Option<Cow<'a, [u8]>> {
         self.uuid.map(|uuid| bounded(Cow::Borrowed(uuid))).or(self.record.key().map(Cow::Borrowed))
     }
 
     /// Byte for byte; the key is the event's uuid where there is one.
+    #[inline]
     pub(crate) fn passed<'b>(&self, key: Option<&'b [u8]>) -> Outgoing<'b>
     where
         'a: 'b,
@@ -104,9 +107,11 @@ impl<'a> Departure<'a> {
 }
 
 /// A key as it is, or its digest where it is too long to be one.
+#[inline]
 pub(crate) fn bounded(key: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if key.len() <= KEY_BYTES_MAX {
-        return key;
-    }
-    Cow::Owned(format!("sha256:{:x}", Sha256::digest(&key)).into_bytes())
+    if key.len() <= KEY_BYTES_MAX { key } else { Cow::Owned(digest(&key)) }
+}
+
+fn digest(key: &[u8]) -> Vec<u8> {
+    format!("sha256:{:x}", Sha256::digest(key)).into_bytes()
 }

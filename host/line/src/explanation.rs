@@ -113,7 +113,8 @@ impl Explanations {
     /// A key as it is shown: as text, or only a digest of it where values are hidden.
     pub(crate) fn key<'a>(&self, key: &'a [u8]) -> Cow<'a, str> {
         match &self.redaction {
-            None => String::from_utf8_lossy(key),
+            // Where it is text, as nearly always, that is found out many bytes at once.
+            None => str::from_utf8(key).map_or_else(|_| String::from_utf8_lossy(key), Cow::Borrowed),
             Some(redaction) => Cow::Owned(redaction.of(key)),
         }
     }

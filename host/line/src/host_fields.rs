@@ -10,6 +10,7 @@ use engine::identity;
 pub(crate) const HOST_FIELDS: usize = 1;
 
 /// The uuid of an event as it stands there.
+#[inline]
 pub(crate) fn uuid(host_fields: &FieldBatch, event: usize) -> Option<&[u8]> {
     let (kind, value) = uuid_field(host_fields, event)?;
     identity::as_written(kind, value)
@@ -21,6 +22,7 @@ pub(crate) fn compared_uuid(host_fields: &FieldBatch, event: usize) -> Option<Co
     identity::identity(kind, value)
 }
 
+#[inline]
 fn uuid_field(host_fields: &FieldBatch, event: usize) -> Option<(u8, &[u8])> {
     let field = event * host_fields.width as usize;
     Some((*host_fields.kinds.get(field)?, host_fields.values.get(field)?))

@@ -19,8 +19,6 @@ use crate::rules::{OnUnsendable, Rules};
 pub(crate) struct Leaving<'a> {
     pub(crate) departure: Departure<'a>,
     pub(crate) outcome: Outcome,
-    /// Whether the plugin gave it a key.
-    pub(crate) has_key: bool,
     /// The lane that it is to leave by; none at all, by policy.
     pub(crate) lane: Option<Lane>,
     /// What is said of it, if it is a duplicate.
@@ -43,11 +41,9 @@ pub(crate) struct Left {
 
 impl Leaving<'_> {
     /// Sends the record by its lane, or else as a letter without its payload.
+    #[inline]
     pub(crate) fn leave(&self, rules: &Rules, sink: &mut dyn Sink) -> Result<Left, LineError> {
         let Some(lane) = self.lane else { return Ok(Left { by: None, refusal: None }) };
-        // One that has a key and is a dead letter would be the first of it, and could not be forwarded.
-        let is_first = self.outcome == Outcome::DeadLetter && self.has_key;
-        let lane = if is_first { Lane::Output } else { lane };
         let known = self.unsendable.filter(|_| lane == Lane::Output);
         let why = match known {
             Some(why) => why.clone(),
@@ -60,6 +56,7 @@ impl Leaving<'_> {
     }
 
     /// Answers why the lane does not take the record; `None`: it was sent.
+    #[inline]
     fn try_lane(&self, lane: Lane, rules: &Rules, sink: &mut dyn Sink) -> Result<Option<Unsendable>, SinkFailure> {
         let departure = &self.departure;
         match lane {

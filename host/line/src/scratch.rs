@@ -65,11 +65,13 @@ impl Scratch {
     }
 
     /// The fields that the host itself reads, of the events that could be decoded.
+    #[inline]
     pub(crate) fn host_fields(&self) -> Option<&FieldBatch> {
         self.fields.get(HOST_FIELDS)
     }
 
     /// The uuid of a decoded event as it stands there.
+    #[inline]
     pub(crate) fn uuid(&self, event: usize) -> Option<&[u8]> {
         host_fields::uuid(self.host_fields()?, event)
     }

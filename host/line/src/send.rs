@@ -11,10 +11,10 @@ use crate::departure::Departure;
 use crate::duplicate::Told;
 use crate::error::LineError;
 use crate::explain::Explainer;
-use crate::leave::{Leaving, Left};
+use crate::leave::Leaving;
 use crate::past::Past;
 use crate::rules::{LatePolicy, OnMissingKey, OnPluginFailure, Rules};
-use crate::scratch::{Reason, Scratch};
+use crate::scratch::Scratch;
 use crate::tally::Tally;
 
 /// What is to be sent, and by which rules.
@@ -37,13 +37,14 @@ impl Sending<'_> {
         sink: &mut dyn Sink,
     ) -> Result<(), LineError> {
         let mut past = past;
+        let dead = if sink.has(Lane::DeadLetter) { Lane::DeadLetter } else { Lane::Output };
         for is in decided(self.batch, self.scratch) {
             if is.record.offset() < self.live_from {
                 tally.replayed += 1;
                 continue;
             }
             let told = is.duplicate.and_then(|nth| self.explainer.told(nth));
-            let left = self.send_one(&is, told, sink)?;
+            let left = self.leaving(&is, self.lane(&is, told, dead)).leave(self.rules, sink)?;
             tally.count(is.outcome, told, left.by);
             tally.count_unsendable(left.refusal);
             tally.count_time(is.unusable, is.without_memory);
@@ -54,33 +55,25 @@ impl Sending<'_> {
         Ok(())
     }
 
-    fn send_one(&self, is: &Decided<'_>, told: Option<Told>, sink: &mut dyn Sink) -> Result<Left, LineError> {
+    #[inline]
+    fn leaving<'a>(&'a self, is: &Decided<'a>, lane: Option<Lane>) -> Leaving<'a> {
         let scratch = self.scratch;
-        let candidate = scratch.candidates.get(is.index as usize);
         let duplicate = is.duplicate.and_then(|nth| scratch.duplicates.get(nth));
-        let leaving = Leaving {
+        Leaving {
             departure: Departure { source: self.source, record: is.record, uuid: is.uuid, reason: is.reason },
             outcome: is.outcome,
-            has_key: candidate.is_some_and(|candidate| candidate.status == KeyStatus::Keyed),
-            lane: self.lane(is.outcome, told, is.reason, sink.has(Lane::DeadLetter)),
+            lane,
             explanation: is.duplicate.and_then(|nth| self.explainer.text(nth)),
             met: duplicate.and_then(|duplicate| scratch.extraction.keys.get(duplicate.key as usize)),
             unsendable: is.unsendable,
             is_tight: scratch.is_tight,
-        };
-        leaving.leave(self.rules, sink)
+        }
     }
 
-    /// The way out of an event; `None` is none at all, by policy.
-    fn lane(
-        &self,
-        outcome: Outcome,
-        told: Option<Told>,
-        reason: Option<&Reason>,
-        has_dead_letters: bool,
-    ) -> Option<Lane> {
-        let dead = if has_dead_letters { Lane::DeadLetter } else { Lane::Output };
-        match outcome {
+    /// The way out of an event; `None` is none at all, by policy. `dead` is that of dead letters.
+    #[inline]
+    fn lane(&self, is: &Decided<'_>, told: Option<Told>, dead: Lane) -> Option<Lane> {
+        match is.outcome {
             Outcome::Unique => Some(Lane::Output),
             Outcome::Duplicate { .. } if told.is_some_and(|told| told.forwarded) => Some(Lane::Output),
             Outcome::Duplicate { .. } => Some(Lane::Duplicates),
@@ -94,12 +87,20 @@ impl Sending<'_> {
                 OnMissingKey::DeadLetter => Some(dead),
                 OnMissingKey::Drop => None,
             },
+            // It would be the first of its key, and could not be forwarded.
+            Outcome::DeadLetter if self.has_key(is.index) => Some(Lane::Output),
             Outcome::DeadLetter => {
-                let failed = reason.is_some_and(|reason| reason.kind == "plugin");
+                let failed = is.reason.is_some_and(|reason| reason.kind == "plugin");
                 let pass = failed && self.rules.on_plugin_failure == OnPluginFailure::Pass;
                 Some(if pass { Lane::Output } else { dead })
             }
         }
+    }
+
+    /// Whether the plugin gave a record a key.
+    fn has_key(&self, index: u32) -> bool {
+        let candidate = self.scratch.candidates.get(index as usize);
+        candidate.is_some_and(|candidate| candidate.status == KeyStatus::Keyed)
     }
 }
 

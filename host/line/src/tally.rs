@@ -59,6 +59,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one record; `told` is of a duplicate.
+    #[inline]
     pub(crate) fn count(&mut self, outcome: Outcome, told: Option<Told>, exit: Option<Lane>) {
         self.consumed += 1;
         *match outcome {
@@ -79,6 +80,7 @@ impl Tally {
     }
 
     /// Counts what was wrong with one record's time, and whether it was decided without all that was to be known.
+    #[inline]
     pub(crate) fn count_time(&mut self, unusable: Option<Unusable>, without_memory: bool) {
         if let Some(count) = unusable.and_then(|unusable| self.times_unusable.get_mut(unusable as usize)) {
             *count += 1;
@@ -87,6 +89,7 @@ impl Tally {
     }
 
     /// Counts a record that its lane did not take.
+    #[inline]
     pub(crate) fn count_unsendable(&mut self, refusal: Option<Refusal>) {
         if let Some(count) = refusal.and_then(|refusal| self.unsendable.get_mut(refusal as usize)) {
             *count += 1;
