@@ -15,7 +15,6 @@ use crate::board::{Begun, Board, Claim, Ended, Newest, OnShelf};
 use crate::captured::Captured;
 use crate::shelf::{Shelf, lower_priority};
 use crate::told::Told;
-use crate::words;
 
 /// Threads of each shelf: while one waits for an answer, the other reads and compresses.
 const THREADS: usize = 2;
@@ -243,8 +242,8 @@ impl Publisher {
             shelf = shelf.name(),
             checkpoint = published.name,
             offset = captured.offset,
-            size = words::bytes(captured.bytes),
-            sent = words::bytes(published.sent_bytes),
+            size = plain_text::size(captured.bytes),
+            sent = plain_text::size(published.sent_bytes),
             objects = published.sent_objects,
             seconds = took.as_secs_f64(),
             "checkpoint published"

@@ -203,7 +203,7 @@ impl Restore<'_> {
         let Candidate { shelf, manifest, offset, .. } = candidate;
         let (name, dir) = (manifest.name().to_owned(), fetched(self.into));
         let what = format!("restoring checkpoint {name} (offset {offset}) from {}", shelf.name());
-        tracing::info!(place = %self.place, size = words::bytes(manifest.bytes()), committed = self.committed, "{what}");
+        tracing::info!(place = %self.place, size = plain_text::size(manifest.bytes()), committed = self.committed, "{what}");
         // What is here already need not come again.
         let have = if self.into.is_dir() { vec![self.into.to_owned()] } else { Vec::new() };
         let start = Instant::now();
@@ -220,7 +220,7 @@ impl Restore<'_> {
         if is_adopted {
             tracing::info!(
                 place = %self.place, shelf = shelf.name(), checkpoint = name, offset,
-                fetched = words::bytes(brought.fetched_bytes), seconds = start.elapsed().as_secs_f64(), "state restored"
+                fetched = plain_text::size(brought.fetched_bytes), seconds = start.elapsed().as_secs_f64(), "state restored"
             );
         }
         Ok(is_adopted)

@@ -144,7 +144,7 @@ fn prune(command: &CheckpointCommand, keep: usize) -> Result<(Ended, String, Val
         for place in places(depot, &command.scope)? {
             let pruned = depot.prune(&place, keep, &Control::default())?;
             let (went, kept, objects) = (pruned.checkpoints, pruned.kept, pruned.objects);
-            let size = text::size(pruned.bytes);
+            let size = plain_text::size(pruned.bytes);
             lines.push(format!(
                 "{}: {place}: {went} checkpoints removed ({objects} objects, {size}), {kept} kept",
                 depot.describe()
@@ -209,7 +209,7 @@ fn restore(
         manifest.name(),
         into.display(),
         fetched.files,
-        text::size(fetched.bytes),
+        plain_text::size(fetched.bytes),
         into.display(),
     );
     let json = json!({ "depot": depot.describe(), "into": into, "restored": shown.json(), "bytes_fetched": fetched.fetched_bytes });

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use plain_text::is_unseen;
+use plain_text::{is_unseen, scaled};
 
 /// Characters of a value that are shown of a long one.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -158,25 +158,16 @@ pub(super) fn clipped(text: &str) -> String {
 
 /// `91.2 KiB`.
 pub(super) fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
+    match scaled(bytes as f64, 1024.0, &["bytes", "KiB", "MiB", "GiB"]) {
+        (_, "bytes") => format!("{bytes} bytes"),
+        (value, unit) => format!("{} {unit}", digits(value)),
     }
-    let unit_name = UNITS.get(unit).copied().unwrap_or_default();
-    if unit == 0 { format!("{bytes} {unit_name}") } else { format!("{} {unit_name}", digits(value)) }
 }
 
 /// `812 ns`, `1.24 µs`, `31.0 ms`.
 pub(super) fn nanos(nanos: f64) -> String {
-    const UNITS: [&str; 4] = ["ns", "µs", "ms", "s"];
-    let (mut value, mut unit) = (nanos, 0);
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{} {}", digits(value), UNITS.get(unit).copied().unwrap_or_default())
+    let (value, unit) = scaled(nanos, 1000.0, &["ns", "µs", "ms", "s"]);
+    format!("{} {unit}", digits(value))
 }
 
 /// As [`nanos`].
