@@ -40,6 +40,7 @@ without() { # crate, the others as a pattern
 clients='rdkafka|rocksdb|prometheus|axum|hyper|clap|toml'
 without engine "$clients|wasmtime|tracing|tokio"
 without connectors "$clients|wasmtime|flate2|zstd"
+without setting "rdkafka|rocksdb|prometheus|axum|hyper|clap|wasmtime|tracing|tokio"
 without line "$clients|state|observe|kafka_connector|file_connector"
 without drive "$clients|state|observe|kafka_connector|file_connector"
 without reload "rdkafka|rocksdb|clap|state|kafka_connector|file_connector"

@@ -3,11 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, Taker, one, rows, secret, switch};
-use super::typed::Typed;
-use super::units;
 use plain_text::Secret;
+use setting::{Group, Runs, Setting, SettingsError, Taker, Typed, one, rows, secret, switch, units};
 
 /// Copies of the state.
 #[derive(Debug, Clone)]
@@ -53,7 +50,7 @@ pub struct S3Config {
 
 const GROUP: Group = Group { title: "Checkpoints", runs: Runs::Kafka, also: &[Taker::Checkpoint] };
 
-rows!(
+rows!(pub(super),
     static CHECKPOINT_INTERVAL_SECS: Setting<Duration> = one(
         GROUP,
         "checkpoint-interval-secs",

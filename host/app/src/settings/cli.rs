@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use clap::{Arg, Args as _, Command};
+use setting::Taker;
 
 use super::custody;
 use super::flags::{arg, config_arg};
 use super::generate::GenerateArgs;
 use super::plugin;
-use super::row::Taker;
 use super::table::settings;
 use super::verify::VerifyArgs;
 use crate::exit::ExitCode;

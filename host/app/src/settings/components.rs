@@ -7,11 +7,7 @@ use line::OnPluginFailure;
 use plain_text::secrets::{HIDDEN, hidden, is_secret};
 use plugin::Wasi;
 use serde_json::Value;
-
-use super::error::SettingsError;
-use super::row::{Group, ON_OFF, Runs, Setting, Taker, many, one, one_of, rows, switch};
-use super::typed::Typed;
-use super::units;
+use setting::{Group, ON_OFF, Runs, Setting, SettingsError, Taker, Typed, many, one, one_of, rows, switch, units};
 
 /// The components and their bounds.
 #[derive(Debug, Clone)]
@@ -53,7 +49,7 @@ const GROUP: Group = Group { title: "Plugins", runs: Runs::All, also: &[] };
 /// Commands that put a component into the sandbox of a run.
 const SANDBOX: &[Taker] = &[Taker::Inspect, Taker::Test, Taker::Conformance, Taker::Bench, Taker::Replay];
 
-rows!(
+rows!(pub(super),
     static PLUGIN: Setting<PathBuf> = many(
         GROUP,
         "plugin",

@@ -4,14 +4,12 @@
 use std::time::Duration;
 
 use connectors::Lane;
+use setting::{Kind, Row, Runs, SettingsError, Typed, units};
 
-use super::error::SettingsError;
 use super::files::{self, FilesConfig};
 use super::kafka::{self, KafkaConfig, output};
-use super::row::{Kind, Row, Runs};
 use super::table::settings;
-use super::typed::Typed;
-use super::{checkpoints, components, explanation, http, limits, process, records, store, units, window};
+use super::{checkpoints, components, explanation, http, limits, process, records, store, window};
 
 pub use super::checkpoints::{CheckpointConfig, S3Config};
 pub use super::components::PluginConfig;

@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use setting::{SettingsError, Taker, Typed, units};
 use workbench::checkpoints::{Action, Scope};
 
 use super::checkpoints::{self, CheckpointConfig};
 use super::flags::{arg, config_arg};
-use super::row::Taker;
 use super::table::settings;
-use super::typed::Typed;
-use super::{SettingsError, units};
 
 /// A command about checkpoints, and where they are.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! `docs/settings.md`, made from the rows of the settings, so that the two cannot disagree. Only tests make it.
 
+use setting::{AnySetting, Kind};
 use std::fmt::Write as _;
 
-use super::row::{AnySetting, Kind};
 use super::table::settings;
 
 const HEAD: &str = include_str!("document_head.md");

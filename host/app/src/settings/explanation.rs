@@ -2,15 +2,12 @@
 
 use line::ExplanationConfig;
 
-use super::error::SettingsError;
-use super::row::{Group, ON_OFF, Runs, Setting, one, one_of, rows, secret, switch};
-use super::typed::Typed;
-use super::units;
 use plain_text::Secret;
+use setting::{Group, ON_OFF, Runs, Setting, SettingsError, Typed, one, one_of, rows, secret, switch, units};
 
 const GROUP: Group = Group { title: "Explaining duplicates", runs: Runs::All, also: &[] };
 
-rows!(
+rows!(pub(super),
     static KEEP_ORIGINALS: Setting<bool> = one_of(
         GROUP,
         "keep-originals",

@@ -2,13 +2,10 @@
 
 use connectors::{ByLane, Lane};
 use file_connector::Existing;
+use file_connector::{Named, shared};
+use setting::{Group, Row, Runs, Setting, SettingsError, Typed, one, rows, switch, units};
 
 use super::components::PLUGIN;
-use super::error::SettingsError;
-use super::places::{Named, shared};
-use super::row::{Group, Row, Runs, Setting, one, rows, switch};
-use super::typed::Typed;
-use super::units;
 use super::window::{LATE, Late};
 
 pub use super::stream::Stream;
@@ -42,7 +39,7 @@ impl FilesConfig {
 
 const GROUP: Group = Group { title: "Files instead of Kafka", runs: Runs::Files, also: &[] };
 
-rows!(
+rows!(pub(super),
     static INPUT: Setting<Stream> =
         one(GROUP, "input", "FILE|-", source, "Newline-delimited JSON to read; `-` is standard input")
             .env(&["INPUT_FILE"]);

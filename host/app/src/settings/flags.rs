@@ -2,8 +2,7 @@
 //! clap knows only the command line.
 
 use clap::{Arg, ArgAction};
-
-use super::row::{AnySetting, Kind, Row};
+use setting::{AnySetting, Kind, Row};
 
 /// Variable of `--config`.
 pub(super) const CONFIG_VARIABLE: &str = "CONFIG_FILE";

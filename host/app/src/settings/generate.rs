@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
-use file_connector::{Existing, Stream};
+use file_connector::{Existing, Named, Stream, shared};
+use setting::{SettingsError, Typed, units};
 use workbench::generate::Spec;
 
-use super::SettingsError;
+use super::error::UsageError;
 use super::files::sink;
 use super::kafka::{self, KafkaConnection, ProducerConfig};
-use super::places::{Named, shared};
-use super::typed::Typed;
-use super::units;
 
 /// Flags of `generate`, beside the Kafka settings it shares with a run.
 #[derive(Debug, Clone, Args)]
@@ -90,7 +88,7 @@ pub enum GenerateTarget {
 }
 
 impl GenerateConfig {
-    pub(super) fn of(matches: &ArgMatches, typed: &mut Typed) -> Result<Self, SettingsError> {
+    pub(super) fn of(matches: &ArgMatches, typed: &mut Typed) -> Result<Self, UsageError> {
         let args = GenerateArgs::from_arg_matches(matches)?;
         check_apart(args.output.as_ref(), args.truth.as_ref())?;
         let existing = if args.overwrite { Existing::Replaced } else { Existing::Refused };
@@ -102,7 +100,7 @@ impl GenerateConfig {
                 let connection = Box::new(kafka::connection(typed)?);
                 GenerateTarget::Topic { topic, connection, producer: kafka::producer(typed)? }
             }
-            (None, None) => return Err(SettingsError::Conflict("give --output FILE or --topic TOPIC".into())),
+            (None, None) => return Err(SettingsError::Conflict("give --output FILE or --topic TOPIC".into()).into()),
         };
         let spec = Spec {
             events: args.events,

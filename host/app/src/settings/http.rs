@@ -2,16 +2,12 @@
 
 pub use http_server::HttpConfig;
 use plain_text::Secret;
-
-use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, many, one, rows, secret};
-use super::typed::Typed;
-use super::units;
+use setting::{Group, Runs, Setting, SettingsError, Typed, many, one, rows, secret, units};
 
 /// Also that of the process.
 pub(super) const GROUP: Group = Group { title: "HTTP, log and shutdown", runs: Runs::All, also: &[] };
 
-rows!(
+rows!(pub(super),
     static BIND_HOST: Setting<String> = one(
         GROUP,
         "bind-host",

@@ -8,12 +8,10 @@ mod topic;
 use std::time::Duration;
 
 use connectors::{ByLane, Lane};
+use setting::{Row, SettingsError, Typed};
 
-use super::error::SettingsError;
 use super::limits;
-use super::row::Row;
 use super::store::STORE_PATH;
-use super::typed::Typed;
 use super::window::{LATE, Late};
 use input::{
     KAFKA_CONSUMER_AUTO_COMMIT, KAFKA_CONSUMER_GROUP, KAFKA_CONSUMER_OFFSET_RESET, KAFKA_CONSUMER_TOPIC,

@@ -1,9 +1,6 @@
 //! Settings of what bounds memory and work. Not the bounds of a plugin or of the state: these are with their parts.
 
-use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, one, rows};
-use super::typed::Typed;
-use super::units;
+use setting::{Group, Runs, Setting, SettingsError, Typed, one, rows, units};
 
 /// What bounds memory and work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +18,7 @@ pub struct LimitsConfig {
 /// What bounds queues is for topics only: a run over files has none.
 const GROUP: Group = Group { title: "Limits", runs: Runs::Kafka, also: &[] };
 
-rows!(
+rows!(pub(super),
     static MAX_IN_FLIGHT_MESSAGES: Setting<usize> = one(
         GROUP,
         "max-in-flight-messages",

@@ -10,21 +10,15 @@ pub mod custody;
 mod document;
 mod error;
 mod explanation;
-mod file;
 pub mod files;
 mod flags;
 pub mod generate;
 mod http;
 pub mod kafka;
-mod layers;
 mod limits;
-mod origin;
-mod places;
 mod plugin;
 mod process;
 mod records;
-mod row;
-mod show;
 pub(crate) mod store;
 #[cfg(test)]
 mod strangers;
@@ -32,8 +26,6 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
-mod typed;
-pub mod units;
 pub mod verify;
 mod window;
 
@@ -42,19 +34,16 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use plain_text::secrets;
+use setting::{ConfigFile, Environment, Layers, Row, SettingsError, Taker, Typed, variable_text};
 use workbench::plugins::PluginCommand;
 
 use config::Config;
 use custody::{CheckpointRequest, StoreRequest};
-use file::ConfigFile;
 use generate::GenerateConfig;
-use row::{Row, Taker};
-use typed::Typed;
+use table::{TABLE, settings};
 use verify::VerifyConfig;
 
-pub use error::SettingsError;
-pub use layers::Environment;
-pub use origin::Origin;
+pub use error::UsageError;
 pub use plain_text::secrets::HIDDEN;
 
 /// What the process was asked to do.
@@ -79,11 +68,11 @@ pub enum Invocation {
 /// Reads the whole of what the user typed; `arguments` starts with the name of the program.
 ///
 /// # Errors
-/// The first thing that does not hold; [`SettingsError::report`] prints it.
+/// The first thing that does not hold; [`UsageError::report`] prints it.
 pub fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Environment<'_>,
-) -> Result<Invocation, SettingsError> {
+) -> Result<Invocation, UsageError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = cli::command().try_get_matches_from(&arguments).map_err(|error| refused(&arguments, error))?;
     match matches.subcommand() {
@@ -107,7 +96,7 @@ pub fn read(
         Some(("config", matches)) => {
             let mut typed = resolve(|_| true, matches, environment)?;
             Config::of(&mut typed)?;
-            Ok(Invocation::Show(show::show(&typed)))
+            Ok(Invocation::Show(setting::show(TABLE, &typed)))
         }
         Some((_, run)) => read_run(run, environment),
         None => read_run(&matches, environment),
@@ -118,15 +107,15 @@ pub fn read(
 ///
 /// # Errors
 /// As [`read`].
-pub fn from_process() -> Result<Invocation, SettingsError> {
+pub fn from_process() -> Result<Invocation, UsageError> {
     read(std::env::args_os(), &|name| std::env::var_os(name))
 }
 
 /// The refusal of a command line. clap repeats what was typed, which may be a name that somebody else gave a file, or an
 /// address with a password in it: what it says is that of the same command line without these.
-fn refused(arguments: &[OsString], error: clap::Error) -> SettingsError {
+fn refused(arguments: &[OsString], error: clap::Error) -> UsageError {
     if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
-        return SettingsError::NotText { what: not_text(arguments) };
+        return SettingsError::NotText { what: not_text(arguments) }.into();
     }
     let shown = arguments.iter().map(|argument| {
         let argument = argument.to_string_lossy();
@@ -152,7 +141,7 @@ fn not_text(arguments: &[OsString]) -> String {
     }
 }
 
-fn read_run(matches: &ArgMatches, environment: Environment<'_>) -> Result<Invocation, SettingsError> {
+fn read_run(matches: &ArgMatches, environment: Environment<'_>) -> Result<Invocation, UsageError> {
     let mut typed = resolve(|_| true, matches, environment)?;
     let config = Config::of(&mut typed)?;
     config.require_plugin()?;
@@ -168,8 +157,19 @@ fn resolve(
     environment: Environment<'_>,
 ) -> Result<Typed, SettingsError> {
     let named = matches.get_one::<String>("config").cloned();
-    let path =
-        named.map_or_else(|| layers::variable_text(environment, flags::CONFIG_VARIABLE), |path| Ok(Some(path)))?;
-    let file = path.map(|path| ConfigFile::read(Path::new(&path))).transpose()?;
-    layers::resolve(takes, matches, environment, file.as_ref())
+    let path = named.map_or_else(|| variable_text(environment, flags::CONFIG_VARIABLE), |path| Ok(Some(path)))?;
+    let file = path.map(config_file).transpose()?;
+    let flags = |flag: &str| matches.get_many::<String>(flag).map(|values| values.cloned().collect());
+    let layers = Layers { flags: &flags, environment, file: file.as_ref() };
+    layers.resolve(settings().filter(|setting| takes(setting)))
+}
+
+/// Bytes of a configuration file.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+fn config_file(path: String) -> Result<ConfigFile, SettingsError> {
+    match ::plugin::read_text(Path::new(&path), FILE_BYTES_MAX) {
+        Ok(text) => ConfigFile::parse(path, &text, TABLE),
+        Err(error) => Err(SettingsError::File { path, reason: error.to_string() }),
+    }
 }

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
+use setting::{Runs, Setting, SettingsError, Typed, one, one_of, rows, units};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::error::SettingsError;
 use super::http::GROUP;
-use super::row::{Runs, Setting, one, one_of, rows};
-use super::typed::Typed;
-use super::units;
 
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +28,7 @@ pub enum LogFormat {
     Json,
 }
 
-rows!(
+rows!(pub(super),
     static SHUTDOWN_TIMEOUT_SECS: Setting<Duration> = one(
         GROUP,
         "shutdown-timeout-secs",

@@ -2,12 +2,9 @@
 
 use engine::projection::JsonIn;
 use line::{OnMissingKey, OnUnsendable};
+use setting::{Setting, SettingsError, Taker, Typed, many, one, one_of, rows, units};
 
-use super::error::SettingsError;
 use super::kafka::output::ON_UNSENDABLE;
-use super::row::{Setting, Taker, many, one, one_of, rows};
-use super::typed::Typed;
-use super::units;
 use super::window::GROUP;
 
 /// What is read of a record.
@@ -27,7 +24,7 @@ pub struct RecordsConfig {
     pub on_unsendable: OnUnsendable,
 }
 
-rows!(
+rows!(pub(super),
     static EVENT_TIME: Setting<String> = one(
         GROUP,
         "event-time",

@@ -1,13 +1,9 @@
 //! Settings of the state. Unless the user says otherwise, it is in a directory that belongs to this user, not in one
 //! that all users share, where anybody could place a state before the host does.
 
+use setting::{Group, Runs, Setting, SettingsError, Typed, one, rows, switch, units};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, one, rows, switch};
-use super::typed::Typed;
-use super::units;
 
 /// The keys seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +18,7 @@ pub struct StateConfig {
 
 const GROUP: Group = Group { title: "State", runs: Runs::All, also: &[] };
 
-rows!(
+rows!(pub(super),
     static STORE_PATH: Setting<PathBuf> = one(
         GROUP,
         "store-path",

@@ -1,8 +1,8 @@
 //! A file or a standard stream, as settings name it. Not whether two of them are the same: that is `places`.
 
-pub use file_connector::Stream;
+use setting::units;
 
-use super::units;
+pub use file_connector::Stream;
 
 /// A file to be read.
 pub(super) fn source(text: &str) -> Result<Stream, String> {

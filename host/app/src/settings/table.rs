@@ -1,10 +1,12 @@
 //! Every setting of a run: the parts that have settings, in the order of the help text. A part that is added is named
 //! here; a setting is not, it is a row of its part.
 
-use super::row::{AnySetting, Rows};
+use setting::{AnySetting, Table};
+
 use super::{checkpoints, components, explanation, files, http, kafka, limits, process, records, store, window};
 
-static PARTS: [Rows; 13] = [
+/// Every setting, in the order of the help text.
+pub(super) static TABLE: Table = Table::new(&[
     components::ROWS,
     window::ROWS,
     records::ROWS,
@@ -18,9 +20,9 @@ static PARTS: [Rows; 13] = [
     limits::ROWS,
     http::ROWS,
     process::ROWS,
-];
+]);
 
-/// Every setting, in the order of the help text.
+/// All of [`TABLE`].
 pub(super) fn settings() -> impl Iterator<Item = &'static dyn AnySetting> {
-    PARTS.iter().flat_map(|rows| rows.iter().copied())
+    TABLE.iter()
 }

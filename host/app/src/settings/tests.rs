@@ -15,7 +15,7 @@ use super::*;
 use crate::exit::ExitCode;
 use ::plugin::Wasi;
 
-fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, SettingsError> {
+fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<Invocation, UsageError> {
     let words = std::iter::once("dedup-host").chain(line.split_whitespace()).map(OsString::from);
     let find =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| OsString::from(*text));
@@ -597,7 +597,7 @@ fn synthetic_events_go_to_lines_or_to_a_topic() {
 #[test]
 fn help_names_every_setting_and_fits_a_hundred_columns() {
     let error = invoke("--help", &[]).unwrap_err();
-    let SettingsError::CommandLine(help) = &error else { panic!("{error}") };
+    let UsageError::CommandLine(help) = &error else { panic!("{error}") };
     assert!(!help.use_stderr());
     let help = help.to_string();
     for setting in settings() {
@@ -610,7 +610,7 @@ fn help_names_every_setting_and_fits_a_hundred_columns() {
     }
     let longest = help.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(longest <= 100, "{longest} columns");
-    let SettingsError::CommandLine(version) = invoke("--version", &[]).unwrap_err() else { panic!() };
+    let UsageError::CommandLine(version) = invoke("--version", &[]).unwrap_err() else { panic!() };
     assert_eq!(version.to_string().trim(), concat!("dedup-host ", env!("CARGO_PKG_VERSION")));
 }
 

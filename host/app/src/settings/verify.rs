@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use audit::{At, Bound};
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use setting::units;
 
-use super::SettingsError;
 use super::config::Config;
-use super::units;
+use super::error::UsageError;
 
 /// Flags of `verify`.
 #[derive(Debug, Clone, Args)]
@@ -58,7 +58,7 @@ pub struct VerifyConfig {
 }
 
 impl VerifyConfig {
-    pub(super) fn of(matches: &ArgMatches, run: Config) -> Result<Self, SettingsError> {
+    pub(super) fn of(matches: &ArgMatches, run: Config) -> Result<Self, UsageError> {
         let args = VerifyArgs::from_arg_matches(matches)?;
         run.require_plugin()?;
         Ok(Self {

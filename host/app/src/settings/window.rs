@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use line::LatePolicy;
-
-use super::error::SettingsError;
-use super::row::{Group, Runs, Setting, one, rows};
-use super::typed::Typed;
-use super::units;
+use setting::{Group, Runs, Setting, SettingsError, Typed, one, rows, units};
 
 /// How long a key counts, and what event time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +47,7 @@ impl Late {
 /// Also that of the records.
 pub(super) const GROUP: Group = Group { title: "Deduplication", runs: Runs::All, also: &[] };
 
-rows!(
+rows!(pub(super),
     static WINDOW: Setting<Option<Duration>> = one(
         GROUP,
         "window",

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use plain_text::secrets::{HIDDEN, hidden, is_secret};
 
-use crate::settings::error::SettingsError;
-use crate::settings::row::{Group, Row, Runs, Setting, Taker, many, one, rows, secret, switch};
-use crate::settings::typed::Typed;
-use crate::settings::units;
 use plain_text::Secret;
+use setting::{Group, Row, Runs, Setting, SettingsError, Taker, Typed, many, one, rows, secret, switch, units};
 
 /// How a broker is reached, for a consumer, a producer or an admin client.
 #[derive(Debug, Clone)]
@@ -107,7 +104,7 @@ pub enum PropertyClient {
 
 const GROUP: Group = Group { title: "Kafka connection", runs: Runs::Kafka, also: &[Taker::Generate] };
 
-rows!(
+rows!(pub(in crate::settings),
     static KAFKA_HOSTS: Setting<String> =
         one(GROUP, "kafka-hosts", "HOST:PORT,...", units::text, "Bootstrap servers").or("localhost:9092");
     static KAFKA_SECURITY_PROTOCOL: Setting<SecurityProtocol> = one(

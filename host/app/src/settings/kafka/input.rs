@@ -1,5 +1,6 @@
 //! Settings of what is read from a topic, and from where. Not the consumer.
 
+use setting::{Group, Runs, Setting, one, one_of, rows, switch, units};
 use std::time::Duration;
 
 pub use drive::{OnIncompleteProgress, OnUnreadable};
@@ -7,15 +8,13 @@ pub use engine::protocol::start::OnLogGap;
 pub use kafka_connector::OffsetReset;
 
 use super::topic::topic;
-use crate::settings::row::{Group, Runs, Setting, one, one_of, rows, switch};
-use crate::settings::units;
 
 /// A poll never waits longer, whatever the setting: workers ask for rewinds and operators for a stop meanwhile.
 pub const POLL_WAIT_MAX: Duration = Duration::from_millis(100);
 
 const GROUP: Group = Group { title: "Kafka input", runs: Runs::Kafka, also: &[] };
 
-rows!(
+rows!(pub(in crate::settings),
     static KAFKA_CONSUMER_TOPIC: Setting<String> = one(GROUP, "kafka-consumer-topic", "TOPIC", topic, "Topic to read")
         .alias("input-topic")
         .env(&["KAFKA_CONSUMER_TOPIC", "INPUT_TOPIC"])

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use connectors::Lane;
 use line::OnUnsendable;
+use setting::{Group, Runs, Setting, SettingsError, Taker, Typed, one, one_of, rows, units};
 
 use super::topic::topic;
-use crate::settings::error::SettingsError;
-use crate::settings::row::{Group, Runs, Setting, Taker, one, one_of, rows};
-use crate::settings::typed::Typed;
-use crate::settings::units;
 
 /// How surely.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +42,7 @@ const GROUP: Group = Group { title: "Kafka output and delivery", runs: Runs::Kaf
 /// Commands that have a producer.
 const PRODUCER: &[Taker] = &[Taker::Generate];
 
-rows!(
+rows!(pub(in crate::settings),
     static OUTPUT_TOPIC: Setting<String> = one(
         GROUP,
         "output-topic",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use file_connector::{Existing, Stream};
+use file_connector::{Existing, Named, Stream, shared};
+use setting::{SettingsError, Typed, units};
 use workbench::plugins::{
     BenchConfig, ComponentizeConfig, ConformanceConfig, Events, InspectConfig, Language, NewConfig, NewRole,
     ReplayConfig, ReportFormat, RuleLevel, SandboxConfig, TestConfig, World,
@@ -14,9 +15,6 @@ use workbench::plugins::{
 use super::sandbox::sandbox;
 use crate::settings::components::{PLUGIN_MEMORY_MIB, PLUGIN_TIME_LIMIT_MS};
 use crate::settings::files::source;
-use crate::settings::places::{Named, shared};
-use crate::settings::typed::Typed;
-use crate::settings::{SettingsError, units};
 
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {

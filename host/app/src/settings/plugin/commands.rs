@@ -3,15 +3,15 @@
 use std::fmt::Write as _;
 
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
+use setting::{Row, SettingsError, Taker, Typed};
 use workbench::plugins::PluginCommand;
 
 use super::args::{BenchArgs, ComponentizeArgs, ConformanceArgs, InspectArgs, NewArgs, ReplayArgs, TestArgs};
 use super::sandbox::sandbox;
 use crate::exit::ConformanceExit;
-use crate::settings::row::{Row, Taker};
+use crate::settings::error::UsageError;
+use crate::settings::flags;
 use crate::settings::table::settings;
-use crate::settings::typed::Typed;
-use crate::settings::{SettingsError, flags};
 
 /// A subcommand, and the words it is explained with.
 struct Subcommand {
@@ -166,9 +166,10 @@ fn takes(subcommand: &str, setting: &Row) -> bool {
 pub(in crate::settings) fn plugin_command(
     matches: &ArgMatches,
     resolve: impl Fn(&dyn Fn(&Row) -> bool, &ArgMatches) -> Result<Typed, SettingsError>,
-) -> Result<PluginCommand, SettingsError> {
+) -> Result<PluginCommand, UsageError> {
     let Some((name, matches)) = matches.subcommand() else {
-        return Err(SettingsError::Conflict("`plugin` needs a command; see `dedup-host plugin --help`".into()));
+        let reason = "`plugin` needs a command; see `dedup-host plugin --help`";
+        return Err(SettingsError::Conflict(reason.to_owned()).into());
     };
     let typed = || resolve(&|setting| takes(name, setting), matches);
     let sandbox = || sandbox(&typed()?);

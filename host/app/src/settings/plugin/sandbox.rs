@@ -1,9 +1,9 @@
 //! The settings of a run that the subcommands of `plugin` share with it. Not their own arguments.
 
+use setting::{SettingsError, Typed};
 use workbench::plugins::SandboxConfig;
 
-use crate::settings::typed::Typed;
-use crate::settings::{SettingsError, components, records};
+use crate::settings::{components, records};
 
 /// What a component gets and may use: the same settings as of a run.
 pub(super) fn sandbox(typed: &Typed) -> Result<SandboxConfig, SettingsError> {

@@ -13,9 +13,9 @@ use workbench::plugins::{
 };
 
 use crate::exit::{ConformanceExit, ExitCode};
-use crate::settings::{Invocation, SettingsError, read};
+use crate::settings::{Invocation, UsageError, read};
 
-fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<PluginCommand, SettingsError> {
+fn invoke(line: &str, variables: &[(&str, &str)]) -> Result<PluginCommand, UsageError> {
     let words = ["dedup-host", "plugin"].into_iter().chain(line.split_whitespace()).map(OsString::from);
     let find =
         |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, text)| OsString::from(*text));

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use plain_text::secrets;
 
-use super::error::SettingsError;
-use super::origin::Origin;
-use super::row::{Kind, Row, Setting};
+use crate::error::SettingsError;
+use crate::origin::Origin;
+use crate::row::{Kind, Row, Setting};
 
 #[derive(Debug, Clone)]
 struct Text {
@@ -17,48 +17,53 @@ struct Text {
 
 /// Every setting as text, with its origin.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Typed {
+pub struct Typed {
     texts: BTreeMap<&'static str, Text>,
 }
 
 impl Typed {
     /// Sets the texts of a setting.
-    pub(super) fn put(&mut self, row: &Row, values: Vec<String>, origin: Origin) {
+    pub fn put(&mut self, row: &Row, values: Vec<String>, origin: Origin) {
         self.texts.insert(row.flag, Text { values, origin });
     }
 
     /// The text of a setting, if it has one.
-    pub(super) fn text(&self, row: &Row) -> Option<&str> {
+    #[must_use]
+    pub fn text(&self, row: &Row) -> Option<&str> {
         self.texts(row).last().map(String::as_str)
     }
 
     /// All texts of a setting that may be repeated.
-    pub(super) fn texts(&self, row: &Row) -> &[String] {
+    #[must_use]
+    pub fn texts(&self, row: &Row) -> &[String] {
         self.texts.get(row.flag).map(|text| text.values.as_slice()).unwrap_or_default()
     }
 
     /// Where the text comes from.
-    pub(super) fn origin(&self, row: &Row) -> &Origin {
+    #[must_use]
+    pub fn origin(&self, row: &Row) -> &Origin {
         self.texts.get(row.flag).map_or(&Origin::Default, |text| &text.origin)
     }
 
     /// Whether the user said it, anywhere.
-    pub(super) fn given(&self, row: &Row) -> bool {
+    #[must_use]
+    pub fn given(&self, row: &Row) -> bool {
         !matches!(self.origin(row), Origin::Default | Origin::Derived(_))
     }
 
     /// Whether the user said it on the command line.
-    pub(super) fn on_command_line(&self, row: &Row) -> bool {
+    #[must_use]
+    pub fn on_command_line(&self, row: &Row) -> bool {
         *self.origin(row) == Origin::Flag
     }
 
     /// Replaces what nobody said by what follows from other settings.
-    pub(super) fn derive(&mut self, row: &Row, value: impl Into<String>, reason: impl Into<String>) {
+    pub fn derive(&mut self, row: &Row, value: impl Into<String>, reason: impl Into<String>) {
         self.put(row, vec![value.into()], Origin::Derived(reason.into()));
     }
 
     /// Says what takes the place of what nobody said, where that is not known before a run.
-    pub(super) fn explain(&mut self, row: &Row, reason: String) {
+    pub fn explain(&mut self, row: &Row, reason: String) {
         self.put(row, Vec::new(), Origin::Derived(reason));
     }
 
@@ -66,7 +71,7 @@ impl Typed {
     ///
     /// # Errors
     /// The user said both, and they do not fit.
-    pub(super) fn keep_within<T: Clone + PartialOrd>(
+    pub fn keep_within<T: Clone + PartialOrd>(
         &mut self,
         setting: &Setting<T>,
         larger: &Row,
@@ -88,7 +93,7 @@ impl Typed {
     ///
     /// # Errors
     /// Names the setting and where its text comes from.
-    pub(super) fn get<T: Clone>(&self, setting: &Setting<T>) -> Result<Option<T>, SettingsError> {
+    pub fn get<T: Clone>(&self, setting: &Setting<T>) -> Result<Option<T>, SettingsError> {
         self.text(setting).map(|text| self.parse(setting, text)).transpose()
     }
 
@@ -96,7 +101,7 @@ impl Typed {
     ///
     /// # Errors
     /// As [`Typed::get`], and when it is not set.
-    pub(super) fn need<T: Clone>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+    pub fn need<T: Clone>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
         self.get(setting)?.ok_or_else(|| self.wrong(setting, "is needed and not set"))
     }
 
@@ -104,7 +109,7 @@ impl Typed {
     ///
     /// # Errors
     /// As [`Typed::get`], for the first that does not hold.
-    pub(super) fn all<T: Clone>(&self, setting: &Setting<T>) -> Result<Vec<T>, SettingsError> {
+    pub fn all<T: Clone>(&self, setting: &Setting<T>) -> Result<Vec<T>, SettingsError> {
         self.texts(setting).iter().map(|text| self.parse(setting, text)).collect()
     }
 
@@ -113,7 +118,7 @@ impl Typed {
     }
 
     /// The error that names the setting and where it comes from. A reason may repeat a text: secrets in it are hidden.
-    pub(super) fn wrong(&self, row: &Row, reason: impl Into<String>) -> SettingsError {
+    pub fn wrong(&self, row: &Row, reason: impl Into<String>) -> SettingsError {
         let secret = row.kind == Kind::Secret;
         let texts = self.texts(row).iter().filter(|text| secret && !text.trim().is_empty());
         let reason = texts.fold(reason.into(), |reason, text| reason.replace(text, secrets::HIDDEN));

@@ -1,36 +1,26 @@
 //! One setting: a row that says all there is to know about it, with the type of its value. Not the list of them, which
 //! is `table`, and not what the user typed, which is `typed`.
-//!
-//! To add a setting, add a row to the part that it configures, where it is to stand in the help text:
-//!
-//! ```text
-//! static MAX_MEMORY_BYTES: Setting<u64> =
-//!     one(GROUP, "max-memory-bytes", "BYTES", units::bytes, "Maximum memory for the records in flight").or("512MiB");
-//! ```
-//!
-//! and read it where that part is built: `typed.need(&MAX_MEMORY_BYTES)?`. The flag, its variable, the key in a file, the
-//! help text, `dedup-host config`, `docs/settings.md` and the refusal of a wrong value follow from the row.
 
 use std::ops::Deref;
 
 use plain_text::secrets;
 
-use super::units;
+use crate::units;
 
 /// A heading of the help text, of `dedup-host config` and of the document, and what its settings have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Group {
+pub struct Group {
     /// The heading.
-    pub(super) title: &'static str,
+    pub title: &'static str,
     /// Which runs they are for.
-    pub(super) runs: Runs,
+    pub runs: Runs,
     /// Commands that take them besides `run` and `config`.
-    pub(super) also: &'static [Taker],
+    pub also: &'static [Taker],
 }
 
 /// Which runs a setting is for. The others refuse it where it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Runs {
+pub enum Runs {
     /// All.
     All,
     /// Over topics.
@@ -41,7 +31,7 @@ pub(super) enum Runs {
 
 /// A command besides `run` and `config` that takes settings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taker {
+pub enum Taker {
     /// `generate`
     Generate,
     /// `plugin inspect`
@@ -60,7 +50,7 @@ pub(super) enum Taker {
 
 /// How many values a setting takes, and whether they may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// One value.
     One,
     /// One value that is never shown.
@@ -73,27 +63,27 @@ pub(super) enum Kind {
 
 /// What there is to know about a setting, except for the type of its value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
+pub struct Row {
     /// The flag without its dashes. The key in a file is the same with `_` for `-`.
-    pub(super) flag: &'static str,
+    pub flag: &'static str,
     /// A second name of the flag.
-    pub(super) alias: Option<&'static str>,
+    pub alias: Option<&'static str>,
     /// Environment variables, the first one set wins; empty: the key in upper case.
-    pub(super) env: &'static [&'static str],
+    pub env: &'static [&'static str],
     /// What holds when nobody says anything.
-    pub(super) default: Option<&'static str>,
+    pub default: Option<&'static str>,
     /// Its heading.
-    pub(super) group: Group,
+    pub group: Group,
     /// Which runs it is for.
-    pub(super) runs: Runs,
+    pub runs: Runs,
     /// Commands that take it besides `run` and `config`.
-    pub(super) also: &'static [Taker],
+    pub also: &'static [Taker],
     /// Number of values and secrecy.
-    pub(super) kind: Kind,
+    pub kind: Kind,
     /// A value as it may be shown: without the secrets that it may contain.
-    pub(super) shown: fn(&str) -> String,
+    pub shown: fn(&str) -> String,
     /// The first paragraph is the short help.
-    pub(super) help: &'static str,
+    pub help: &'static str,
 }
 
 impl Row {
@@ -103,12 +93,14 @@ impl Row {
     }
 
     /// The key in a configuration file.
-    pub(super) fn key(&self) -> String {
+    #[must_use]
+    pub fn key(&self) -> String {
         self.flag.replace('-', "_")
     }
 
     /// Its environment variables, the strongest first.
-    pub(super) fn variables(&self) -> Vec<String> {
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
         match self.env {
             [] => vec![self.key().to_ascii_uppercase()],
             names => names.iter().map(|&name| name.to_owned()).collect(),
@@ -116,7 +108,8 @@ impl Row {
     }
 
     /// Whether a command takes it, besides `run` and `config`.
-    pub(super) fn is_for(&self, taker: Taker) -> bool {
+    #[must_use]
+    pub fn is_for(&self, taker: Taker) -> bool {
         self.also.contains(&taker)
     }
 }
@@ -127,7 +120,7 @@ fn hidden(text: &str) -> String {
 }
 
 /// A setting with values of type `T`.
-pub(super) struct Setting<T: 'static> {
+pub struct Setting<T: 'static> {
     row: Row,
     values: Values<T>,
 }
@@ -149,7 +142,10 @@ impl<T> Deref for Setting<T> {
 
 impl<T: Clone> Setting<T> {
     /// The value that a text stands for.
-    pub(super) fn parse(&self, text: &str) -> Result<T, String> {
+    ///
+    /// # Errors
+    /// Says why it stands for none.
+    pub fn parse(&self, text: &str) -> Result<T, String> {
         match self.values {
             Values::Text(_, parse) => parse(text),
             Values::Words(words) => units::one_of(text, words),
@@ -158,12 +154,14 @@ impl<T: Clone> Setting<T> {
 }
 
 /// A setting of any type, for those who go through all of them.
-pub(super) trait AnySetting: Deref<Target = Row> + Sync {
+pub trait AnySetting: Deref<Target = Row> + Sync {
     /// What stands for the value in the help text.
     fn value(&self) -> String;
 
-    /// Why a text is not a value.
-    #[cfg(test)]
+    /// Refuses a text that is not a value.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
     fn check(&self, text: &str) -> Result<(), String>;
 }
 
@@ -175,31 +173,31 @@ impl<T: Clone + Sync> AnySetting for Setting<T> {
         }
     }
 
-    #[cfg(test)]
     fn check(&self, text: &str) -> Result<(), String> {
         self.parse(text).map(|_| ())
     }
 }
 
 /// The settings of a part, in the order of the help text.
-pub(super) type Rows = &'static [&'static dyn AnySetting];
+pub type Rows = &'static [&'static dyn AnySetting];
 
-/// Settings as statics, and `ROWS`, which lists them.
+/// Settings as statics, and `ROWS`, which lists them in the order of the help text; all seen by whom the first words say.
+#[macro_export]
 macro_rules! rows {
-    ($(static $name:ident: $type:ty = $setting:expr;)+) => {
-        $(pub(in crate::settings) static $name: $type = $setting;)+
+    ($seen_by:vis, $(static $name:ident: $type:ty = $setting:expr;)+) => {
+        $($seen_by static $name: $type = $setting;)+
 
         /// All of them, in the order of the help text.
-        pub(in crate::settings) static ROWS: $crate::settings::row::Rows = &[$(&$name),+];
+        $seen_by static ROWS: $crate::Rows = &[$(&$name),+];
     };
 }
-pub(super) use rows;
 
 /// The words of what is switched on unless the user says otherwise.
-pub(super) const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
+pub const ON_OFF: &[(&str, bool)] = &[("on", true), ("off", false)];
 
 /// One value, which `parse` reads; `value` stands for it in the help text.
-pub(super) const fn one<T>(
+#[must_use]
+pub const fn one<T>(
     group: Group,
     flag: &'static str,
     value: &'static str,
@@ -210,7 +208,8 @@ pub(super) const fn one<T>(
 }
 
 /// One of some words.
-pub(super) const fn one_of<T>(
+#[must_use]
+pub const fn one_of<T>(
     group: Group,
     flag: &'static str,
     words: &'static [(&'static str, T)],
@@ -220,7 +219,8 @@ pub(super) const fn one_of<T>(
 }
 
 /// One value that is never shown.
-pub(super) const fn secret<T>(
+#[must_use]
+pub const fn secret<T>(
     group: Group,
     flag: &'static str,
     value: &'static str,
@@ -231,13 +231,15 @@ pub(super) const fn secret<T>(
 }
 
 /// What is off unless the user says otherwise.
-pub(super) const fn switch(group: Group, flag: &'static str, help: &'static str) -> Setting<bool> {
+#[must_use]
+pub const fn switch(group: Group, flag: &'static str, help: &'static str) -> Setting<bool> {
     let row = Row::new(group, flag, Kind::Switch, help);
     Setting { row, values: Values::Text("true|false", units::switch) }.or("false")
 }
 
 /// Any number of values, each of which `parse` reads; in a variable, `separator` is between them.
-pub(super) const fn many<T>(
+#[must_use]
+pub const fn many<T>(
     group: Group,
     flag: &'static str,
     value: &'static str,
@@ -250,37 +252,43 @@ pub(super) const fn many<T>(
 
 impl<T> Setting<T> {
     /// What holds when nobody says anything.
-    pub(super) const fn or(mut self, default: &'static str) -> Self {
+    #[must_use]
+    pub const fn or(mut self, default: &'static str) -> Self {
         self.row.default = Some(default);
         self
     }
 
     /// Environment variables in the place of the one that has its name, the strongest first.
-    pub(super) const fn env(mut self, names: &'static [&'static str]) -> Self {
+    #[must_use]
+    pub const fn env(mut self, names: &'static [&'static str]) -> Self {
         self.row.env = names;
         self
     }
 
     /// A second name of the flag.
-    pub(super) const fn alias(mut self, name: &'static str) -> Self {
+    #[must_use]
+    pub const fn alias(mut self, name: &'static str) -> Self {
         self.row.alias = Some(name);
         self
     }
 
     /// Only these runs use it, whatever its group.
-    pub(super) const fn only(mut self, runs: Runs) -> Self {
+    #[must_use]
+    pub const fn only(mut self, runs: Runs) -> Self {
         self.row.runs = runs;
         self
     }
 
     /// These commands take it besides `run` and `config`.
-    pub(super) const fn also(mut self, takers: &'static [Taker]) -> Self {
+    #[must_use]
+    pub const fn also(mut self, takers: &'static [Taker]) -> Self {
         self.row.also = takers;
         self
     }
 
     /// How a value is shown, if secrets may stand in more places than addresses.
-    pub(super) const fn shown(mut self, shown: fn(&str) -> String) -> Self {
+    #[must_use]
+    pub const fn shown(mut self, shown: fn(&str) -> String) -> Self {
         self.row.shown = shown;
         self
     }

@@ -7,19 +7,19 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use file_connector::Stream;
+use crate::stream::Stream;
 
 /// Links that are followed to a file that is not there.
 const LINKS_MAX: usize = 40;
 
 /// A file as the user named it.
-pub(super) struct Named<Flag = &'static str> {
+pub struct Named<Flag = &'static str> {
     /// By which flag.
-    pub(super) flag: Flag,
+    pub flag: Flag,
     /// Its name.
-    pub(super) stream: Stream,
+    pub stream: Stream,
     /// Whether it is written; else it is read.
-    pub(super) writes: bool,
+    pub writes: bool,
 }
 
 /// What a name leads to.
@@ -34,7 +34,8 @@ enum Place {
 }
 
 /// The first flag whose file is that of a flag before it, and which that is; one of the two is written.
-pub(super) fn shared<Flag: Copy>(files: &[Named<Flag>]) -> Option<(Flag, Flag)> {
+#[must_use]
+pub fn shared<Flag: Copy>(files: &[Named<Flag>]) -> Option<(Flag, Flag)> {
     let places: Vec<(&Named<Flag>, Place)> = files.iter().map(|file| (file, place(file))).collect();
     for (later, (file, place)) in places.iter().enumerate() {
         let before = places.iter().take(later);

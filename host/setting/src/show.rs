@@ -5,17 +5,18 @@ use std::fmt::Write as _;
 use plain_text::secrets::HIDDEN;
 use plain_text::{Line, is_unseen};
 
-use super::origin::Origin;
-use super::row::{Kind, Row};
-use super::table::settings;
-use super::typed::Typed;
-use super::units;
+use crate::origin::Origin;
+use crate::row::{Kind, Row};
+use crate::table::Table;
+use crate::typed::Typed;
+use crate::units;
 
 /// One line a setting, under the headings of the help text; what is not set is a comment.
-pub(super) fn show(typed: &Typed) -> String {
+#[must_use]
+pub fn show(table: Table, typed: &Typed) -> String {
     let mut text = String::new();
     let mut group = None;
-    for setting in settings() {
+    for setting in table.iter() {
         if group.replace(setting.group) != Some(setting.group) {
             let before = if text.is_empty() { "" } else { "\n" };
             // Writing to a String does not fail.
