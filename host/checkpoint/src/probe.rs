@@ -11,8 +11,24 @@ use crate::store::{Put, Store};
 /// Bytes of the object that is written.
 const PROBE_BYTES_MAX: u64 = 64;
 
+/// Times that a store must prove unfit: a single answer may have been changed on its way, or say a conflict without a reason.
+const REFUSALS: u32 = 3;
+
 /// Writes, reads, lists and removes an object, and sees that conditional writes are honoured.
 pub(crate) async fn check(store: &Store) -> Result<(), DepotError> {
+    let mut refusals = 0;
+    loop {
+        let checked = check_once(store).await;
+        let is_unfit = matches!(checked, Err(DepotError::NotConditional { .. } | DepotError::Damaged { .. }));
+        refusals += 1;
+        if !is_unfit || refusals >= REFUSALS {
+            return checked;
+        }
+        store.pause(refusals).await;
+    }
+}
+
+async fn check_once(store: &Store) -> Result<(), DepotError> {
     let object = format!("probe/{}", random()?);
     let checked = conditions(store, &object).await;
     let removed = store.delete(&object).await;

@@ -83,6 +83,21 @@ fn a_store_that_ignores_conditions_is_refused() {
 }
 
 #[test]
+fn a_fit_store_is_not_refused_for_an_answer_that_was_changed() {
+    let mut well = 0;
+    for seed in 0..200 {
+        let (memory, _) = in_memory();
+        let faulty = Faulty::new(&memory, Plan { dice: Dice::new(seed), failing: 10, ..Plan::sound() });
+        let depot = over(Arc::new(faulty), Limits { timeout: Duration::from_millis(5), attempts: 1, ..limits() });
+        match depot.check(&control()) {
+            Ok(()) => well += 1,
+            Err(error) => assert!(error.is_temporary(), "seed {seed}: {error}"),
+        }
+    }
+    assert!(well > 20, "{well}");
+}
+
+#[test]
 fn answers_that_are_lost_give_an_epoch_once() {
     for seed in 0..50 {
         let (memory, sound) = in_memory();
