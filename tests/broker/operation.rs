@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use dedup_host_tests::Test;
+use dedup_host_tests::generated::generate;
 use dedup_host_tests::program::{Running, get};
 use dedup_host_tests::scene::{LANES, PATIENCE, Scene};
 use serde_json::Value;
 
 use crate::github::events;
 
-pub(crate) const TESTS: &[Test] = &[("readiness_liveness_metrics_and_status", readiness_liveness_metrics_and_status)];
+pub(crate) const TESTS: &[Test] = &[
+    ("readiness_liveness_metrics_and_status", readiness_liveness_metrics_and_status),
+    ("what_a_host_may_take_is_said_at_its_start_and_holds", what_a_host_may_take_is_said_and_holds),
+];
 
 /// These need a broker that encrypts.
 pub(crate) const TLS_TESTS: &[Test] = &[
@@ -46,6 +50,38 @@ fn readiness_liveness_metrics_and_status() {
     let (code, _) = get(host.port, "/nowhere").expect("it answers");
     assert_eq!(code, 404);
     host.stop();
+}
+
+/// What the program takes whatever it does: its code, threads, clients and buffers, in MiB.
+const ITSELF_MIB: f64 = 150.0;
+
+fn what_a_host_may_take_is_said_and_holds() {
+    let scene = Scene::new("bounds", 2);
+    let _expected = generate(&scene, 400_000, 3);
+    let limits = ["--max-memory-bytes", "64MiB", "--max-store-capacity", "16MiB", "--plugin-memory-mib", "32"];
+    let mut host = scene.start(&limits);
+    scene.drain(&mut [&mut host]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", host.running.pid())).expect("it runs");
+    let said = host.stop().stderr;
+    let line = said.lines().find(|line| line.contains("takes at most")).unwrap_or_else(|| panic!("{said}"));
+    for words in
+        ["partitions=2", "records_in_flight=64.0 MiB", "plugin_instances=2 of 32.0 MiB", "block_cache=32.0 MiB"]
+    {
+        assert!(line.contains(words), "{words} is not in: {line}");
+    }
+    let mib = |name: &str| -> f64 {
+        let rest = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("no {name} in {line}")).1;
+        let mut words = rest.split(' ');
+        let number: f64 = words.next().and_then(|number| number.parse().ok()).expect("a number");
+        number * if words.next() == Some("KiB") { 1.0 / 1_024.0 } else { 1.0 }
+    };
+    let parts =
+        ["records_in_flight", "records_fetched", "keys_in_memory", "filters", "originals", "histories", "block_cache"];
+    let bound = parts.map(mib).iter().sum::<f64>() + 2.0 * 32.0 + ITSELF_MIB;
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("on Linux");
+    let most: f64 = most.trim().trim_end_matches(" kB").parse().expect("KiB");
+    println!("  {:.0} MiB of {bound:.0}", most / 1_024.0);
+    assert!(most / 1_024.0 <= bound, "{most} KiB are more than {bound} MiB: {line}");
 }
 
 const BY_ID: &[&str] = &["--plugin-config", "/id"];

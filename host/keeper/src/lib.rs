@@ -30,4 +30,5 @@ mod told;
 mod words;
 
 pub use keeper::{Keeper, KeeperError, Local, Rules};
+pub use publisher::THREADS;
 pub use shelf::{At, Shelf};

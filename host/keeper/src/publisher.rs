@@ -17,7 +17,7 @@ use crate::shelf::{Shelf, lower_priority};
 use crate::told::Told;
 
 /// Threads of each shelf: while one waits for an answer, the other reads and compresses.
-const THREADS: usize = 2;
+pub const THREADS: usize = 2;
 
 /// Between two looks at the age of checkpoints.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

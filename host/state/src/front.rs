@@ -54,6 +54,12 @@ pub(crate) struct Front {
 }
 
 impl Front {
+    /// Memory of so many entries: a table of twice as many places or nearly so, as it doubles when it is full.
+    pub(crate) fn bytes_of(entries: usize) -> usize {
+        let places = entries.saturating_mul(8).div_ceil(7).checked_next_power_of_two().unwrap_or(usize::MAX);
+        places.saturating_mul(size_of::<(Fingerprint, Slot)>() + 1)
+    }
+
     /// Appends the key's entries to `found`, and says whether one of them is older than `before_offset`.
     pub(crate) fn find(&self, key: u32, fingerprint: &Fingerprint, before_offset: i64, found: &mut Vec<Found>) -> bool {
         let mut slot = self.slots.get(fingerprint);
@@ -138,5 +144,23 @@ impl Front {
         self.older.clear();
         self.undo.clear();
         self.older_committed = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_entries_is_known_before_they_come() {
+        for entries in [100, 4_095, 65_536, 300_000_u64] {
+            let mut front = Front::default();
+            for n in 0..entries {
+                front.stage(Fingerprint(u128::from(n) << 64 | u128::from(n)), Entry { offset: 0, time: 0 }, 0);
+                front.commit();
+            }
+            let (takes, bound) = (front.slots.allocation_size(), Front::bytes_of(entries as usize));
+            assert!(takes <= bound + 64 && bound <= 2 * takes, "{entries} entries take {takes}, and not {bound}");
+        }
     }
 }

@@ -32,6 +32,6 @@ mod writer;
 pub use error::{OpenError, StateError};
 pub use frame::FORMAT_VERSION;
 pub use identity::{Difference, StoreIdentity};
-pub use options::{BlockCache, OriginalsOptions, StoreOptions, bucket_ms_for};
+pub use options::{BlockCache, OriginalsOptions, StoreBounds, StoreOptions, bucket_ms_for};
 pub use store::{Applied, FilterCounts, Inspected, Opened, PartitionStore, Snapshot, StoreSizes, inspect};
 pub use writer::OriginalsWriter;

@@ -2,6 +2,7 @@
 
 use rocksdb::Cache;
 
+use crate::front::Front;
 use crate::writer::OriginalsWriter;
 
 /// Buckets that a retention is cut into: fewer keep dead keys longer, more cost a probe each for every key.
@@ -12,6 +13,15 @@ const SLICES_PER_CAPACITY: u64 = 8;
 
 /// Bytes that an entry takes in a table, with its share of index and filter; measured at 41 in large tables.
 const ENTRY_BYTES: u64 = 48;
+
+/// Bytes that an entry takes in a table at the very least, and bits of filters and indexes that a key takes at most: 20 in the
+/// resident filter, whose segments double, and in its tables those of their own filters, with 4 for their indexes.
+const ENTRY_BYTES_MIN: u64 = 36;
+const RESIDENT_BITS: u64 = 20;
+const INDEX_BITS: u64 = 4;
+
+/// What RocksDB writes for itself: its log, its manifest.
+const ROCKS_BYTES: u64 = 2 << 20;
 
 /// Fewest entries of a slice: tables of less are not worth their files.
 const SLICE_ENTRIES_MIN: usize = 1_024;
@@ -24,6 +34,9 @@ const BUCKET_MS_MIN: i64 = 1000;
 pub struct BlockCache(pub(crate) Cache);
 
 impl BlockCache {
+    /// Bytes of the one that options have unless they are given another.
+    pub const BYTES: usize = 32 << 20;
+
     /// A cache of so many bytes.
     #[must_use]
     pub fn new(capacity_bytes: usize) -> Self {
@@ -88,7 +101,39 @@ impl OriginalsOptions {
     }
 }
 
+/// What a store takes at most, part by part, in bytes. The cache of blocks is not in it: stores share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreBounds {
+    /// Memory of entries that are in no table yet.
+    pub front: u64,
+    /// Memory of filters and indexes when the disk's share is used up by keys; `None`: there is no bound.
+    pub filters: Option<u64>,
+    /// Memory of originals.
+    pub originals: u64,
+    /// Memory of histories.
+    pub histories: u64,
+    /// Disk, while tables are written; `None`: there is no bound.
+    pub disk: Option<u64>,
+}
+
 impl StoreOptions {
+    /// What a store with these options takes at most.
+    #[must_use]
+    pub fn bounds(&self) -> StoreBounds {
+        let table_bits = self.filter_bits_per_key.ceil() as u64;
+        let keys = self.capacity_bytes_max.map(|capacity| capacity / ENTRY_BYTES_MIN);
+        let of_keys = |bits: u64| keys.map(|keys| keys.saturating_mul(bits) / 8);
+        let disk = self.capacity_bytes_max.zip(of_keys(RESIDENT_BITS));
+        let originals = self.originals.as_ref();
+        StoreBounds {
+            front: Front::bytes_of(self.front_entries_max) as u64,
+            filters: of_keys(RESIDENT_BITS + table_bits + INDEX_BITS),
+            originals: originals.map_or(0, |kept| kept.originals_memory_bytes_max.max(kept.chunk_bytes) as u64),
+            histories: originals.map_or(0, |kept| kept.histories_memory_bytes_max as u64),
+            disk: disk.map(|(capacity, filters)| capacity + capacity / SLICES_PER_CAPACITY + filters + ROCKS_BYTES),
+        }
+    }
+
     /// Bytes of tables at which a bucket goes on in another slice.
     pub(crate) fn slice_bytes_max(&self) -> u64 {
         self.capacity_bytes_max.map_or(u64::MAX, |capacity| capacity / SLICES_PER_CAPACITY)
@@ -109,7 +154,7 @@ impl StoreOptions {
             front_entries_max: 1_000_000,
             filter_bits_per_key: 10.0,
             capacity_bytes_max: None,
-            block_cache: BlockCache::new(32 << 20),
+            block_cache: BlockCache::new(BlockCache::BYTES),
             originals: None,
         }
     }

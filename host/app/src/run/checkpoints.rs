@@ -56,6 +56,17 @@ pub(super) fn persist_interval(config: &CheckpointConfig, at_least: Duration) ->
     if config.interval.is_zero() { at_least } else { at_least.min(config.interval) }
 }
 
+/// Transfers that there are at once, over all places.
+pub(super) fn transfers(config: &CheckpointConfig) -> u64 {
+    let places = if config.interval.is_zero() { 0 } else { 1 + usize::from(config.s3.is_some()) };
+    (places * keeper::THREADS * limits(config).parallel) as u64
+}
+
+/// Checkpoints of a partition that there are on this disk.
+pub(super) fn copies(config: &CheckpointConfig) -> u64 {
+    if config.interval.is_zero() { 0 } else { config.local_max as u64 }
+}
+
 /// What a place of checkpoints is asked for at most.
 pub(crate) fn limits(config: &CheckpointConfig) -> Limits {
     Limits { timeout: config.timeout, bytes_per_second: config.bandwidth, ..Limits::default() }

@@ -19,6 +19,7 @@ use reporting::Observed;
 
 use self::settings::prefix;
 use self::watch::Watched;
+use super::bounds::Bounds;
 use super::checkpoints;
 use super::error::RunError;
 use super::parts::{Parts, Stores};
@@ -114,6 +115,7 @@ impl<'a> Ready<'a> {
         let prefix = prefix(kafka, &parts.store)?;
         let ready = Self { kafka, parts: Arc::new(parts), settings, topics, limits, input, prefix, workers };
         ready.say(&check);
+        ready.bounds(config, check.partitions).say();
         Ok(ready)
     }
 
@@ -142,6 +144,19 @@ impl<'a> Ready<'a> {
             transactional_ids = self.transactional_ids(),
             "starting"
         );
+    }
+
+    fn bounds(&self, config: &Config, partitions: usize) -> Bounds {
+        Bounds {
+            partitions: partitions as u64,
+            in_flight: config.limits.in_flight_bytes,
+            fetched: self.settings.fetched_bytes(),
+            store: self.parts.store_bounds(),
+            instances: self.parts.instances(),
+            instance: config.plugin.memory_bytes,
+            transfers: checkpoints::transfers(&config.checkpoints),
+            copies: checkpoints::copies(&config.checkpoints),
+        }
     }
 
     fn transactional_ids(&self) -> Option<&str> {

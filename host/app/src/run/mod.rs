@@ -1,5 +1,6 @@
 //! A run: what the configuration asks for, joined together. The driver drives it, the line decides.
 
+mod bounds;
 mod checkpoints;
 mod error;
 mod files;

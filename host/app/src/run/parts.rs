@@ -16,7 +16,9 @@ use plugin::{Limits, Options, Runtime};
 use private_files::{PrivateDir, Trust};
 use reload::{PluginsError, ReloadConfig, Reloader};
 use reporting::Observed;
-use state::{OpenError, Opened, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
+use state::{
+    OpenError, Opened, OriginalsOptions, OriginalsWriter, PartitionStore, StoreBounds, StoreIdentity, StoreOptions,
+};
 
 use super::error::RunError;
 use super::redaction::redaction;
@@ -101,6 +103,17 @@ impl Parts {
             originals.originals_memory_bytes_max = share;
             originals.histories_memory_bytes_max = share.min(originals.histories_memory_bytes_max);
         }
+    }
+
+    /// What the state of a partition takes at most.
+    pub(super) fn store_bounds(&self) -> StoreBounds {
+        self.store_options.bounds()
+    }
+
+    /// Instances of plugins that a partition has.
+    pub(super) fn instances(&self) -> u64 {
+        let (_, plugins) = self.plugins.get();
+        1 + u64::from(plugins.scorer.is_some())
     }
 
     /// What the state of a partition belongs to; `seed` is what its keys are hashed with, where the group has said so.

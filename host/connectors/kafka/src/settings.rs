@@ -47,6 +47,13 @@ impl KafkaSettings {
         self.consumer.insert(0, ("queued.max.messages.kbytes".to_owned(), share.to_string()));
     }
 
+    /// Memory of records of a partition that were fetched and not polled yet, in bytes.
+    #[must_use]
+    pub fn fetched_bytes(&self) -> u64 {
+        let kib = self.consumer_config().get("queued.max.messages.kbytes").and_then(|kib| kib.parse::<u64>().ok());
+        kib.unwrap_or(0) << 10
+    }
+
     /// Keeps batches of records below what every output topic takes of a batch: a topic refuses those that are larger,
     /// however small the records in them are.
     pub fn bound_batches(&mut self, bytes: usize) {

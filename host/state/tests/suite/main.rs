@@ -14,3 +14,4 @@ mod model;
 mod originals;
 mod situations;
 mod snapshots;
+mod week;
