@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 # Outside the checkout, so that every clone on this machine shares one build of the C++ dependencies.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dedup-host/target
 
-.PHONY: help demo test sim property fuzz build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
+.PHONY: help demo test chaos sim property fuzz build test-plugins bench soak fmt lint lint-fmt lint-clippy lint-deny sbom release-check kafka-up kafka-down clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -18,6 +18,10 @@ demo: build ## Build, then de-duplicate 200,000 events and check the answer
 
 test: build ## Build, start a real Kafka, run every test, stop it (SKIP="kafka browser ..." does without a part)
 	@scripts/test.sh
+
+chaos: ROUNDS ?= 25
+chaos: build ## Everything goes wrong at once, round after round, and verify judges (ROUNDS=25 SEED=; BROKEN=1: a broken build is found)
+	@CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) scripts/chaos.sh $(if $(BROKEN),broken)
 
 sim: SEEDS ?= 100000
 sim: FROM ?= 0

@@ -38,6 +38,7 @@ mod verified;
 
 use std::process::ExitCode;
 
+use dedup_host_tests::disk::Disk;
 use dedup_host_tests::{Group, Need, run_with_broker};
 
 fn main() -> ExitCode {
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     let plain = Group { tests, needs: Vec::new() };
     let missing = operation::sasl().is_none().then_some("KAFKA_SASL_ENV is not set");
     let encrypted = Group { tests: operation::TLS_TESTS.to_vec(), needs: vec![Need { part: "sasl", missing }] };
-    let missing = checkpoints::no_small_disks();
+    let missing = Disk::missing();
     let small =
         Group { tests: checkpoints::TESTS_OF_SMALL_DISKS.to_vec(), needs: vec![Need { part: "disks", missing }] };
     run_with_broker(&[plain, encrypted, small], 2).exit_code()

@@ -1,28 +1,40 @@
 //! The host under faults at random moments, against a real Kafka: after each, the topics must hold exactly what they
-//! would hold had nothing happened. The seed is printed; `CHAOS_SEED` repeats it, `CHAOS_EVENTS` makes the runs shorter.
+//! would hold had nothing happened. The seed is printed; `CHAOS_SEED` repeats it, `CHAOS_EVENTS` makes the runs shorter, and
+//! `CHAOS_ROUNDS` the storm longer.
 
-#![expect(clippy::expect_used, reason = "a test that cannot set its scene fails loudly")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot set its scene fails loudly")]
 
+#[path = "chaos/control.rs"]
+mod control;
 #[path = "chaos/end_markers.rs"]
 mod end_markers;
 #[path = "chaos/explained.rs"]
 mod explained;
+#[path = "chaos/member.rs"]
+mod member;
 #[path = "chaos/own_broker.rs"]
 mod own_broker;
+#[path = "chaos/plan.rs"]
+mod plan;
 #[path = "chaos/silent.rs"]
 mod silent;
+#[path = "chaos/storm.rs"]
+mod storm;
 #[path = "chaos/unasked.rs"]
 mod unasked;
+#[path = "chaos/way.rs"]
+mod way;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cases::Rng;
 use dedup_host_tests::broker::Broker;
 use dedup_host_tests::generated::{Expected, feed, generate, wait_progress};
 use dedup_host_tests::program::get;
 use dedup_host_tests::scene::{Host, LANES, Scene};
-use dedup_host_tests::{Group, Need, Test, run_with_broker};
+use dedup_host_tests::{Group, Need, Test, run_groups_on};
 
 use self::own_broker::OwnBroker;
 
@@ -45,11 +57,19 @@ const BROKER_TESTS: &[Test] = &[
     ("a_broker_that_may_lose_end_markers_is_outlived", end_markers::a_broker_that_may_lose_end_markers_is_outlived),
 ];
 
+/// This one needs a bucket besides.
+const STORM: &[Test] = &[("everything_at_once", storm::everything_at_once)];
+
 fn main() -> ExitCode {
-    let all = Group { tests: [TESTS, explained::TESTS].concat(), needs: Vec::new() };
-    let broker = Group { tests: BROKER_TESTS.to_vec(), needs: vec![Need::of("own-broker")] };
+    let all = Group { tests: [TESTS, explained::TESTS, control::TESTS].concat(), needs: vec![Need::kafka()] };
+    let own_broker = [Need::of("kafka"), Need::of("own-broker")];
+    let broker = Group { tests: BROKER_TESTS.to_vec(), needs: own_broker.to_vec() };
+    let missing = std::env::var_os("TEST_S3_ENDPOINT").is_none();
+    let missing = missing.then_some("TEST_S3_ENDPOINT is not set; scripts/s3.sh up prints it");
+    let needs = [&own_broker[..], &[Need { part: "s3", missing }]].concat();
+    let storm = Group { tests: STORM.to_vec(), needs };
     // One at a time: what a test shows depends on how far the host gets between two faults.
-    run_with_broker(&[all, broker], 1).exit_code()
+    run_groups_on(&[all, broker, storm], 1).exit_code()
 }
 
 const PARTITIONS: i32 = 4;
@@ -68,23 +88,30 @@ const SETTINGS: &[&str] = &[
     "5000",
 ];
 
-/// Numbers for the moments of faults (splitmix64).
-struct Moments(u64);
+/// The seed of a test, which is printed.
+fn seed(test: &str) -> u64 {
+    let now = u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos()));
+    let seed = number("CHAOS_SEED", now);
+    println!("{test}: CHAOS_SEED={seed}");
+    seed
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let given = std::env::var(variable).ok().filter(|number| !number.is_empty());
+    given.map_or(default, |number| number.parse().unwrap_or_else(|_| panic!("{variable}: `{number}` is no number")))
+}
+
+/// Numbers for the moments of faults.
+struct Moments(Rng);
 
 impl Moments {
     fn new(test: &str) -> Self {
-        let now = || u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos()));
-        let seed =
-            std::env::var("CHAOS_SEED").ok().map_or_else(now, |seed| seed.parse().expect("CHAOS_SEED: a number"));
-        println!("{test}: CHAOS_SEED={seed}");
-        Self(seed)
+        Self(Rng::new(seed(test)))
     }
 
     fn below(&mut self, bound: i64) -> i64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        i64::try_from((mixed ^ (mixed >> 31)) % bound.max(1).unsigned_abs()).expect("below an i64")
+        let bound = usize::try_from(bound).unwrap_or(0);
+        i64::try_from(self.0.below(bound)).expect("below an i64")
     }
 
     /// Up to this many milliseconds, so that faults do not keep step with commits.
@@ -94,8 +121,7 @@ impl Moments {
 }
 
 fn events() -> i64 {
-    let events = std::env::var("CHAOS_EVENTS").ok();
-    events.map_or(1_000_000, |events| events.parse().expect("CHAOS_EVENTS: a number"))
+    i64::try_from(number("CHAOS_EVENTS", 1_000_000)).expect("an i64")
 }
 
 fn assert_runs(host: &mut Host) {

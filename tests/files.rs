@@ -9,6 +9,7 @@
 
 use std::process::ExitCode;
 
+use dedup_host_tests::disk::Disk;
 use dedup_host_tests::{Group, Need, run_groups};
 
 #[path = "shared/made.rs"]
@@ -37,6 +38,7 @@ mod files {
     pub(crate) mod swaps;
     pub(crate) mod terminal;
     pub(crate) mod verified;
+    pub(crate) mod week;
     pub(crate) mod windows;
 }
 
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         files::interrupted::TESTS,
         files::bad_lines::TESTS,
         files::windows::TESTS,
+        files::week::TESTS,
         files::plugins::TESTS,
         files::plugins::evil::TESTS,
         files::swaps::TESTS,
@@ -67,7 +70,7 @@ fn main() -> ExitCode {
         files::verified::TESTS,
     ]
     .concat();
-    let disks = Need { part: "disks", missing: files::disks::no_small_disks() };
+    let disks = Need { part: "disks", missing: Disk::missing() };
     let groups = [
         Group { tests, needs: Vec::new() },
         Group { tests: files::disks::TESTS_OF_SMALL_DISKS.to_vec(), needs: vec![disks] },

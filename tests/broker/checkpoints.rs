@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dedup_host_tests::Test;
 use dedup_host_tests::broker::{Seen, record};
+use dedup_host_tests::disk::Disk;
 use dedup_host_tests::program::{Running, get};
 use dedup_host_tests::scene::{Host, LANES, PATIENCE, Scene};
 
@@ -27,8 +27,10 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// These need to mount file systems.
-pub(crate) const TESTS_OF_SMALL_DISKS: &[Test] =
-    &[("a_full_checkpoint_disk_stops_nothing_and_is_used_again", a_full_checkpoint_disk_stops_nothing)];
+pub(crate) const TESTS_OF_SMALL_DISKS: &[Test] = &[
+    ("a_full_checkpoint_disk_stops_nothing_and_is_used_again", a_full_checkpoint_disk_stops_nothing),
+    ("a_full_disk_under_the_state_ends_the_run_and_costs_nothing", a_full_disk_under_the_state_costs_nothing),
+];
 
 const BY_ID: &[&str] = &["--plugin-config", "/id", "--uuid-field", "/uuid"];
 
@@ -330,38 +332,14 @@ fn a_checkpoint_beyond_the_groups_offset_is_not_taken() {
     assert_eq!((scene.read("output").len(), scene.read("duplicates").len()), (150 + 50, 50 + 30));
 }
 
-/// Why small disks cannot be had here, if so.
-pub(crate) fn no_small_disks() -> Option<&'static str> {
-    let dir = tempfile::tempdir().expect("a directory");
-    Disk::mount(dir.path(), "64k").is_none().then_some("mounting small disks is not permitted here")
-}
-
-/// A file system in memory; unmounted when dropped.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: &Path, size: &str) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "tmpfs"]).arg(path).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
-}
-
 fn a_full_checkpoint_disk_stops_nothing() {
     let scene = Scene::new("full-disk", 1);
     let dir = scene.path("checkpoints");
     fs::create_dir(&dir).expect("a directory");
-    let _disk = Disk::mount(&dir, "4m").expect("mounted before");
-    let filler = dir.join("filler");
+    let disk = Disk::mount(&dir, "size=4m,mode=700").expect("mounted before");
     let mut host = start(&scene, "", OFTEN, &[]);
     host.ready();
-    fs::write(&filler, vec![1; 4 << 20]).expect_err("it is full");
+    disk.fill();
     produce(&scene, "one", 0..2_000);
     scene.drain(&mut [&mut host]);
     let deadline = Instant::now() + PATIENCE;
@@ -371,11 +349,33 @@ fn a_full_checkpoint_disk_stops_nothing() {
     }
     produce(&scene, "two", 1_000..3_000);
     scene.drain(&mut [&mut host]);
-    fs::remove_file(&filler).expect("removed");
+    disk.empty();
     wait_checkpoints(&scene, &mut host);
     let captured = scene.store().join(&scene.input).join("0.captured");
     let left = fs::read_dir(&captured).map_or(0, Iterator::count);
     assert!(left <= 1, "{left} captured states are left");
     host.stop();
     assert_eq!((scene.read("output").len(), scene.read("duplicates").len()), (3_000, 1_000));
+}
+
+fn a_full_disk_under_the_state_costs_nothing() {
+    let scene = Scene::new("full-state", 2);
+    fs::create_dir(scene.store()).expect("a directory");
+    let disk = Disk::mount(&scene.store(), "size=16m,mode=700").expect("mounted before");
+    produce(&scene, "one", 0..2_000);
+    let mut host = start(&scene, "", OFTEN, &[]);
+    scene.drain(&mut [&mut host]);
+    disk.fill();
+    produce(&scene, "two", 1_000..4_000);
+    host.running.wait(PATIENCE).refused(STATE, &["full", "free some space", &scene.input]);
+    // Started again, it says the same, or does what it can until it has to write.
+    let again = start(&scene, "", OFTEN, &[]).running.wait(PATIENCE);
+    assert_eq!(again.code, Some(STATE), "{}", again.stderr);
+    disk.empty();
+    let mut host = start(&scene, "", OFTEN, &[]);
+    produce(&scene, "three", 0..4_000);
+    scene.drain(&mut [&mut host]);
+    host.stop();
+    assert_eq!((scene.read("output").len(), scene.read("duplicates").len()), (4_000, 1_000 + 4_000));
+    let _right = scene.verify(LANES, BY_ID).ok();
 }

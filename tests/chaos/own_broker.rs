@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 const PORT: &str = "19092";
 
+/// How long a broker may take to end.
+const END_MAX: Duration = Duration::from_secs(60);
+
 pub(crate) struct OwnBroker {
     pub(crate) hosts: String,
     /// Another version than the usual one.
@@ -115,14 +118,27 @@ impl OwnBroker {
     pub(crate) fn kill(&mut self) {
         let killed = Command::new("kill").args(["-9", &self.pid()]).status();
         assert!(killed.is_ok_and(|status| status.success()), "kill -9");
+        self.wait_gone();
+    }
+
+    fn wait_gone(&mut self) {
+        let process = format!("/proc/{}/cmdline", self.pid());
+        // One that nobody has waited for yet has none any more.
+        let is_there = || std::fs::read(&process).is_ok_and(|command| !command.is_empty());
         if let Some(mut child) = self.again.take() {
             drop(child.wait());
         }
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(&self.hosts).is_ok() {
+        let deadline = Instant::now() + END_MAX;
+        while is_there() || std::net::TcpStream::connect(&self.hosts).is_ok() {
             assert!(Instant::now() < deadline, "the broker is still there");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn end(&mut self) {
+        self.signal("TERM");
+        self.wait_gone();
     }
 
     /// Over the same files, at the same address.

@@ -1,11 +1,11 @@
 //! Disks that are full, read-only or not there, files in use, and readers that went away. Nothing hangs, nothing is lost.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use dedup_host_tests::Test;
+use dedup_host_tests::disk::Disk;
 use dedup_host_tests::program::{self, Ended, Running};
 
 use super::desk::{Desk, end, reader};
@@ -34,46 +34,17 @@ pub(crate) const TESTS_OF_SMALL_DISKS: &[Test] = &[
     ("a_full_disk_under_what_verify_sorts", a_full_disk_under_what_verify_sorts),
 ];
 
-/// Why small disks cannot be had here, if so.
-pub(crate) fn no_small_disks() -> Option<&'static str> {
-    let dir = tempfile::tempdir().expect("a directory");
-    Disk::mount(dir.path(), "size=64k").is_none().then_some("mounting small disks is not permitted here")
-}
-
-/// A file system in memory; unmounted when dropped.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: &Path, options: &str) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
-    }
-
-    /// A directory `disk` that is a file system of its own.
-    fn of(desk: &Desk, options: &str) -> Self {
-        std::fs::create_dir(desk.path("disk")).expect("a directory");
-        Self::mount(&desk.path("disk"), options).expect("mounted before")
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
-        assert!(status.is_ok_and(|status| status.success()), "remount with {options}");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(&self.0).status());
-    }
+/// A directory `disk` that is a file system of its own.
+fn disk_of(desk: &Desk, options: &str) -> Disk {
+    std::fs::create_dir(desk.path("disk")).expect("a directory");
+    Disk::mount(&desk.path("disk"), options).expect("mounted before")
 }
 
 fn a_full_disk_under_what_verify_sorts() {
     let desk = Desk::new();
     let _made = end(desk.command("generate --events 20000 --output in")).ok();
     let _ok = desk.run("--input in --output out --event-time /timestamp").ok();
-    let disk = Disk::of(&desk, "size=1m");
+    let disk = disk_of(&desk, "size=1m");
     let verify = |temp: &str| {
         let words =
             format!("verify --input in --output out --event-time /timestamp --memory 1MiB --temp-dir {temp} --plugin");
@@ -176,14 +147,14 @@ fn a_reader_that_goes_away() {
 
 fn a_read_only_disk_for_the_output() {
     let desk = Desk::new();
-    let _disk = Disk::of(&desk, "ro");
+    let _disk = disk_of(&desk, "ro");
     desk.write("in", "{\"a\":1}\n");
     desk.run("--input in --output disk/out").refused(6, &["disk/out", "Read-only", "writable"]);
 }
 
 fn a_read_only_disk_for_the_store() {
     let desk = Desk::new();
-    let _disk = Disk::of(&desk, "ro");
+    let _disk = disk_of(&desk, "ro");
     desk.write("in", "{\"a\":1}\n");
     with_store(&desk, "disk/store", "--input in").refused(5, &["disk/store", "Read-only", "writable"]);
 }
@@ -191,7 +162,7 @@ fn a_read_only_disk_for_the_store() {
 /// Runs until the disk is full, then with more room to the end.
 fn fill(output: &str, small: &str) -> Desk {
     let desk = Desk::new();
-    let disk = Disk::of(&desk, small);
+    let disk = disk_of(&desk, small);
     let truth = desk.generate(60_000, 42);
     let words = format!("--input in --output disk/{output} --duplicates duplicates");
     desk.run(&words).refused(6, &[output, "No space left", "free space"]);
@@ -215,7 +186,7 @@ fn a_full_disk_under_a_compressed_output() {
 
 fn a_full_disk_under_the_store() {
     let desk = Desk::new();
-    let disk = Disk::of(&desk, "size=1m");
+    let disk = disk_of(&desk, "size=1m");
     let truth = desk.generate(60_000, 43);
     let words = "--input in --output out";
     with_store(&desk, "disk/store", words).refused(5, &["disk/store", "full", "free some space"]);

@@ -10,6 +10,7 @@
 
 pub mod abuse;
 pub mod broker;
+pub mod disk;
 pub mod explained;
 pub mod generated;
 pub mod program;
@@ -58,15 +59,20 @@ pub fn run_groups(groups: &[Group]) -> Conclusion {
     run_with(Arguments::from_args(), groups)
 }
 
-/// Runs a suite that needs a broker, `threads` tests at a time unless the command line says otherwise.
-pub fn run_with_broker(groups: &[Group], threads: usize) -> Conclusion {
+/// As [`run_groups`], `threads` tests at a time unless the command line says otherwise.
+pub fn run_groups_on(groups: &[Group], threads: usize) -> Conclusion {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(threads);
+    run_with(arguments, groups)
+}
+
+/// Runs a suite that needs a broker, `threads` tests at a time unless the command line says otherwise.
+pub fn run_with_broker(groups: &[Group], threads: usize) -> Conclusion {
     let with_broker = |group: &Group| {
         let needs = std::iter::once(Need::kafka()).chain(group.needs.iter().copied()).collect();
         Group { tests: group.tests.clone(), needs }
     };
-    run_with(arguments, &groups.iter().map(with_broker).collect::<Vec<_>>())
+    run_groups_on(&groups.iter().map(with_broker).collect::<Vec<_>>(), threads)
 }
 
 fn run_with(arguments: Arguments, groups: &[Group]) -> Conclusion {
