@@ -16,6 +16,8 @@ pub(crate) struct LongRun {
     /// Events or pairs of all calls, and those of them that had not been seen before.
     pub(crate) items: usize,
     pub(crate) new_items: usize,
+    /// Bytes of what they asked and of what was answered.
+    pub(crate) crossed_bytes: usize,
     /// Memory after the first call, and after each quarter of them.
     pub(crate) memory_bytes: [usize; 5],
     /// Whether fewer calls were made than intended, as they cost too much.

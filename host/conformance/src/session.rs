@@ -204,6 +204,16 @@ impl Answer {
         }
     }
 
+    /// Bytes of the keys and the note, or of the scores and verdicts.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Keys { keys, note, .. } => {
+                keys.iter().map(Vec::len).sum::<usize>() + note.as_ref().map_or(0, String::len)
+            }
+            Self::Score { verdicts, .. } => 2 * size_of::<f64>() + verdicts.len(),
+        }
+    }
+
     /// Whether the event has a key, or the pair a score.
     pub(crate) fn is_keyed(&self) -> bool {
         !matches!(self, Self::Keys { status: KeyStatus::NoKey | KeyStatus::Invalid, .. })

@@ -140,6 +140,13 @@ impl Declared {
             .try_fold(value.clone(), |value, (kind, part)| kind.canonical(part, &value))
     }
 
+    /// Whether two places lie inside one value of which something is declared: that says how they are told apart.
+    pub(crate) fn is_about_both(&self, one: &str, other: &str) -> bool {
+        let is_inside =
+            |equality: &Equality, place: &str| equality.covers(place) && !equality.at.iter().any(|at| at == place);
+        self.equalities.iter().any(|equality| is_inside(equality, one) && is_inside(equality, other))
+    }
+
     /// Whether all that is declared of these places makes sense of a value.
     pub(crate) fn understands(&self, places: &[String], value: &Json) -> bool {
         let covers = |equality: &&Equality| places.iter().any(|place| equality.covers(place));

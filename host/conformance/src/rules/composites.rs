@@ -65,6 +65,9 @@ pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Sto
     let places = context.events(session.input()).places(PLACES_MAX);
     let (mut tried, mut of_digits) = (0, 0);
     for (first, second) in pairs(&mut events, &known) {
+        if context.declared().is_about_both(first.place(), second.place()) {
+            continue;
+        }
         let event = match &first {
             At::Slot(slot) => slot.event.clone(),
             At::Place(_) => events.keyed_tree(),

@@ -82,6 +82,7 @@ impl<'a, 'c> Runner<'a, 'c> {
             calls: 0,
             items: 0,
             new_items: 0,
+            crossed_bytes: 0,
             memory_bytes: [0; 5],
             is_short: false,
             wrong: None,
@@ -254,6 +255,7 @@ impl<'a, 'c> Runner<'a, 'c> {
             Ok(answers) => {
                 self.run.calls += 1;
                 self.run.items += items.len();
+                self.run.crossed_bytes += items.bytes() + answers.iter().map(Answer::bytes).sum::<usize>();
                 if self.grown.last().is_some_and(|(_, before)| *before < cost.memory_bytes) {
                     self.grown.push((self.run.calls, cost.memory_bytes));
                 }

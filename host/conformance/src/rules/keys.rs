@@ -220,6 +220,10 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         }
         for spellings in NUMBERS {
             let (items, answers) = ask(&mut session, texts(spellings))?;
+            // A number that the plugin does not take, however it is written.
+            if !answers.iter().any(Answer::is_keyed) {
+                continue;
+            }
             let Some(meet) = all_or_none(&answers, one) else {
                 let got = answers.iter().zip(spellings).map(|(answer, number)| format!("{number}: {answer}"));
                 let input = format!("{place} as {}: {}", spellings.join(", "), items.shown(0));
