@@ -10,8 +10,9 @@ PLUGINS=(composite_key multi_key property_similarity string_distance)
 # Not shipped, but held up by benchmarks and suites: they go to OUT_DIR/for-tests.
 FOR_TESTS=(brittle_key)
 # Not shipped either: a plugin with every fault there is, one that takes values of one form, and an example. They go to
-# TEST_DIR.
+# TEST_DIR, and so do the plugins of the gallery, which are the examples of one package.
 TEST_PLUGINS=(faulty forms same_share)
+GALLERY=(email geo money tags time url)
 TARGET=wasm32-unknown-unknown
 RUSTUP_SECONDS_MAX=120
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dedup-host/target}"
@@ -51,7 +52,8 @@ guest_profile=(
     CARGO_PROFILE_RELEASE_PANIC=abort CARGO_PROFILE_RELEASE_STRIP=debuginfo CARGO_PROFILE_RELEASE_DEBUG=false
 )
 packages=()
-for plugin in "${PLUGINS[@]}" "${FOR_TESTS[@]}" "${TEST_PLUGINS[@]}"; do packages+=(-p "$plugin"); done
+for plugin in "${PLUGINS[@]}" "${FOR_TESTS[@]}" "${TEST_PLUGINS[@]}" gallery; do packages+=(-p "$plugin"); done
+packages+=(--lib --examples)
 
 build_with_rustup() {
     guests="$CARGO_TARGET_DIR/guests-rustup"
@@ -94,3 +96,6 @@ make_components() { # directory, plugin ...
 make_components "$out" "${PLUGINS[@]}"
 make_components "$out/for-tests" "${FOR_TESTS[@]}"
 make_components "$test_out" "${TEST_PLUGINS[@]}"
+for plugin in "${GALLERY[@]}"; do
+    "$host" plugin componentize "$guests/$TARGET/release/examples/$plugin.wasm" --overwrite --output "$test_out/gallery_$plugin.wasm"
+done

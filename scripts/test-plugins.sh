@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the example plugins in other languages into dist/test-plugins. A language that fails does not take the others
+# Builds the example plugins in other languages into dist/test-plugins, the gallery, and plugins with faults. A language that fails does not take the others
 # along: the rest is built, then each that failed is named, and the exit code is 1. SKIP="python ..." leaves some out.
 # usage: scripts/test-plugins.sh [LANGUAGE ...]   (all: c python javascript)
 set -euo pipefail
@@ -19,10 +19,10 @@ for language in "$@"; do
   case " ${parts_of_guests[*]} " in *" $language "*) ;; *) echo "usage: scripts/test-plugins.sh [${parts_of_guests[*]}]" >&2; exit 2 ;; esac
   if skips "$language"; then
     echo "######## SKIPPED by SKIP: plugins in $language ########"
-  elif ! { scripts/setup.sh "$language" && "guest-plugins/$language/build.sh" "$out"; }; then
+  elif ! { scripts/setup.sh "$language" && "guest-plugins/$language/build.sh" "$out" && guest-plugins/for-tests.sh "$language" "$out"; }; then
     failed+=("$language")
     # What an earlier build left must not stand in for this one.
-    rm -f "$out"/*-"$language".wasm "$out"/.*-"$language".inputs
+    rm -rf "$out"/*-"$language".wasm "$out"/.*-"$language".inputs "$out/.for-tests-$language"
     echo "test-plugins: $language FAILED, see above; going on with the other languages" >&2
   fi
 done

@@ -9,18 +9,20 @@ use dedup_host_tests::{Group, Need, run_groups};
 
 mod authors {
     pub(crate) mod corpus;
+    pub(crate) mod gallery;
     pub(crate) mod guide;
     pub(crate) mod languages;
     pub(crate) mod text;
 }
 
 fn main() -> ExitCode {
-    let here = [authors::corpus::TESTS, authors::text::TESTS, authors::languages::TESTS_OF_RUST].concat();
+    let of_rust = [authors::languages::TESTS_OF_RUST, authors::gallery::TESTS_OF_RUST].concat();
+    let here = [authors::corpus::TESTS, authors::text::TESTS, &of_rust].concat();
     let mut groups = vec![
         Group { tests: here, needs: Vec::new() },
         Group { tests: authors::guide::TESTS_OF_RUST.to_vec(), needs: vec![Need::kafka()] },
     ];
-    for (language, tests) in authors::languages::TESTS {
+    for (language, tests) in [authors::languages::TESTS, authors::gallery::TESTS].concat() {
         groups.push(Group { tests: tests.to_vec(), needs: vec![Need::of(language)] });
     }
     for (language, test) in authors::guide::TESTS {

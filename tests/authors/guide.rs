@@ -40,10 +40,11 @@ fn follow(language: &str) {
         let commands = commands.replace("--topic orders\n", &format!("--topic {orders}\n"));
         commands.replace("localhost:8080", &format!("localhost:{port}"))
     };
-    let steps: Vec<Step> = [language, "Over a file", "Declare what is the same", "On Kafka"]
-        .into_iter()
-        .flat_map(|title| section(&guide, title))
-        .collect();
+    let steps: Vec<Step> =
+        [language, "Over a file", "Declare what is the same", "Check it strictly, with your own events", "On Kafka"]
+            .into_iter()
+            .flat_map(|title| section(&guide, title))
+            .collect();
     let mut script = String::from("set -euo pipefail\n");
     for step in &steps {
         script.push_str(&own(&step.commands));

@@ -113,10 +113,12 @@ pub(super) fn of(language: Language, role: NewRole) -> Vec<File> {
 
 fn in_every_language(role: NewRole) -> Vec<File> {
     const ABOUT_GOLDEN: &str = "what it must answer; add cases of your own";
+    const ABOUT_DECLARED: &str = "what it takes for the same on purpose";
     let mut files = vec![File::verbatim("wit/plugin.wit", repository!("wit/plugin.wit"))];
     match role {
         NewRole::Key => {
             files.push(File::verbatim("golden.json", template!("key.golden.json")).about(ABOUT_GOLDEN));
+            files.push(File::verbatim("conformance.toml", template!("key.conformance.toml")).about(ABOUT_DECLARED));
             files.push(File::verbatim("events.ndjson", template!("events.ndjson")));
         }
         NewRole::Scorer => {

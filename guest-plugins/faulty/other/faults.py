@@ -1,0 +1,93 @@
+"""Plugins with the faults that Python invites to. The configuration is the fault's name, which begins with the rule that it
+breaks; without one it is a right plugin. Each is a line that well-meaning authors write."""
+
+import json
+from typing import Any
+
+from dedup_plugin import (
+    CHANGED, JSON, SAME, Event, Info, NoKey, Pair, Score, key_extractor, similarity_scorer, split_pointers,
+)
+
+
+def right(event: Event) -> Any:
+    return event.raw(0)
+
+
+def hashed(event: Event) -> Any:
+    return str(hash(event.text(0)))  # 32 bits in wasm, and another number in each build.
+
+
+def as_float(event: Event) -> Any:
+    try:
+        return str(float(event.raw(0)))
+    except ValueError:
+        return event.raw(0)
+
+
+def from_json(event: Event) -> Any:
+    if event.kind(0) != JSON:
+        return event.raw(0)
+    try:
+        return json.dumps(json.loads(event.raw(0)))  # The whole event: fractions and exponents are floats in between.
+    except (ValueError, RecursionError):
+        return event.raw(0)
+
+
+def stripped(event: Event) -> Any:
+    return (event.text(0) or "").strip()  # All that Unicode calls white space.
+
+
+def default_argument(event: Event, last: list[bytes] = []) -> Any:
+    last.append(event.raw(0))  # One list for all calls.
+    return last[-1] if len(last) < 1000 else last[0]
+
+
+def cached(event: Event, keys: dict[str, bytes] = {}) -> Any:
+    return keys.setdefault((event.text(0) or "")[:40], event.raw(0))
+
+
+FAULTS = {
+    "": right,
+    "K13-hash": hashed,
+    "K10-float": as_float,
+    "K10-json": from_json,
+    "K11-strip": stripped,
+    "D2-default-argument": default_argument,
+    "D6-cache": cached,
+}
+
+
+@key_extractor
+class Faults:
+    INFO = Info(name="faults", version="0.1.0", key_version=1)
+
+    def configure(self, config: str) -> Any:
+        if config not in FAULTS:
+            raise ValueError(f"{config!r} is no fault: there are {', '.join(FAULTS)}")
+        self.key_of = FAULTS[config]
+        return [""] if config == "K10-json" else ["/id"]
+
+    def key(self, event: Event) -> Any:
+        if event.kind(0) <= 1:
+            raise NoKey("/id is absent or null")
+        return self.key_of(event)
+
+
+@similarity_scorer
+class Lengths:
+    """No fault: a scorer that reads the text of every value. Texts are as alike as they are long."""
+
+    INFO = Info(name="faults", version="0.1.0")
+
+    def configure(self, config: str) -> list[str]:
+        return split_pointers(config) or [""]
+
+    def compare(self, pair: Pair) -> Score:
+        total, verdicts = 0.0, []
+        for row in pair:
+            one, other = len(row.original.text), len(row.duplicate.text)
+            is_same = row.is_same()
+            total += 1 if is_same else 0.5 * min(one, other) / max(one, other, 1)
+            verdicts.append(SAME if is_same else CHANGED)
+        similarity = total / len(pair) if len(pair) else 1.0
+        return Score(similarity, similarity, verdicts)
