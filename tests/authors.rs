@@ -9,6 +9,8 @@ use dedup_host_tests::{Group, Need, run_groups};
 
 mod authors {
     pub(crate) mod corpus;
+    #[path = "../shared/fault_table.rs"]
+    pub(crate) mod fault_table;
     pub(crate) mod gallery;
     pub(crate) mod guide;
     pub(crate) mod languages;

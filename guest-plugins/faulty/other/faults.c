@@ -64,6 +64,38 @@ static void djb2(dedup_text text, dedup_keys *keys) {
     dedup_push(keys, ((dedup_text){(const char *)&digest, sizeof digest}));
 }
 
+/* The last byte is taken for an end. */
+static void without_its_end(dedup_text text, dedup_keys *keys) {
+    dedup_push(keys, ((dedup_text){text.bytes, text.len > 1 ? text.len - 1 : text.len}));
+}
+
+/* Letters from A to Z, and no others. */
+static void ascii_lower(dedup_text text, dedup_keys *keys) { dedup_push(keys, dedup_ascii_lower(text)); }
+
+/* A table of what was seen, which is found by a short digest alone. */
+static void from_a_table(dedup_text text, dedup_keys *keys) {
+    static struct {
+        size_t len;
+        char bytes[60];
+    } table[1024];
+    uint32_t digest = 5381;
+    for (size_t i = 0; i < text.len; i++) digest = 33 * digest + (uint8_t)text.bytes[i];
+    const size_t at = digest % (sizeof table / sizeof *table);
+    if (text.len <= sizeof table[at].bytes && table[at].len == 0) {
+        memcpy(table[at].bytes, text.bytes, text.len);
+        table[at].len = text.len;
+    }
+    if (table[at].len == text.len) dedup_push(keys, ((dedup_text){table[at].bytes, table[at].len}));
+    else dedup_push(keys, text);
+}
+
+/* A counter of 16 bits that comes round. */
+static void counted(dedup_text text, dedup_keys *keys) {
+    static uint16_t count;
+    if (++count == 0) dedup_push(keys, "first");
+    else dedup_push(keys, text);
+}
+
 typedef struct {
     const char *name;
     void (*key)(dedup_text, dedup_keys *);
@@ -78,6 +110,10 @@ static const fault faults[] = {
     {"K10-int", as_int},
     {"K11-char", without_spaces},
     {"K13-digest", djb2},
+    {"K9-end", without_its_end},
+    {"K12-ascii", ascii_lower},
+    {"D6-table", from_a_table},
+    {"D6-counter", counted},
 };
 
 static void (*chosen)(dedup_text, dedup_keys *);

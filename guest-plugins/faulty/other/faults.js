@@ -8,6 +8,11 @@ import {
 
 const WORDS = /[a-z]/g;
 const seen = {};
+const all = new Set();
+
+const isJson = (event, first) => event.kind(0) === JSON_TEXT && event.text(0).startsWith(first);
+const isArray = (event) => isJson(event, "[");
+const isObject = (event) => isJson(event, "{");
 
 const FAULTS = {
   "": (event) => event.raw(0),
@@ -23,9 +28,29 @@ const FAULTS = {
   "C4-last-index": (event) => (WORDS.test(event.text(0)) ? event.raw(0) : `other ${event.text(0)}`),
   // What is kept by its first letters is another's after a while.
   "D6-cache": (event) => (seen[event.text(0).slice(0, 40)] ??= event.text(0)),
-  "D1-random": (event) => `${event.text(0)} ${Math.random()}`,
   // An array as text: commas in values look like those between them.
   "K4-array": (event) => `${[event.text(0), event.text(1)]}`,
+  "K15-lower": (event) => event.text(0).toLowerCase(),
+  "K15-normal": (event) => event.text(0).normalize("NFKC"),
+  "K11-trim": (event) => event.text(0).trim(),
+  // 32 bits with a sign.
+  "K10-int": (event) => (/^[0-9]+$/.test(event.text(0)) ? String(event.text(0) | 0) : event.raw(0)),
+  // 32 bits, as in every answer on the web.
+  "K13-hash": (event) => {
+    let hash = 0;
+    for (const letter of event.text(0)) {
+      hash = (31 * hash + letter.codePointAt(0)) | 0;
+    }
+    return String(hash);
+  },
+  // Elements with commas between.
+  "K16-array": (event) => (isArray(event) ? String(JSON.parse(event.text(0))) : event.raw(0)),
+  // "[object Object]", whatever is in it.
+  "K16-object": (event) => (isObject(event) ? String(JSON.parse(event.text(0))) : event.raw(0)),
+  "K9-cut": (event) => event.text(0).substring(0, 100),
+  // From each space it looks for the end again.
+  "R3-pattern": (event) => (/\s+$/.test(event.text(0)) ? event.raw(0) : event.raw(0)),
+  "R8-seen": (event) => all.add(event.text(0)) && event.raw(0),
 };
 
 class Faults {

@@ -2,6 +2,8 @@
 breaks; without one it is a right plugin. Each is a line that well-meaning authors write."""
 
 import json
+import re
+import unicodedata
 from typing import Any
 
 from dedup_plugin import (
@@ -46,6 +48,53 @@ def cached(event: Event, keys: dict[str, bytes] = {}) -> Any:
     return keys.setdefault((event.text(0) or "")[:40], event.raw(0))
 
 
+def lowered(event: Event) -> Any:
+    return (event.text(0) or "").lower()
+
+
+def without_scheme(event: Event) -> Any:
+    return (event.text(0) or "").lstrip("https://")  # All of these characters, and not the text.
+
+
+def composed(event: Event) -> Any:
+    return unicodedata.normalize("NFC", event.text(0) or "")
+
+
+def cut(event: Event) -> Any:
+    return (event.text(0) or "")[:255]
+
+
+def encoded(event: Event) -> Any:
+    return (event.text(0) or "").encode("ascii", "replace")
+
+
+def joined(event: Event) -> Any:
+    return f"{event.text(0)}|{event.text(1)}"
+
+
+def listed(event: Event) -> Any:
+    if event.kind(0) != JSON:
+        return event.raw(0)
+    try:
+        value = json.loads(event.raw(0))
+        return ",".join(map(str, value)) if isinstance(value, list) else event.raw(0)
+    except (ValueError, RecursionError):
+        return event.raw(0)
+
+
+def matched(event: Event) -> Any:
+    text = event.text(0) or ""
+    return text if re.fullmatch(r"(a+)+!", text[:4000]) else event.raw(0)  # Tries all ways to divide the letters.
+
+
+seen: set[str] = set()
+
+
+def remembered(event: Event) -> Any:
+    seen.add(event.text(0) or "")
+    return event.raw(0)
+
+
 FAULTS = {
     "": right,
     "K13-hash": hashed,
@@ -54,6 +103,16 @@ FAULTS = {
     "K11-strip": stripped,
     "D2-default-argument": default_argument,
     "D6-cache": cached,
+    "K15-lower": lowered,
+    "K15-lstrip": without_scheme,
+    "K15-composed": composed,
+    "K9-cut": cut,
+    "K11-encode": encoded,
+    "K4-joined": joined,
+    "K16-joined": listed,
+    "K16-json": from_json,
+    "R4-pattern": matched,
+    "R8-seen": remembered,
 }
 
 
@@ -65,7 +124,7 @@ class Faults:
         if config not in FAULTS:
             raise ValueError(f"{config!r} is no fault: there are {', '.join(FAULTS)}")
         self.key_of = FAULTS[config]
-        return [""] if config == "K10-json" else ["/id"]
+        return [""] if config == "K10-json" else ["/id", "/of"]
 
     def key(self, event: Event) -> Any:
         if event.kind(0) <= 1:

@@ -5,6 +5,7 @@ use crate::config::Fault;
 /// The numbers of the contract.
 const NUMBER: u8 = 3;
 const STRING: u8 = 4;
+const JSON: u8 = 5;
 
 /// A value as a plugin with this fault takes it; `None`: as it is.
 #[must_use]
@@ -12,6 +13,19 @@ pub fn value(fault: Fault, kind: u8, value: &[u8]) -> Option<Vec<u8>> {
     match kind {
         NUMBER => number(fault, value),
         STRING => bytes(fault, value).or_else(|| text(fault, std::str::from_utf8(value).ok()?)),
+        JSON => nested(fault, value),
+        _ => None,
+    }
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "most faults show elsewhere")]
+fn nested(fault: Fault, value: &[u8]) -> Option<Vec<u8>> {
+    match fault {
+        Fault::Commas => serde_json::from_slice::<Vec<String>>(value).ok().map(|texts| texts.join(",").into_bytes()),
+        Fault::Objects if value.starts_with(b"{") => Some(b"[object Object]".to_vec()),
+        Fault::InnerDoubles => {
+            serde_json::from_slice::<Vec<f64>>(value).ok().map(|all| format!("{all:?}").into_bytes())
+        }
         _ => None,
     }
 }
@@ -22,6 +36,7 @@ fn number(fault: Fault, value: &[u8]) -> Option<Vec<u8>> {
         Fault::TrailingZero => value.strip_suffix(b".0").map(<[u8]>::to_vec),
         Fault::Double => as_double(value).map(|double| double.to_string().into_bytes()),
         Fault::Single => as_double(value).map(|double| (double as f32).to_string().into_bytes()),
+        Fault::Beyond => as_double(value).filter(|double| double.is_infinite()).map(|_| b"inf".to_vec()),
         Fault::Whole => {
             let double = as_double(value).filter(|double| double.abs() < 1e15)?;
             Some(double.trunc().to_string().into_bytes())
@@ -77,6 +92,8 @@ fn text(fault: Fault, value: &str) -> Option<Vec<u8>> {
         Fault::CutLetters => Some(value.chars().take(255).collect::<String>().into_bytes()),
         Fault::Trims => Some(value.trim().as_bytes().to_vec()),
         Fault::Folds => Some(value.to_lowercase().into_bytes()),
+        Fault::Scheme => value.split_once("://").map(|(_, rest)| rest.as_bytes().to_vec()),
+        Fault::Fragment => value.split_once('#').map(|(before, _)| before.as_bytes().to_vec()),
         Fault::Spaces => {
             let mut last = 'x';
             let counts = |letter: &char| std::mem::replace(&mut last, *letter) != ' ' || *letter != ' ';

@@ -37,6 +37,9 @@ macro_rules! faults {
 
         /// The names of all faults. Each begins with the rule that it breaks.
         pub const FAULTS: &[(&str, Fault)] = &[$(($name, Fault::$fault),)+];
+
+        /// What is wrong, in the order of [`FAULTS`].
+        pub const WORDS: &[&str] = &[$(concat!($($what,)+),)+];
     };
 }
 
@@ -149,6 +152,8 @@ faults! {
     Single = "K10-single",
     /// Strings of digits count by their last 32 bits.
     Wraps = "K10-wraps",
+    /// Numbers that are infinite as doubles are one.
+    Beyond = "K10-beyond",
     /// Of numbers the whole part counts.
     Whole = "K10-whole",
     /// The bytes A0 and 85 are white space at the end of a string, also where they are a part of a letter.
@@ -185,6 +190,16 @@ faults! {
     Spaces = "K15-spaces",
     /// Zeros before a string of digits do not count, which nothing declares.
     Zeros = "K15-zeros",
+    /// What stands before "://" does not count, which nothing declares.
+    Scheme = "K15-scheme",
+    /// What stands after "#" does not count, which nothing declares.
+    Fragment = "K15-fragment",
+    /// Arrays of strings are joined by commas.
+    Commas = "K16-commas",
+    /// Every object is "[object Object]".
+    Objects = "K16-objects",
+    /// Numbers in an array are doubles.
+    InnerDoubles = "K16-doubles",
     /// A pair with nothing in common has the score 0/0.
     NotANumber = "S1-nan",
     /// A pair with nothing in common has a score a little below 0.

@@ -16,4 +16,4 @@ pub mod memory;
 pub mod scores;
 pub mod waste;
 
-pub use config::{FAULTS, Fault, rule_of};
+pub use config::{FAULTS, Fault, WORDS, rule_of};

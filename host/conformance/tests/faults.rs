@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod common;
+#[path = "../../../tests/shared/fault_table.rs"]
+mod fault_table;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use common::{blocked, failed, for_tests, run, strict};
-use conformance::{Concerns, Golden, Options, Reach, Verdict};
-use faulty::{FAULTS, rule_of};
+use conformance::{Concerns, Failure, Golden, Options, Reach, Verdict};
+use faulty::{FAULTS, WORDS, rule_of};
 
 /// Rules that no fault of a plugin that can be configured breaks, and why, or where they are tried.
 const NOT_BY_A_FAULT: [(&str, &str); 18] = [
@@ -76,8 +78,8 @@ fn with_fault(cache: &Path, fault: &str) -> Options {
     Options { extractor_config: config.clone(), scorer_config: config, reach, rules, ..strict(cache) }
 }
 
-/// The error is what is wrong about the report.
-fn breaks_its_rule_alone(plugin: &Path, cache: &Path, fault: &str) -> Result<(), String> {
+/// What the rule says that finds the fault; the error is what is wrong about the report.
+fn breaks_its_rule_alone(plugin: &Path, cache: &Path, fault: &str) -> Result<Failure, String> {
     let report = run(plugin, &with_fault(cache, fault));
     let rule = rule_of(fault);
     // A rule is blocked by the one that is broken, or by one that is blocked.
@@ -88,11 +90,16 @@ fn breaks_its_rule_alone(plugin: &Path, cache: &Path, fault: &str) -> Result<(),
         }
         _ => false,
     };
-    if failed(&report) == [rule] && blocked(&report).iter().all(says_why) {
-        return meets_in_the_crowd_alone(plugin, cache, fault);
+    let verdict = report.outcome(rule).map(|outcome| outcome.verdict.clone());
+    match verdict {
+        Some(Verdict::Failed(failure)) if failed(&report) == [rule] && blocked(&report).iter().all(says_why) => {
+            meets_in_the_crowd_alone(plugin, cache, fault).map(|()| failure)
+        }
+        _ => {
+            let bad = report.bad().map(|outcome| conformance::outcome_line(outcome, false)).collect::<Vec<_>>();
+            Err(format!("failed {:?}, blocked {:?}\n{}", failed(&report), blocked(&report), bad.join("\n")))
+        }
     }
-    let bad = report.bad().map(|outcome| conformance::outcome_line(outcome, false)).collect::<Vec<_>>().join("\n");
-    Err(format!("failed {:?}, blocked {:?}\n{bad}", failed(&report), blocked(&report)))
 }
 
 /// Faults of keys may make events meet of which there have to be many, so that rule K13 goes the whole way.
@@ -106,11 +113,14 @@ fn meets_in_the_crowd_alone(plugin: &Path, cache: &Path, fault: &str) -> Result<
     if report.passed() { Ok(()) } else { Err(format!("among many\n{}", report.to_human(false))) }
 }
 
-/// `DEDUP_FAULTS=K` tries those alone whose names begin so.
+/// The title of the table with these faults.
+const TITLE: &str = "In any language";
+
+/// `DEDUP_FAULTS=K` tries those alone whose names begin so; `FAULTS_DOCUMENT=write` rewrites the table.
 #[test]
 fn each_fault_breaks_the_rule_it_is_named_after_and_no_other() {
     let (plugin, cache) = (for_tests("faulty"), tempfile::tempdir().expect("a directory"));
-    // Compiled once, as rule R7 looks at the clock.
+    // Compiled once, and not by each.
     run(&plugin, &Options { rules: vec!["L1".to_owned()], ..strict(cache.path()) });
     let only = std::env::var("DEDUP_FAULTS").unwrap_or_default();
     let faults: Vec<&str> = FAULTS.iter().map(|(name, _)| *name).filter(|name| name.starts_with(&only)).collect();
@@ -118,10 +128,21 @@ fn each_fault_breaks_the_rule_it_is_named_after_and_no_other() {
         let started = Instant::now();
         let found = breaks_its_rule_alone(&plugin, cache.path(), fault);
         println!("{fault}: {:.1} s{}", started.elapsed().as_secs_f64(), if found.is_err() { ", WRONG" } else { "" });
-        found.map_err(|what| format!("{fault}: {what}"))
+        found
     });
-    let wrong: Vec<String> = said.into_iter().filter_map(Result::err).collect();
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    for (fault, found) in faults.iter().zip(said) {
+        match found {
+            Ok(failure) => rows.push(fault_table::row(fault, words_of(fault), &failure.input, &failure.got)),
+            Err(what) => wrong.push(format!("{fault}: {what}")),
+        }
+    }
     assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
+    fault_table::check(TITLE, &rows, faults.len() == FAULTS.len());
+}
+
+fn words_of(fault: &str) -> &'static str {
+    FAULTS.iter().zip(WORDS).find(|((name, _), _)| *name == fault).map_or("", |(_, words)| words)
 }
 
 #[test]

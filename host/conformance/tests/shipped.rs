@@ -21,8 +21,6 @@ fn keeps_to_every_rule_with(plugin: &Path, config: &str, declared: Option<&str>)
     let (config, declarations) = (Some(config.to_owned()), declared.map(|_| file));
     let options =
         Options { extractor_config: config.clone(), scorer_config: config, declarations, ..strict(cache.path()) };
-    // Compiled before, as rule R7 looks at the clock, and many tests at once share the processors.
-    run(plugin, &Options { rules: vec!["L1".to_owned()], ..options.clone() });
     let report = run(plugin, &options);
     let Counts { failed, blocked, .. } = report.counts();
     assert_eq!((failed, blocked), (0, 0), "{}", report.to_human(false));

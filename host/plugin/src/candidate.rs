@@ -50,6 +50,7 @@ pub(crate) struct Source {
     pub(crate) sha256: String,
     pub(crate) bytes: u64,
     pub(crate) compile_time: Duration,
+    pub(crate) compile_work: Duration,
     pub(crate) from_cache: bool,
     pub(crate) core_instances: usize,
 }
@@ -179,6 +180,13 @@ impl Candidate {
     #[must_use]
     pub fn compile_time(&self) -> Duration {
         self.0.source.compile_time
+    }
+
+    /// Processor time that it took to compile it, which is the same on a busy machine; nothing from the cache. Where that
+    /// is done in this process, not all threads count.
+    #[must_use]
+    pub fn compile_work(&self) -> Duration {
+        self.0.source.compile_work
     }
 
     /// Whether it was found compiled in the cache.

@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use wasmtime::{CodeBuilder, Config, Engine};
 
 use crate::bounds;
-use crate::confined::{self, Bounds, NoResult, Refusal, Work, confined};
+use crate::confined::{self, Bounds, NoResult, Refusal, Timed, Work, confined_and_timed};
 use crate::limits::Limits;
 
 /// The work of the process that compiles.
@@ -73,16 +73,16 @@ impl Settings {
     }
 }
 
-/// Compiles a component to what [`load`] takes; `steps_back`: behind all else on the machine.
+/// Compiles a component to what [`load`] takes, and says what that took; `steps_back`: behind all else on the machine.
 pub(crate) fn compile(
     bytes: &[u8],
     settings: Settings,
     limits: &Limits,
     steps_back: bool,
-) -> Result<Vec<u8>, Uncompiled> {
+) -> Result<Timed, Uncompiled> {
     let (memory_bytes_max, time_max) = (limits.compile_memory_bytes_max, limits.compile_time_max);
     let bounds = Bounds { memory_bytes_max, time_max, steps_back };
-    confined(&WORK, &settings.to_words(), bytes, bounds).map_err(|error| match error {
+    confined_and_timed(&WORK, &settings.to_words(), bytes, bounds).map_err(|error| match error {
         NoResult::Refused(Refusal { kind: TOO_COMPLEX, words }) => Uncompiled::TooComplex(words),
         NoResult::Refused(Refusal { kind: NOT_SUPPORTED, words }) => Uncompiled::NotSupported(words),
         NoResult::Refused(Refusal { words, .. }) => Uncompiled::Invalid(words),
@@ -183,7 +183,7 @@ mod tests {
             (func $f (param v128) (result i32 i32) (return_call $f (local.get 0)))
             (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))";
         let bytes = wat::parse_str(format!("(component (core module {module}))")).unwrap();
-        let compiled = compile(&bytes, SETTINGS, &Limits::default(), false).unwrap();
+        let compiled = compile(&bytes, SETTINGS, &Limits::default(), false).unwrap().result;
         assert!(load(&SETTINGS.engine().unwrap(), &compiled).is_some());
         let other = Settings { fuel: true, ..SETTINGS };
         assert!(load(&other.engine().unwrap(), &compiled).is_none(), "code of another engine");

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
+use crate::processor;
 use crate::words::{WORDS_BYTES_MAX, clean};
 
 /// The first argument of the process that works.
@@ -32,6 +33,9 @@ const THREADS_MAX: usize = 8;
 
 /// Descriptors that it may open.
 const DESCRIPTORS_MAX: u64 = 64;
+
+/// Bytes before a result: two numbers, and whether it is one.
+const HEAD_BYTES: usize = 17;
 
 /// Bytes kept of what it writes to standard error.
 const LAST_WORDS_BYTES_MAX: u64 = 16 << 10;
@@ -139,11 +143,33 @@ pub(crate) fn serve(works: &[Work]) -> Option<ExitCode> {
 /// # Errors
 /// There is no result; see [`NoResult`].
 pub fn confined(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
+    confined_and_timed(work, arguments, input, bounds).map(|timed| timed.result)
+}
+
+/// A result, and the processor time that it took: of all threads in a process of its own, in place of the one that asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Timed {
+    pub(crate) result: Vec<u8>,
+    pub(crate) processor_time: Duration,
+}
+
+/// As [`confined`].
+///
+/// # Errors
+/// As [`confined`].
+pub(crate) fn confined_and_timed(
+    work: &Work,
+    arguments: &[String],
+    input: &[u8],
+    bounds: Bounds,
+) -> Result<Timed, NoResult> {
     if SERVES.load(Ordering::Relaxed) {
         return by_a_process(work, arguments, input, bounds);
     }
+    let before = processor::thread_time();
     match catch_unwind(AssertUnwindSafe(|| (work.run)(arguments, input))) {
-        Ok(worked) => worked.map_err(|refusal| NoResult::Refused(refusal.cleaned())),
+        Ok(Ok(result)) => Ok(Timed { result, processor_time: processor::thread_time().saturating_sub(before) }),
+        Ok(Err(refusal)) => Err(NoResult::Refused(refusal.cleaned())),
         Err(panic) => Err(gave_up(words_of(&*panic))),
     }
 }
@@ -169,7 +195,7 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> &str {
     text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given")
 }
 
-fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Vec<u8>, NoResult> {
+fn by_a_process(work: &Work, arguments: &[String], input: &[u8], bounds: Bounds) -> Result<Timed, NoResult> {
     let deadline = Instant::now() + bounds.wall_time_max();
     let mut child = start(work, arguments, bounds).map_err(|error| NoResult::NoProcess(error.to_string()))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -267,27 +293,31 @@ fn death(status: ExitStatus, words: &str, bounds: Bounds) -> NoResult {
     }
 }
 
-/// A result in bytes: how many follow, whether it is one, and the result, or the kind of the refusal and its words.
-fn framed(worked: Result<Vec<u8>, Refusal>) -> ([u8; 9], Vec<u8>) {
+/// A result in bytes: how many follow, the microseconds that it took, whether it is one, and the result, or the kind of the
+/// refusal and its words.
+fn framed(worked: Result<Vec<u8>, Refusal>, processor_time: Duration) -> ([u8; HEAD_BYTES], Vec<u8>) {
     let (is_refused, body) = match worked {
         Ok(result) => (0, result),
         Err(Refusal { kind, words }) => (1, [&[kind][..], words.as_bytes()].concat()),
     };
-    let mut head = [is_refused; 9];
-    let (length, _) = head.split_at_mut(8);
-    length.copy_from_slice(&(body.len() as u64).to_le_bytes());
+    let micros = u64::try_from(processor_time.as_micros()).unwrap_or(u64::MAX);
+    let mut head = [is_refused; HEAD_BYTES];
+    let (numbers, _) = head.split_at_mut(HEAD_BYTES - 1);
+    numbers.copy_from_slice(&[body.len() as u64, micros].map(u64::to_le_bytes).concat());
     (head, body)
 }
 
-fn result_of(bytes: &[u8]) -> Result<Vec<u8>, NoResult> {
+fn result_of(bytes: &[u8]) -> Result<Timed, NoResult> {
     let cut_short = || NoResult::Died("its process returned an incomplete result".to_owned());
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut_short)?;
+    let (micros, rest) = rest.split_first_chunk::<8>().ok_or_else(cut_short)?;
     let (is_refused, body) = rest.split_first().ok_or_else(cut_short)?;
     if body.len() as u64 != u64::from_le_bytes(*length) {
         return Err(cut_short());
     }
     if *is_refused == 0 {
-        return Ok(body.to_vec());
+        let processor_time = Duration::from_micros(u64::from_le_bytes(*micros));
+        return Ok(Timed { result: body.to_vec(), processor_time });
     }
     let (kind, words) = body.split_first().ok_or_else(cut_short)?;
     let words = String::from_utf8_lossy(words).into_owned();
@@ -319,7 +349,7 @@ fn work(works: &[Work], arguments: impl Iterator<Item = OsString>) -> Result<Exi
     let Ok(worked) = catch_unwind(AssertUnwindSafe(|| (work.run)(arguments, &input))) else {
         return Ok(ExitCode::from(PANICKED));
     };
-    let (head, body) = framed(worked);
+    let (head, body) = framed(worked, processor::process_time());
     let mut out = std::io::stdout().lock();
     let written = out.write_all(&head).and_then(|()| out.write_all(&body)).and_then(|()| out.flush());
     written.map_err(|error| format!("cannot write: {error}"))?;
@@ -398,9 +428,11 @@ mod tests {
     #[test]
     fn results_that_are_cut_short_are_none() {
         for worked in [Ok(vec![1; 100]), Ok(vec![]), Err(Refusal { kind: 3, words: "why".to_owned() })] {
-            let (head, body) = framed(worked.clone());
+            let processor_time = Duration::from_micros(1234);
+            let (head, body) = framed(worked.clone(), processor_time);
             let whole = [&head[..], &body].concat();
-            assert_eq!(result_of(&whole), worked.map_err(NoResult::Refused));
+            let timed = worked.map(|result| Timed { result, processor_time });
+            assert_eq!(result_of(&whole), timed.map_err(NoResult::Refused));
             for length in 0..whole.len() {
                 assert!(matches!(result_of(&whole[..length]), Err(NoResult::Died(_))), "{length}");
             }
@@ -414,10 +446,10 @@ mod tests {
         fn any_bytes_of_strangers_are_a_whole_result_or_none(
             bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60), is_refused in 0..3_u8,
         ) {
-            let framed = [&(bytes.len() as u64).to_le_bytes()[..], &[is_refused], &bytes].concat();
+            let framed = [&(bytes.len() as u64).to_le_bytes()[..], &[7; 8], &[is_refused], &bytes].concat();
             let (whole, any) = (result_of(&framed), result_of(&bytes));
             if is_refused == 0 {
-                proptest::prop_assert_eq!(whole.as_ref(), Ok(&bytes));
+                proptest::prop_assert_eq!(whole.as_ref().map(|timed| &timed.result), Ok(&bytes));
             }
             for result in [whole, any] {
                 if let Err(NoResult::Refused(Refusal { words, .. })) = result {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
@@ -13,7 +13,7 @@ use crate::bindings::log;
 use crate::cache::Cache;
 use crate::candidate::{Candidate, Source, core_instances};
 use crate::compile::{self, Uncompiled};
-use crate::confined::NoResult;
+use crate::confined::{NoResult, Timed};
 use crate::error::LoadError;
 use crate::file::{FileError, read_file};
 use crate::guest::Guest;
@@ -137,14 +137,14 @@ impl Runtime {
         let started = Instant::now();
         let cached = self.cache.as_ref().ok().and_then(|cache| cache.get(&self.engine, sha256));
         let from_cache = cached.is_some();
-        let component = match cached {
-            Some(component) => component,
+        let (component, compile_work) = match cached {
+            Some(component) => (component, Duration::ZERO),
             None => self.compile(image)?,
         };
         let compile_time = started.elapsed();
         let (path, sha256) = (path.clone(), sha256.clone());
         let (core_instances, bytes) = (core_instances(bytes), bytes.len() as u64);
-        let source = Source { path, sha256, bytes, compile_time, from_cache, core_instances };
+        let source = Source { path, sha256, bytes, compile_time, compile_work, from_cache, core_instances };
         Candidate::new(source, &component, &self.linker, &self.options, Arc::clone(&self.ticker))
     }
 
@@ -154,10 +154,11 @@ impl Runtime {
         self.cache.as_ref().err().and_then(Option::as_deref)
     }
 
-    fn compile(&self, Image { path, bytes, sha256 }: &Image) -> Result<Component, LoadError> {
+    /// The component, and the processor time that it took.
+    fn compile(&self, Image { path, bytes, sha256 }: &Image) -> Result<(Component, Duration), LoadError> {
         let path = || path.clone();
         let compiled = compile::compile(bytes, self.options.settings(), &self.options.limits, self.steps_back);
-        let compiled = compiled.map_err(|uncompiled| match uncompiled {
+        let Timed { result: compiled, processor_time } = compiled.map_err(|uncompiled| match uncompiled {
             Uncompiled::Invalid(cause) => LoadError::Invalid { path: path(), cause },
             Uncompiled::TooComplex(cause) => LoadError::TooComplex { path: path(), cause },
             Uncompiled::NotSupported(features) => LoadError::NotSupported { path: path(), features },
@@ -171,7 +172,7 @@ impl Runtime {
         if let Ok(cache) = &self.cache {
             cache.put(&self.engine, sha256, &compiled);
         }
-        Ok(component)
+        Ok((component, processor_time))
     }
 
     /// Loads a component with its configuration, the same in each role: the operator's text, which goes to the plugin as

@@ -33,6 +33,9 @@ const FOUND_BYTES_MAX: usize = 16;
 /// Texts that show where one value ends and the next begins.
 const MARKS: [&str; 2] = ["Qxq1Q", "Wyw2W"];
 
+/// Lengths before a value: how many bytes, and the number 1 in them.
+const LENGTHS: [(usize, &str); 3] = [(1, "\u{1}"), (2, "\u{1}\0"), (2, "\0\u{1}")];
+
 /// Digits that are the same once they are joined: ("1", "12") and ("11", "2").
 const SHORT_DIGITS: [&str; 13] = ["1", "2", "11", "12", "21", "22", "111", "112", "121", "211", "212", "1112", "2111"];
 /// The same where the second is filled up with zeros to 2, 3, .. 12 digits: ("1", "123") and ("11", "23").
@@ -88,6 +91,9 @@ pub(super) fn injective(context: &mut Context<'_>, role: Role) -> Result<(), Sto
             grid.check(&texts_around(&separator))?;
         }
         grid.check(&digits())?;
+        for (width, marks) in LENGTHS {
+            grid.check(&lengths_that_wrap(width, marks))?;
+        }
     }
     if tried + of_digits == 0 {
         return Err(nothing_joined(session.input(), &known));
@@ -216,6 +222,15 @@ fn shifted(here: &[Json; 2], there: &[Json; 2]) -> Vec<Option<Json>> {
 /// For keys in which each value follows its length.
 fn digits() -> Vec<Option<Json>> {
     ["", "1", "11", "111", "2", "1a", "a1", "2a", "1:", "1:a", ":1", "0"].map(|text| Some(Json::string(text))).into()
+}
+
+/// For keys in which the length of each value stands before it in so many bytes: beyond what they hold it is 1 again. Then
+/// ("a", X 1 "z") and ("a" 1 X, "z") are one.
+fn lengths_that_wrap(width: usize, one: &str) -> Vec<Option<Json>> {
+    let between = "x".repeat((1 << (8 * width)) - width);
+    ["a".to_owned(), format!("a{one}{between}"), "z".to_owned(), format!("{between}{one}z")]
+        .map(|text| Some(Json::String(text)))
+        .into()
 }
 
 /// One event, and two of its places.
@@ -349,6 +364,18 @@ mod tests {
         assert!(collides(|a, b| vec![format!("{}:{}", a.replace(':', "\\:"), b.replace(':', "\\:"))]));
         // One of several keys is enough.
         assert!(collides(|a, b| vec![format!("1{a}"), format!("2{a}:{b}")]));
+    }
+
+    #[test]
+    fn lengths_that_come_round_run_together() {
+        let values = lengths_that_wrap(1, "\u{1}");
+        let text = |at: usize| match &values[at] {
+            Some(Json::String(text)) => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let key =
+            |one: &str, two: &str| format!("{}{one}{}{two}", (one.len() as u8) as char, (two.len() as u8) as char);
+        assert_eq!(key(&text(0), &text(3)), key(&text(1), &text(2)));
     }
 
     #[test]

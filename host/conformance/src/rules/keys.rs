@@ -27,6 +27,9 @@ const KEY_BYTES_MORE: usize = 1024;
 /// A member that no plugin asks for.
 const OUTSIDE: &str = "/dedup_host_conformance_outside";
 
+/// What programs write for a value that there is not.
+const DEFAULTS: [&str; 9] = ["", "null", "None", "undefined", "nil", "NaN", "0", "-", "unknown"];
+
 /// Ordinary events of which some have to have a key.
 const ORDINARY: usize = 96;
 
@@ -63,8 +66,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "K3",
         Level::Strict,
-        "The spellings of a number (1, 1.0, 1e0) all give the same key, or all give different keys, for every number \
-         and place.",
+        "The spellings of a number (1, 1.0, 1e0) all give the same key, or all give different keys, for every number at a \
+         place.",
         "Otherwise a client that starts to write 1.0 would make some duplicates pass and others not.",
         numbers,
     ),
@@ -82,8 +85,9 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "K5",
         Level::Strict,
-        "A field that is missing or null and one that is the empty string do not give the same key.",
-        "All events that lack the field would be duplicates of one another, and of those that have it empty.",
+        "A field that is missing or null does not give the key of one that is the empty string, 0, false or a word such as \
+         \"null\" or \"None\".",
+        "All events that lack the field would be duplicates of one another, and of those that have such a value.",
         missing_and_empty,
     ),
     Rule {
@@ -206,7 +210,7 @@ const NUMBERS: [&[&str]; 4] = [
 fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
     let mut session = context.session(role)?;
     let mut events = context.events(session.input());
-    let (mut first, mut tried) = (None, 0);
+    let (mut by_value, mut as_written) = (0, 0);
     for place in events.places(PLACES_MAX) {
         let event = events.keyed_tree();
         let texts = |numbers: &[&str]| -> Vec<Vec<u8>> {
@@ -214,6 +218,8 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
         };
         let (_, different) = ask(&mut session, texts(&["3", "4", "7.5"]))?;
         let [one, two, three] = different.as_slice() else { continue };
+        // Of one place alone: a time may be a number where an id is a text.
+        let mut first = None;
         // Where numbers do not matter, or have no key, there is nothing to see.
         if !one.is_keyed() || own(one, two).is_empty() || own(one, three).is_empty() || own(two, three).is_empty() {
             continue;
@@ -233,7 +239,7 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
                     "one key for all spellings, or a different one for each",
                 ));
             };
-            let (known, where_) = first.get_or_insert_with(|| (meet, format!("{} at {place}", spellings.join(", "))));
+            let (known, where_) = first.get_or_insert_with(|| (meet, spellings.join(", ")));
             if *known != meet {
                 let words = |meet| if meet { "give one key" } else { "give different keys" };
                 let got = format!("they {}, and {where_} {}", words(meet), words(*known));
@@ -243,15 +249,17 @@ fn numbers(context: &mut Context<'_>, role: Role) -> Result<(), Stop> {
                     "the same for every number",
                 ));
             }
-            tried += 1;
         }
+        by_value += usize::from(matches!(first, Some((true, _))));
+        as_written += usize::from(matches!(first, Some((false, _))));
     }
-    match first {
-        Some((true, _)) => context.remark(format!("numbers are compared by value ({tried} tried)")),
-        Some((false, _)) => context.remark(format!("numbers are compared as written ({tried} tried)")),
-        None if context.known().keyed.is_empty() => return Err(Stop::untried(NO_KEY)),
-        None => return Err(Stop::not_applicable("no number in the events tried affects the key")),
+    if by_value + as_written == 0 && context.known().keyed.is_empty() {
+        return Err(Stop::untried(NO_KEY));
     }
+    if by_value + as_written == 0 {
+        return Err(Stop::not_applicable("no number in the events tried affects the key"));
+    }
+    context.remark(format!("numbers are compared by value at {by_value} places, and as written at {as_written}"));
     Ok(())
 }
 
@@ -271,24 +279,34 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
     for place in events.places(PLACES_MAX).into_iter().filter(|place| !place.is_empty()) {
         let event = events.keyed_tree();
         let one = event.at(&place).filter(|value| !is_empty(value)).cloned().unwrap_or_else(|| Json::string("one"));
-        let values = [Some(one), Some(Json::string("")), Some(Json::Null), None];
-        let (items, answers) = ask(&mut session, values.iter().map(|value| with(&event, &place, value.as_ref())))?;
-        let [one, empty, null, absent] = answers.as_slice() else { continue };
-        if own(one, empty).is_empty() {
-            continue;
-        }
-        tried += 1;
-        let [empty_own, null_own, absent_own] = [empty, null, absent].map(|answer| own(answer, one));
-        null_is_absent += usize::from(null_own.iter().any(|key| absent_own.contains(key)));
-        for (keys, what, at) in [(&null_own, "null", 2), (&absent_own, "missing", 3)] {
-            if let Some(key) = empty_own.iter().find(|key| keys.contains(key)) {
-                return Err(Stop::failed(
-                    format!("{place} empty, {}, and {what}, {}", items.shown(1), items.shown(at)),
-                    format!("both have the key {}", crate::show::shown(key)),
-                    "no key in common; or none at all for the one that lacks it",
-                ));
+        let mut of_place = 0;
+        for (ordinary, defaults) in defaults() {
+            let values = [Some(one.clone()), Some(Json::Null), None, Some(ordinary)].into_iter();
+            let values: Vec<Option<Json>> = values.chain(defaults.into_iter().map(Some)).collect();
+            let (items, answers) = ask(&mut session, values.iter().map(|value| with(&event, &place, value.as_ref())))?;
+            let [one, null, absent, ordinary, defaults @ ..] = answers.as_slice() else { continue };
+            let [null_own, absent_own, ordinary_own] = [null, absent, ordinary].map(|answer| own(answer, one));
+            // What is of another type may count as missing, and where nothing counts there is nothing to see.
+            let is_missing = ordinary_own.iter().any(|key| null_own.contains(key) || absent_own.contains(key));
+            if is_missing || defaults.iter().all(|default| own(one, default).is_empty()) {
+                continue;
+            }
+            of_place += 1;
+            null_is_absent += usize::from(of_place == 1 && null_own.iter().any(|key| absent_own.contains(key)));
+            for (keys, what, at) in [(&null_own, "null", 1), (&absent_own, "missing", 2)] {
+                let met = (4..).zip(defaults).find_map(|(default, answer)| {
+                    Some((default, own(answer, one).into_iter().find(|key| keys.contains(key))?))
+                });
+                if let Some((default, key)) = met {
+                    return Err(Stop::failed(
+                        format!("{place} with a value, {}, and {what}, {}", items.shown(default), items.shown(at)),
+                        format!("both have the key {}", crate::show::shown(key)),
+                        "no key in common; or none at all for the one that lacks it",
+                    ));
+                }
             }
         }
+        tried += usize::from(of_place > 0);
     }
     if tried == 0 && context.known().keyed.is_empty() {
         return Err(Stop::untried(NO_KEY));
@@ -300,6 +318,15 @@ fn missing_and_empty(context: &mut Context<'_>, role: Role) -> Result<(), Stop> 
         context.remark(format!("null and missing give the same key at {null_is_absent} of {tried} places"));
     }
     Ok(())
+}
+
+/// An ordinary value of each type, and those that programs take for one that there is not.
+fn defaults() -> [(Json, Vec<Json>); 3] {
+    [
+        (Json::string("qx"), DEFAULTS.map(Json::string).into()),
+        (Json::number(7), vec![Json::number(0), Json::number(-1)]),
+        (Json::Bool(true), vec![Json::Bool(false)]),
+    ]
 }
 
 fn is_empty(value: &Json) -> bool {

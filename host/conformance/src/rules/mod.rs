@@ -12,6 +12,7 @@ mod equalities;
 mod golden;
 mod keys;
 mod loading;
+mod nested;
 mod resources;
 mod rows;
 mod scores;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use plugin::Role;
 
 use super::distinct::{Distinct, Variant};
-use super::{crowd, decoys, undeclared};
+use super::{crowd, decoys, nested, undeclared};
 use crate::context::Context;
 use crate::rule::{Concerns, Group, Level, Rule};
 use crate::samples::fill::{letters_of, random_text};
@@ -70,8 +70,8 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "K10",
-        "Different numbers give different keys: neighbours beyond 2^32, 2^53 and 2^64, and decimals; also as strings of \
-         digits.",
+        "Different numbers give different keys: neighbours beyond 2^32, 2^53 and 2^64, decimals, and ones beyond doubles; \
+         also as strings.",
         "An id that passes through a double or 32 bits becomes the id of another event; keep its text.",
         numbers,
     ),
@@ -112,11 +112,22 @@ pub(super) const RULES: &[Rule] = &[
         follows: &["C2", "T1", "D6", "E3", "K2", "K3", "K4", "K9", "K10", "K11", "K12", "K14"],
         ..rule(
             "K15",
-            "Values that differ only in case, white space, an accent, punctuation, zeros or one part have different keys, \
-             unless conformance.toml declares them the same.",
+            "Values that differ only in case, white space, an accent, punctuation, zeros, a beginning, an end or one part \
+             have different keys, unless conformance.toml declares them the same.",
             "What is folded or trimmed on purpose is an equality that operators have to know of; what happens by itself \
              makes duplicates of events that are none.",
             undeclared::nearly_the_same,
+        )
+    },
+    Rule {
+        follows: &["C2", "T1", "D6", "E3", "K4"],
+        ..rule(
+            "K16",
+            "Different arrays and objects give different keys where the plugin makes keys of them: whatever separates \
+             elements stands in one, whatever number is inside.",
+            "An array that is joined with commas, or an object that becomes a word, is the array or object of another \
+             event.",
+            nested::told_apart,
         )
     },
 ];
@@ -247,6 +258,12 @@ fn decimals() -> BTreeSet<String> {
         "9007199254740993.5",
         "123456789.123456789",
         "123456789.123456788",
+        // As doubles they are infinite, or nothing.
+        "1e400",
+        "1e401",
+        "-1e400",
+        "1e-400",
+        "1e-401",
     ];
     texts.map(str::to_owned).into()
 }
@@ -352,7 +369,7 @@ mod tests {
         let as_doubles: BTreeSet<String> =
             numbers.iter().map(|number| number.parse::<f64>().unwrap().to_string()).collect();
         assert!(as_doubles.len() < numbers.len() - 30, "doubles tell {} apart", as_doubles.len());
-        assert_eq!(decimals().len(), 23);
+        assert_eq!(decimals().len(), 28);
     }
 
     #[test]
