@@ -9,6 +9,8 @@ mod checkpoints;
 mod explained;
 #[path = "broker/github.rs"]
 mod github;
+#[path = "broker/growth.rs"]
+mod growth;
 #[path = "shared/made.rs"]
 mod made;
 #[path = "broker/operation.rs"]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         plugins::TESTS,
         ownership::TESTS,
         starts::TESTS,
+        growth::TESTS,
         seeds::TESTS,
         undecided::TESTS,
         records::TESTS,

@@ -39,6 +39,26 @@ impl Delivered {
     }
 }
 
+impl Delivered {
+    /// What is before an offset, and what is from there on; itself where either is nothing.
+    pub(crate) fn cut(self, at: Offset) -> Result<(Self, Self), Self> {
+        let [mut first, mut second] = [RecordBatch::new(), RecordBatch::new()];
+        let offset = |index: Option<usize>| index.and_then(|index| self.batch.get(index)).map(|record| record.offset());
+        let (begins, ends) = (offset(Some(0)), offset(self.batch.len().checked_sub(1)));
+        if begins.is_none_or(|begins| begins >= at) || ends.is_none_or(|ends| ends < at) {
+            return Err(self);
+        }
+        for record in self.batch.iter() {
+            if record.offset() < at { &mut first } else { &mut second }.push_copy(&record);
+        }
+        let next = first.iter().last().map_or(self.from, |last| last.offset() + 1);
+        let part = |from, batch| {
+            Self::new(self.partition, self.epoch, from, batch, Arc::clone(&self.flow), Arc::clone(&self.total))
+        };
+        Ok((part(self.from, first), part(next, second)))
+    }
+}
+
 impl Drop for Delivered {
     fn drop(&mut self) {
         self.flow.subtract(self.batch.len());

@@ -1,10 +1,11 @@
 //! What opening a partition needs from outside: answers of both ends, its state, the worker that gets it, and whom to tell.
 //! `opening` decides in what order, and for how long.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use connectors::{Bounds, Inquiry, NoAnswer, Word};
+use engine::growth::{Finding, Layout, Step};
 use engine::protocol::start::{Gap, OnLogGap, Start, StartRules};
 use engine::record::{Offset, TopicPartition};
 use engine::state::{DurableState, PartitionState};
@@ -14,7 +15,9 @@ use crate::assignment::Assignment;
 use crate::failure::Failure;
 use crate::failures::Failures;
 use crate::flow::Flow;
-use crate::inboxes::{Inboxes, Opened, Work};
+use crate::gathering::Gatherer;
+use crate::inboxes::{Inboxes, LaidOut, Opened, Work};
+use crate::layouts::Layouts;
 use crate::lineage::Lineage;
 use crate::log_times::log_times;
 use crate::opening::Ground;
@@ -27,6 +30,9 @@ use crate::states::{OpenFailure, States, Waits, Wanted};
 /// A question that is not answered within this time is asked anew.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Between two looks at whether a stop is asked for.
+const SENDERS_LOOK: Duration = Duration::from_millis(50);
+
 /// See the module.
 pub(crate) struct InquiringGround<Q, T: States, R> {
     pub(crate) topic: String,
@@ -37,6 +43,14 @@ pub(crate) struct InquiringGround<Q, T: States, R> {
     pub(crate) rules: Arc<Rules>,
     /// What the keys of the group are hashed with.
     pub(crate) lineage: Lineage,
+    /// How many partitions their owners know.
+    pub(crate) layouts: Layouts,
+    /// Where partitions are held until the keys from before the input grew are known to all.
+    pub(crate) gatherer: Option<Arc<Gatherer<Q, T>>>,
+    /// How many partitions were seen last that were more than before, and when.
+    pub(crate) grown: Mutex<Option<(i32, Instant)>>,
+    /// How long those who send may take to see it.
+    pub(crate) grown_wait: Duration,
     pub(crate) on_log_gap: OnLogGap,
     pub(crate) on_incomplete_progress: OnIncompleteProgress,
     pub(crate) inboxes: Arc<Inboxes<T::State>>,
@@ -79,6 +93,68 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> InquiringGround<Q, T, R> {
         })
     }
 
+    /// What the partition makes of the number of partitions that there are now.
+    fn lay_out(
+        &self,
+        source: &TopicPartition,
+        assignment: &Assignment,
+        start: Start,
+        state: &T::State,
+        past: &mut Past,
+    ) -> Result<LaidOut, Failure> {
+        let Some(gatherer) = &self.gatherer else {
+            past.ledger.set_layout(None);
+            return Ok(LaidOut::default());
+        };
+        let (partition, known) = (assignment.partition, past.ledger.settled().layout());
+        let partitions = self.input.partitions();
+        if known.is_some_and(|known| known.partitions < partitions) {
+            self.wait_for_senders(partitions);
+        }
+        let finding = Finding {
+            partition,
+            partitions,
+            committed: start.live_from,
+            log_end: self.log_end(assignment),
+            watermark: state.clock().and_then(|clock| clock.watermark(&self.rules.window.clock)),
+            retention: self.rules.window.retention(),
+        };
+        let (layout, step) = Layout::next(known.as_ref(), &self.layouts.others(partition), &finding);
+        say_step(source, &layout, step);
+        if step == Step::Forget {
+            gatherer.forget();
+        }
+        past.ledger.set_layout(Some(layout));
+        let asking = layout.growth.map(|growth| gatherer.asking(partition, growth, state.seed())).transpose()?;
+        Ok(LaidOut {
+            partitions: Some(layout.partitions),
+            owes_record: step != Step::Same,
+            growth: layout.growth,
+            elders: asking.map(|asking| Box::new(asking) as _),
+        })
+    }
+
+    /// Those who send see it later than we.
+    fn wait_for_senders(&self, partitions: i32) {
+        let seen = {
+            let mut grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+            match grown.filter(|(grown, _)| *grown == partitions) {
+                Some((_, seen)) => seen,
+                None => grown.insert((partitions, Instant::now())).1,
+            }
+        };
+        while seen.elapsed() < self.grown_wait && !self.failures.stop().is_requested() {
+            std::thread::sleep(SENDERS_LOOK.min(self.grown_wait));
+        }
+    }
+
+    /// Where the log ends by now: what the growth is seen after.
+    fn log_end(&self, assignment: &Assignment) -> Offset {
+        let Assignment { partition, bounds, .. } = *assignment;
+        let now = self.inquiry.bounds(&[partition], ANSWER_TIMEOUT).unwrap_or_default();
+        now.iter().map(|(_, now)| now.log_end).chain([bounds.log_end]).max().unwrap_or(bounds.log_end)
+    }
+
     /// A refusal ends the run; no answer does not.
     fn noted<A>(&self, answer: Result<A, NoAnswer>) -> Result<A, NoAnswer> {
         if let Err(no_answer) = &answer
@@ -98,6 +174,11 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
         self.lineage.learn(&words);
         let others = self.lineage.wants_to_hear_of(partitions, self.input.partitions());
         self.lineage.learn(&self.noted(self.inquiry.committed(&others, ANSWER_TIMEOUT))?);
+        if self.gatherer.is_some() {
+            let others: Vec<i32> = (0..self.input.partitions()).filter(|other| !partitions.contains(other)).collect();
+            self.layouts.learn(&words);
+            self.layouts.learn(&self.noted(self.inquiry.committed(&others, ANSWER_TIMEOUT))?);
+        }
         Ok(words)
     }
 
@@ -106,7 +187,8 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
     }
 
     fn awaits_seed(&self, partition: i32) -> Option<String> {
-        self.lineage.awaits(partition)
+        let awaited = self.lineage.awaits(partition);
+        awaited.or_else(|| self.gatherer.as_ref().and_then(|_| self.layouts.awaits(partition)))
     }
 
     fn bounds(&self, partitions: &[i32]) -> Result<Vec<(i32, Bounds)>, NoAnswer> {
@@ -122,8 +204,9 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
     fn opened(&self, assignment: Assignment, flow: Arc<Flow>, mut state: T::State) -> Result<(), Failure> {
         let source = self.source(assignment.partition);
         let start = self.start(&source, &assignment, &mut state)?;
-        let past = self.recall(&source, &assignment, start, &state)?;
-        self.inboxes.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, state, start, past })))
+        let mut past = self.recall(&source, &assignment, start, &state)?;
+        let laid_out = self.lay_out(&source, &assignment, start, &state, &mut past)?;
+        self.inboxes.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, state, start, past, laid_out })))
     }
 
     fn waiting(&self, waiting: &[WaitingFor]) {
@@ -132,6 +215,24 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
 
     fn failed(&self, failure: Failure) {
         self.failures.fail(failure);
+    }
+}
+
+fn say_step(source: &TopicPartition, layout: &Layout, step: Step) {
+    let (partitions, growth) = (layout.partitions, layout.growth);
+    match step {
+        Step::Same => {}
+        Step::Begin => tracing::debug!(%source, partitions, "commits say how many partitions the topic has from now on"),
+        Step::Grow => tracing::info!(
+            %source, partitions, ?growth,
+            "the topic has more partitions than before: held until the keys from before are known to all of them"
+        ),
+        Step::Decline => tracing::warn!(
+            %source, partitions, ?growth,
+            "the topic has grown again before the keys from before the last time were forgotten: those keys stay known \
+             where they are, and duplicates of later ones in other partitions may pass until the window is over"
+        ),
+        Step::Forget => tracing::info!(%source, partitions, "no key from before the topic grew is remembered any more"),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine::growth::Growth;
 use engine::protocol::Epoch;
 use engine::protocol::start::Start;
-use line::Past;
+use line::{Elders, Past};
 
 use crate::assignment::Assignment;
 use crate::dispatch::Delivered;
@@ -37,6 +38,19 @@ pub(crate) struct Opened<S> {
     pub(crate) start: Start,
     /// What is known of the records below the committed offset.
     pub(crate) past: Past,
+    pub(crate) laid_out: LaidOut,
+}
+
+/// How a partition goes on where the input may get more of them; by default it does not look.
+#[derive(Default)]
+pub(crate) struct LaidOut {
+    /// Nothing is committed that may have been read when there were more.
+    pub(crate) partitions: Option<i32>,
+    /// Whether the others wait to hear of it.
+    pub(crate) owes_record: bool,
+    /// Where the input has grown, what it was before.
+    pub(crate) growth: Option<Growth>,
+    pub(crate) elders: Option<Box<dyn Elders>>,
 }
 
 /// The inboxes of the workers, for those who seldom ask them for anything.

@@ -11,13 +11,16 @@
 mod assignment;
 mod assignments;
 mod dispatch;
+mod elders;
 mod ends;
 mod failure;
 mod failures;
 mod flow;
+mod gathering;
 mod ground;
 mod in_force;
 mod inboxes;
+mod layouts;
 mod lineage;
 mod log_times;
 mod opening;
@@ -41,7 +44,7 @@ pub use recall::RecallError;
 pub use report::{Change, FeedReport, OpeningReason, PartitionReport, Report, Took, WaitingFor};
 pub use run::{Around, run};
 pub use setup::{
-    Commits, InFlightLimits, Input, OnIncompleteProgress, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
+    Commits, InFlightLimits, Input, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
 };
 pub use states::{Copies, Leave, OpenFailure, States, Waits, Wanted};
 pub use stop::Stop;

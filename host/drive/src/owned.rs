@@ -37,6 +37,10 @@ pub(crate) struct Owned<S, P> {
     pub(crate) persisted_at: Instant,
     pub(crate) sized_at: Instant,
     pub(crate) release: Arc<Release>,
+    /// How many partitions the input had when it was opened, where it matters.
+    pub(crate) partitions: Option<i32>,
+    /// Batches do not go beyond this: others wait for it to be reached.
+    pub(crate) cut_at: Option<Offset>,
 }
 
 /// Says, when dropped, that a worker has let go of a partition.

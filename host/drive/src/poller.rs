@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::flow::{Flow, Flows};
 use crate::inboxes::Work;
 use crate::report::{FeedReport, Report};
-use crate::setup::Setup;
+use crate::setup::{OnPartitionsAdded, Setup};
 use crate::stop::Stop;
 use crate::unreadable::{Inspector, Snag};
 
@@ -105,6 +105,8 @@ pub(crate) struct Poller<C, S, R: Report<S>> {
     report: Arc<R>,
     /// When the workers were last asked to get to the end.
     end_asked: Option<Instant>,
+    /// How many the input had when partitions were last dealt out.
+    partitions: i32,
 }
 
 /// What a poll leads to.
@@ -131,6 +133,7 @@ impl<C: Source, S, R: Report<S>> Poller<C, S, R> {
         let Ties { inboxes, readings, flows, revoked, ends, inspector, report } = ties;
         Self {
             source,
+            partitions: setup.input.partitions(),
             setup,
             feeds: BTreeMap::new(),
             inboxes,
@@ -160,6 +163,7 @@ impl<C: Source, S, R: Report<S>> Poller<C, S, R> {
         let mut asked_lag = Instant::now();
         while !stop.is_requested() {
             self.report.beat();
+            self.join_anew_where_grown()?;
             self.read_as_asked()?;
             self.relieve();
             if asked_lag.elapsed() >= LAG_INTERVAL {
@@ -174,6 +178,20 @@ impl<C: Source, S, R: Report<S>> Poller<C, S, R> {
             self.flush_old();
         }
         Ok(Ending::Stopped)
+    }
+
+    /// Where the input has more partitions, all are let go of and dealt out again: what was decided and is not committed is
+    /// decided anew, by what is known of keys that have moved.
+    fn join_anew_where_grown(&mut self) -> Result<(), Failure> {
+        let partitions = self.setup.input.partitions();
+        if self.setup.policies.on_partitions_added == OnPartitionsAdded::Pass || partitions <= self.partitions {
+            return Ok(());
+        }
+        tracing::info!(partitions, before = self.partitions, "the topic has more partitions: joining the group anew");
+        self.partitions = partitions;
+        self.source.renew(self.setup.release_timeout)?;
+        self.take_revoked();
+        Ok(())
     }
 
     /// Lets go of all partitions, so that they are drained, committed and persisted. The workers are asked for nothing more.

@@ -70,6 +70,9 @@ pub trait PartitionReport<S> {
     /// It waits for a plugin that works.
     fn held(&mut self, _why: &str) {}
 
+    /// It waits for something that is on its way: for what, as far as is known now.
+    fn awaits(&mut self, _what: &str) {}
+
     /// It does not wait any more.
     fn released(&mut self) {}
 

@@ -1,6 +1,6 @@
 //! A run, joined together and driven to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,13 +13,15 @@ use crate::ends::Ends;
 use crate::failure::Failure;
 use crate::failures::Failures;
 use crate::flow::{Flow, Flows};
+use crate::gathering::Gatherer;
 use crate::ground::InquiringGround;
 use crate::inboxes::{Inboxes, Work};
+use crate::layouts::Layouts;
 use crate::lineage::Lineage;
 use crate::opening::Openings;
 use crate::poller::{self, Ending, Poller};
 use crate::report::Report;
-use crate::setup::Setup;
+use crate::setup::{OnPartitionsAdded, Setup};
 use crate::states::{Copies, States};
 use crate::unreadable::Inspector;
 use crate::worker::{self, Taken, Worker};
@@ -65,7 +67,8 @@ where
     let inboxes = Arc::new(Inboxes::new(senders.clone()));
     let (flows, revoked, report) = (Arc::<Flows>::default(), Arc::<Revoked>::default(), Arc::clone(&around.report));
     let (inquiry, copies) = (Arc::clone(&around.inquiry), Arc::clone(&around.copies));
-    let ground = ground(&setup, around, &inboxes, failures);
+    let gatherer = gatherer(&setup, &around, failures);
+    let ground = ground(&setup, around, &inboxes, failures, gatherer.clone());
     let openings = Arc::new(Openings::start(ground, senders.len(), setup.pauses.opening)?);
     let assigner = Assigner {
         inboxes: Arc::clone(&inboxes),
@@ -97,6 +100,7 @@ where
     let source = poller.leave();
     inboxes.hang_up();
     openings.end(deadline);
+    gatherer.iter().for_each(|gatherer| gatherer.end(deadline));
     let ended = wait_ended(&threads, deadline, timeout);
     if let Some(failure) = failures.take() {
         return Err(failure);
@@ -108,11 +112,35 @@ where
     Ok(ending)
 }
 
+/// Where partitions are held until the keys from before the input grew are known to all of them.
+fn gatherer<Q: Inquiry, T: States, R>(
+    setup: &Setup,
+    around: &Around<Q, T, R>,
+    failures: &Failures,
+) -> Option<Arc<Gatherer<Q, T>>> {
+    let gathers = setup.policies.on_partitions_added == OnPartitionsAdded::Hold;
+    gathers.then(|| {
+        Arc::new(Gatherer {
+            topic: setup.topic.clone(),
+            inquiry: Arc::clone(&around.inquiry),
+            states: Arc::clone(&around.states),
+            rules: Arc::clone(&setup.rules),
+            plugins: Arc::clone(&setup.plugins),
+            on_incomplete_progress: setup.policies.on_incomplete_progress,
+            pause: setup.pauses.opening,
+            failures: failures.clone(),
+            latest: Mutex::default(),
+            threads: Mutex::default(),
+        })
+    })
+}
+
 fn ground<Q: Inquiry, T: States, R: Report<T::State>>(
     setup: &Setup,
     around: Around<Q, T, R>,
     inboxes: &Arc<Inboxes<T::State>>,
     failures: &Failures,
+    gatherer: Option<Arc<Gatherer<Q, T>>>,
 ) -> InquiringGround<Q, T, R> {
     let Around { inquiry, states, report, .. } = around;
     InquiringGround {
@@ -123,6 +151,10 @@ fn ground<Q: Inquiry, T: States, R: Report<T::State>>(
         input: Arc::clone(&setup.input),
         rules: Arc::clone(&setup.rules),
         lineage: Lineage::default(),
+        layouts: Layouts::default(),
+        gatherer,
+        grown: Mutex::default(),
+        grown_wait: setup.pauses.grown,
         on_log_gap: setup.policies.on_log_gap,
         on_incomplete_progress: setup.policies.on_incomplete_progress,
         inboxes: Arc::clone(inboxes),

@@ -69,11 +69,13 @@ pub struct Pauses {
     pub reconnect: Duration,
     /// To open a partition of which that is not known, or whose state is in use.
     pub opening: Duration,
+    /// From when the input is seen to have grown until all that is sent by the layout of before is taken to be in the log.
+    pub grown: Duration,
 }
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { reconnect: Duration::from_millis(500), opening: Duration::from_millis(250) }
+        Self { reconnect: Duration::from_millis(500), opening: Duration::from_millis(250), grown: Duration::ZERO }
     }
 }
 
@@ -88,6 +90,8 @@ pub struct Policies {
     pub on_log_gap: OnLogGap,
     /// A replay would have to guess.
     pub on_incomplete_progress: OnIncompleteProgress,
+    /// The input has more partitions than before.
+    pub on_partitions_added: OnPartitionsAdded,
 }
 
 /// The plugin is to blame for a batch that cannot be decided.
@@ -108,6 +112,15 @@ pub enum OnUnreadable {
     Skip,
 }
 
+/// What becomes of keys that move to another partition because the input has more of them than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPartitionsAdded {
+    /// They are new there: duplicates pass.
+    Pass,
+    /// Partitions are held until the keys from before are known to all of them.
+    Hold,
+}
+
 /// What becomes of a replay that would have to guess which records went out undecided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnIncompleteProgress {
@@ -121,6 +134,14 @@ pub enum OnIncompleteProgress {
 pub trait Input: Send + Sync {
     /// How many partitions it has, whoever reads them.
     fn partitions(&self) -> i32;
+
+    /// The same, asked anew.
+    ///
+    /// # Errors
+    /// There is no answer, in words.
+    fn partitions_now(&self) -> Result<i32, String> {
+        Ok(self.partitions())
+    }
 
     /// Where a partition starts of which nothing is committed, if not at the start of its log.
     fn latest_from(&self, _partition: i32) -> Option<Offset> {

@@ -20,6 +20,18 @@ pub trait States: Send + Sync + 'static {
     /// # Errors
     /// It cannot be opened, now or at all.
     fn open(&self, wanted: &Wanted<'_>) -> Result<Self::State, OpenFailure>;
+
+    /// Opens the state for the keys that a partition had before the input grew from so many partitions to so many, or makes
+    /// one. It is beside that of a run, and nothing but keys is kept in it.
+    ///
+    /// # Errors
+    /// It cannot be opened, now or at all.
+    fn open_elder(&self, _partition: i32, _seed: Seed, _growth: (i32, i32)) -> Result<Self::State, OpenFailure> {
+        Err(OpenFailure::Other("keys of other partitions cannot be kept here: this is a bug".into()))
+    }
+
+    /// What [`States::open_elder`] left for other growths than this one is not needed any more.
+    fn forget_elders(&self, _but: Option<(i32, i32)>) {}
 }
 
 /// A state that is wanted, and what is known of its partition by then.

@@ -163,7 +163,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
 
     /// A partition comes whose state is open.
     fn adopt(&mut self, opened: Opened<S>) -> Result<(), Failure> {
-        let Opened { assignment, flow, state, start, past } = opened;
+        let Opened { assignment, flow, state, start, past, laid_out } = opened;
         flow.set_log_start(assignment.bounds.log_start);
         if !flow.adopt() {
             return Ok(());
@@ -188,19 +188,37 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             persisted_at: Instant::now(),
             sized_at: Instant::now(),
             release,
+            partitions: laid_out.partitions,
+            cut_at: laid_out.growth.map(|growth| growth.to),
         };
         owned.line.remember(past);
+        if let (Some(growth), Some(elders)) = (laid_out.growth, laid_out.elders) {
+            owned.line.ask_elders(growth, elders);
+        }
         owned.report.sizes(owned.line.store());
         self.owned.insert(partition, owned);
         let (owes_seed, group) = (lineage::owes_seed(&assignment), assignment.committed());
+        let owes_record = owes_seed || laid_out.owes_record;
         let assignment = flow.assignment;
-        self.tell(Event::Opened(protocol::Opened { partition, assignment, start, group, owes_seed }))?;
+        self.tell(Event::Opened(protocol::Opened { partition, assignment, start, group, owes_record }))?;
         (self.ties.taken)(partition, &flow);
         Ok(())
     }
 
-    /// A batch from the queue.
+    /// A batch from the queue. Where it goes beyond the line that others wait for the partition to reach, it is cut in two.
     fn take(&mut self, delivered: Box<Delivered>) -> Result<(), Failure> {
+        let cut_at = self.owned.get(&delivered.partition).and_then(|owned| owned.cut_at);
+        let Some(at) = cut_at else { return self.take_whole(delivered) };
+        match delivered.cut(at) {
+            Ok((first, second)) => {
+                self.take_whole(Box::new(first))?;
+                self.take_whole(Box::new(second))
+            }
+            Err(whole) => self.take_whole(Box::new(whole)),
+        }
+    }
+
+    fn take_whole(&mut self, delivered: Box<Delivered>) -> Result<(), Failure> {
         let Delivered { partition, epoch, from, ref batch, .. } = *delivered;
         let Some(last) = batch.iter().last().map(|last| last.offset()) else { return Ok(()) };
         let batch = protocol::Batch { partition, epoch, from, next: last + 1, records: batch.len() };

@@ -8,14 +8,20 @@
 //! An event that could not be forwarded (see [`Candidate::sendable`]) leaves no entry where it would be the first: a copy
 //! that can be forwarded must not be taken for a duplicate of something that never went on.
 //!
+//! An event is also a duplicate of a live entry of another partition, an elder, from before the input grew: see
+//! [`crate::growth`]. Its offset says nothing here; it counts for events from an offset on.
+//!
 //! An entry is live for an event at time t if the entry's first event is not older than t less the window. Where one of
 //! the two has no time, it is live.
+
+use std::cmp::Reverse;
 
 use hashbrown::HashMap;
 
 use crate::entry::{Entry, Found, UNTIMED, Write};
 use crate::fields::KeyStatus;
 use crate::fingerprint::Fingerprint;
+use crate::growth::Elder;
 use crate::record::{Millis, Offset};
 use crate::time::{Clock, ClockRules};
 
@@ -92,7 +98,7 @@ pub struct Candidate {
 }
 
 /// A batch to decide: candidates in offset order, their keys, and what the state knows of these keys.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Batch<'a> {
     /// The events; offsets ascend.
     pub candidates: &'a [Candidate],
@@ -102,6 +108,8 @@ pub struct Batch<'a> {
     pub keys: &'a [Fingerprint],
     /// Entries of the state, ascending by key index.
     pub found: &'a [Found],
+    /// Entries of other partitions, ascending by key index.
+    pub elders: &'a [Elder],
     /// What the state may have forgotten.
     pub gone: Gone,
 }
@@ -117,6 +125,8 @@ pub enum Outcome {
         key: u32,
         /// The event that was first.
         original: Entry,
+        /// The partition that it was in, if that is another one.
+        elder: Option<i32>,
     },
     /// Too far behind the watermark to be decided.
     Late,
@@ -147,7 +157,8 @@ pub struct Decider {
 
 /// What is known of one key before an event.
 enum Known {
-    Original(Entry),
+    /// With its partition, if that is another one.
+    Original(Entry, Option<i32>),
     Itself,
     Nothing,
 }
@@ -165,7 +176,7 @@ impl Decider {
         decisions.outcomes.clear();
         decisions.writes.clear();
         decisions.without_memory.clear();
-        let mut keys = Keys { batch, key: 0, found: 0 };
+        let mut keys = Keys { batch, key: 0, found: 0, elder: 0 };
         for (event, candidate) in batch.candidates.iter().enumerate() {
             let (time, standing) = self.window.standing(candidate, clock);
             let cannot_be_first = standing == Outcome::Unique
@@ -192,15 +203,16 @@ impl Decider {
     ) -> Outcome {
         let decidable = standing == Outcome::Unique;
         let mut outcome = standing;
-        while let Some((key, fingerprint, found)) = keys.next_of(event) {
+        while let Some(asked) = keys.next_of(event) {
             if !decidable {
                 continue;
             }
-            match self.known(fingerprint, found, offset, time) {
-                Known::Original(original) if outcome == Outcome::Unique => {
-                    outcome = Outcome::Duplicate { key, original };
+            let Asked { key, fingerprint, .. } = asked;
+            match self.known(&asked, offset, time) {
+                Known::Original(original, elder) if outcome == Outcome::Unique => {
+                    outcome = Outcome::Duplicate { key, original, elder };
                 }
-                Known::Original(_) | Known::Itself => {}
+                Known::Original(..) | Known::Itself => {}
                 Known::Nothing => {
                     let entry = Entry { offset, time };
                     self.fresh.insert(fingerprint, entry);
@@ -214,20 +226,27 @@ impl Decider {
     /// Whether a key of an event has an original.
     fn was_seen(&self, offset: Offset, time: Millis, event: usize, mut keys: Keys<'_>) -> bool {
         std::iter::from_fn(|| keys.next_of(event))
-            .any(|(_, key, found)| matches!(self.known(key, found, offset, time), Known::Original(_)))
+            .any(|asked| matches!(self.known(&asked, offset, time), Known::Original(..)))
     }
 
     /// Among the live entries before `offset` the one of the greatest offset is the original, so that the answer does
     /// not depend on which older windows the state still holds.
-    fn known(&self, fingerprint: Fingerprint, found: &[Found], offset: Offset, time: Millis) -> Known {
-        let fresh = self.fresh.get(&fingerprint).copied();
-        let entries = || found.iter().map(|found| found.entry).chain(fresh);
+    fn known(&self, asked: &Asked<'_>, offset: Offset, time: Millis) -> Known {
+        let fresh = self.fresh.get(&asked.fingerprint).copied();
+        let entries = || asked.found.iter().map(|found| found.entry).chain(fresh);
         let before = entries().filter(|entry| entry.offset < offset && self.window.is_live(*entry, time));
         match before.max_by_key(|entry| entry.offset) {
-            Some(original) => Known::Original(original),
+            Some(original) => Known::Original(original, None),
             None if entries().any(|entry| entry.offset == offset) => Known::Itself,
-            None => Known::Nothing,
+            None => self.known_elsewhere(asked.elders, offset, time),
         }
+    }
+
+    /// Of the elders the newest is the original, and of these that of the lowest partition.
+    fn known_elsewhere(&self, elders: &[Elder], offset: Offset, time: Millis) -> Known {
+        let counts = |elder: &&Elder| elder.counts_from <= offset && self.window.is_live(elder.entry, time);
+        let newest = elders.iter().filter(counts).max_by_key(|elder| (elder.entry.time, Reverse(elder.partition)));
+        newest.map_or(Known::Nothing, |elder| Known::Original(elder.entry, Some(elder.partition)))
     }
 }
 
@@ -237,20 +256,32 @@ struct Keys<'a> {
     batch: &'a Batch<'a>,
     key: usize,
     found: usize,
+    elder: usize,
+}
+
+/// A key of an event, and what is known of it.
+struct Asked<'a> {
+    key: u32,
+    fingerprint: Fingerprint,
+    found: &'a [Found],
+    elders: &'a [Elder],
 }
 
 impl<'a> Keys<'a> {
-    fn next_of(&mut self, event: usize) -> Option<(u32, Fingerprint, &'a [Found])> {
+    fn next_of(&mut self, event: usize) -> Option<Asked<'a>> {
         let owner = *self.batch.owners.get(self.key)?;
         if owner as usize != event {
             return None;
         }
         let key = u32::try_from(self.key).ok()?;
         let fingerprint = *self.batch.keys.get(self.key)?;
-        let rest = self.batch.found.get(self.found..).unwrap_or_default();
-        let count = rest.iter().take_while(|found| found.key == key).count();
+        let found = self.batch.found.get(self.found..).unwrap_or_default();
+        let found = found.get(..found.iter().take_while(|found| found.key == key).count()).unwrap_or_default();
+        let elders = self.batch.elders.get(self.elder..).unwrap_or_default();
+        let elders = elders.get(..elders.iter().take_while(|elder| elder.key == key).count()).unwrap_or_default();
         self.key += 1;
-        self.found += count;
-        Some((key, fingerprint, rest.get(..count).unwrap_or_default()))
+        self.found += found.len();
+        self.elder += elders.len();
+        Some(Asked { key, fingerprint, found, elders })
     }
 }

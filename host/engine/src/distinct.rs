@@ -297,7 +297,7 @@ impl Distinct {
         }
         let Original { key, entry } = alike.or(unknown).or(best.map(|(_, original)| original)).unwrap_or(first);
         if let Some(outcome) = self.outcomes.get_mut(event.record as usize) {
-            *outcome = Outcome::Duplicate { key, original: entry };
+            *outcome = Outcome::Duplicate { key, original: entry, elder: None };
         }
         if is_distinct {
             self.forwarded.push(event.record);

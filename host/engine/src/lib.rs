@@ -12,6 +12,7 @@ pub mod entry;
 pub mod fields;
 pub mod findings;
 pub mod fingerprint;
+pub mod growth;
 pub mod history;
 pub mod identity;
 pub mod looks;

@@ -21,6 +21,7 @@ mod text;
 use std::cmp::Ordering;
 
 use crate::fingerprint::Seed;
+use crate::growth::Layout;
 use crate::record::Offset;
 
 pub use ledger::Ledger;
@@ -94,6 +95,8 @@ pub struct Progress {
     exceptions: Ranges,
     /// What the keys of all partitions of the group are hashed with; `None` where no commit has said so yet.
     seed: Option<Seed>,
+    /// How many partitions the input had; `None` where no commit has said so yet.
+    layout: Option<Layout>,
 }
 
 /// What a replay from some offset needs and the record does not list.
@@ -138,6 +141,18 @@ impl Progress {
     #[must_use]
     pub fn with_seed(self, seed: Seed) -> Self {
         Self { seed: Some(seed), ..self }
+    }
+
+    /// How many partitions the input had, where a commit has said so.
+    #[must_use]
+    pub fn layout(&self) -> Option<Layout> {
+        self.layout
+    }
+
+    /// The same record, and commits from here on say how many partitions the input has.
+    #[must_use]
+    pub fn with_layout(self, layout: Option<Layout>) -> Self {
+        Self { layout, ..self }
     }
 
     /// The exceptions that are listed.

@@ -116,6 +116,16 @@ impl RecordBatch {
         self.slots.push(Slot { offset, timestamp, key, payload, unread, headers, bytes });
     }
 
+    /// Appends a record of another batch.
+    pub fn push_copy(&mut self, record: &Record<'_>) {
+        if let Some(why) = record.unread() {
+            return self.push_unread(record.offset(), why);
+        }
+        let (key, payload) = (record.key(), record.payload());
+        self.push(NewRecord { offset: record.offset(), timestamp: record.timestamp(), key, payload });
+        record.headers().for_each(|(name, value)| self.push_header(name, value));
+    }
+
     /// Appends a record that is there and was not read, and why.
     pub fn push_unread(&mut self, offset: Offset, why: &str) {
         self.push(NewRecord { offset, ..NewRecord::default() });

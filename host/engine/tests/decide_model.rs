@@ -85,7 +85,7 @@ fn run_batch(
     let found = memory.lookup(&keys);
     let mut decisions = Decisions::default();
     decider.decide(
-        &Batch { candidates: &candidates, owners: &owners, keys: &keys, found: &found, gone: Gone::default() },
+        &Batch { candidates: &candidates, owners: &owners, keys: &keys, found: &found, gone: Gone::default(), elders: &[] },
         clock,
         &mut decisions,
     );
@@ -142,7 +142,7 @@ fn naive(events: &[Event]) -> Vec<Outcome> {
                     let live = |(known, entry): &&(u8, Entry)| known == key && entry.time >= event.time - 100;
                     match seen.iter().rev().find(live) {
                         Some((_, entry)) if entry.offset < offset && outcome == Outcome::Unique => {
-                            outcome = Outcome::Duplicate { key: index, original: *entry };
+                            outcome = Outcome::Duplicate { key: index, original: *entry, elder: None };
                         }
                         Some(_) => {}
                         None => seen.push((*key, Entry { offset, time: event.time })),
@@ -158,7 +158,7 @@ fn naive(events: &[Event]) -> Vec<Outcome> {
 /// Key indexes count from the start of a batch; without them outcomes of different cuts can be compared.
 fn without_key_index(outcomes: &[Outcome]) -> Vec<Outcome> {
     let strip = |outcome: &Outcome| match *outcome {
-        Outcome::Duplicate { original, .. } => Outcome::Duplicate { key: 0, original },
+        Outcome::Duplicate { original, .. } => Outcome::Duplicate { key: 0, original, elder: None },
         other => other,
     };
     outcomes.iter().map(strip).collect()
@@ -247,7 +247,7 @@ fn a_window_edge_is_exact_to_the_millisecond() {
     let keyed = |time| Event { time, keys: vec![1], status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[keyed(1_000), keyed(1_100), keyed(1_101)], &[3]);
     let first = Entry { offset: at(0), time: 1_000 };
-    assert_eq!(outcomes, [Outcome::Unique, Outcome::Duplicate { key: 1, original: first }, Outcome::Unique]);
+    assert_eq!(outcomes, [Outcome::Unique, Outcome::Duplicate { key: 1, original: first, elder: None }, Outcome::Unique]);
 }
 
 #[test]
@@ -262,8 +262,8 @@ fn an_event_with_several_keys_links_events_that_share_one() {
     let event = |time, keys: &[u8]| Event { time, keys: keys.to_vec(), status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[event(1_000, &[1]), event(1_001, &[1, 2]), event(1_002, &[2])], &[1, 1, 1]);
     assert_eq!(outcomes[0], Outcome::Unique);
-    assert_eq!(outcomes[1], Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 } });
-    assert_eq!(outcomes[2], Outcome::Duplicate { key: 0, original: Entry { offset: at(1), time: 1_001 } });
+    assert_eq!(outcomes[1], Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 }, elder: None });
+    assert_eq!(outcomes[2], Outcome::Duplicate { key: 0, original: Entry { offset: at(1), time: 1_001 }, elder: None });
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn state_ahead_of_a_replay_makes_no_event_its_own_duplicate() {
     let mut memory = Memory::default();
     memory.entries.insert(Fingerprint(1), vec![Entry { offset: at(9), time: 50 }]);
     let again = run_batch(&mut Decider::new(WINDOW), &mut Clock::default(), &mut memory, &[keyed.clone(), keyed], 8);
-    assert_eq!(again, [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: at(8), time: 50 } }]);
+    assert_eq!(again, [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: at(8), time: 50 }, elder: None }]);
 }
 
 /// Decides events of one key, a batch each, by their times and what the state has forgotten.
@@ -299,7 +299,7 @@ fn decide_times(clock: &mut Clock, times: &[Option<i64>], gone: Gone) -> Vec<(Ou
     for (offset, time) in (FIRST as i64..).zip(times) {
         let candidates = [Candidate { offset, time: *time, status: KeyStatus::Keyed, sendable: true }];
         let keys = [Fingerprint(1)];
-        let batch = Batch { candidates: &candidates, owners: &[0], keys: &keys, found: &found, gone };
+        let batch = Batch { candidates: &candidates, owners: &[0], keys: &keys, found: &found, gone, elders: &[] };
         decider.decide(&batch, clock, &mut decisions);
         found.extend(decisions.writes.iter().map(|write| Found { key: 0, entry: write.entry }));
         decided.push((decisions.outcomes[0], !decisions.without_memory.is_empty()));
@@ -313,7 +313,7 @@ fn outcomes(decided: &[(Outcome, bool)]) -> Vec<Outcome> {
 
 #[test]
 fn events_without_a_time_before_the_clock_starts_are_no_events_of_1970() {
-    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: UNTIMED } };
+    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: UNTIMED }, elder: None };
     let now = 1_767_268_800_000;
     let times = [None, Some(now), None, Some(now + 1_000_000), None];
     let decided = decide_times(&mut Clock::default(), &times, Gone::default());
@@ -323,7 +323,7 @@ fn events_without_a_time_before_the_clock_starts_are_no_events_of_1970() {
 #[test]
 fn an_event_without_a_time_has_the_clocks() {
     let decided = decide_times(&mut started(), &[None, Some(1_100), Some(1_101)], Gone::default());
-    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 } };
+    let first = Outcome::Duplicate { key: 0, original: Entry { offset: at(0), time: 1_000 }, elder: None };
     assert_eq!(outcomes(&decided), [Outcome::Unique, first, Outcome::Unique]);
 }
 

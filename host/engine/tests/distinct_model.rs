@@ -115,7 +115,7 @@ impl Partition {
         let said = (0..).zip(&decisions.outcomes).map(|(record, outcome)| match *outcome {
             Outcome::Unique => Said::Unique,
             Outcome::Duplicate { original, .. } if self.rule.is_forwarded(record) => Said::Distinct(original.offset),
-            Outcome::Duplicate { key, original } => {
+            Outcome::Duplicate { key, original, .. } => {
                 assert_eq!(owners[key as usize], record, "the key is the event's own");
                 Said::Duplicate(original.offset)
             }

@@ -37,6 +37,15 @@ pub trait Local: Send + Sync + 'static {
     /// # Errors
     /// See [`OpenError`].
     fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenError>;
+
+    /// Opens the state for the keys that a partition had before the topic grew, see [`States::open_elder`].
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    fn open_elder(&self, partition: i32, seed: Seed, growth: (i32, i32)) -> Result<PartitionStore, OpenError>;
+
+    /// See [`States::forget_elders`].
+    fn forget_elders(&self, but: Option<(i32, i32)>);
 }
 
 /// When checkpoints are made, and of what.
@@ -214,6 +223,14 @@ impl<L: Local> States for Keeper<L> {
             self.publisher.change(|board| board.come(partition, from, Instant::now()));
         }
         Ok(store)
+    }
+
+    fn open_elder(&self, partition: i32, seed: Seed, growth: (i32, i32)) -> Result<PartitionStore, OpenFailure> {
+        self.local.open_elder(partition, seed, growth).map_err(failure)
+    }
+
+    fn forget_elders(&self, but: Option<(i32, i32)>) {
+        self.local.forget_elders(but);
     }
 }
 

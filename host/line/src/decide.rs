@@ -54,6 +54,7 @@ pub(crate) fn decide<S: PartitionState>(
         owners: &scratch.owners,
         keys: &scratch.keys,
         found: &scratch.found,
+        elders: &scratch.elders,
         gone: state.gone(),
     };
     decider.decide(&batch, &mut clock.now, &mut scratch.decisions);
@@ -65,9 +66,9 @@ pub(crate) fn list_duplicates(scratch: &mut Scratch, is_forwarded: impl Fn(u32) 
     scratch.duplicates.clear();
     let mut event = 0;
     for (record, outcome) in (0_u32..).zip(&scratch.decisions.outcomes) {
-        if let Outcome::Duplicate { key, original } = *outcome {
+        if let Outcome::Duplicate { key, original, elder } = *outcome {
             let forwarded = is_forwarded(record);
-            scratch.duplicates.push(Duplicate { record, event, key, original, forwarded });
+            scratch.duplicates.push(Duplicate { record, event, key, original, elder, forwarded });
         }
         event += u32::from(scratch.decoded.get(event as usize) == Some(&record));
     }

@@ -66,6 +66,13 @@ pub enum LineError {
         /// What the plugin did.
         reason: String,
     },
+    /// Keys of other partitions, from before the input grew, are not there yet. Nothing of the batch was looked at: it may be
+    /// tried again.
+    #[error("the topic has grown: {words}")]
+    Elders {
+        /// What is waited for.
+        words: String,
+    },
     /// A record can leave neither by its lane nor as a dead letter, and the policy is to stop.
     #[error(
         "{partition} offset {offset} cannot be sent to its lane, {}: {cause}. nothing of it was sent or committed. \

@@ -23,7 +23,7 @@ use plugin::Input;
 use crate::costs::PluginCost;
 use crate::duplicate::{Duplicate, Told};
 use crate::error::LineError;
-use crate::explain::fact::{DAMAGED, Fact, NO_SCORER, NOT_JSON, NOT_KEPT, OTHER_FIELDS, SWITCHED_OFF};
+use crate::explain::fact::{DAMAGED, ELSEWHERE, Fact, NO_SCORER, NOT_JSON, NOT_KEPT, OTHER_FIELDS, SWITCHED_OFF};
 use crate::explain::pairing::Pairing;
 use crate::explain::scoring::Scoring;
 use crate::explain::tell::{Gathered, Teller};
@@ -116,7 +116,7 @@ impl Explainer {
             return Ok(());
         }
         self.offsets.clear();
-        self.offsets.extend(duplicates.iter().map(|duplicate| duplicate.original.offset));
+        self.offsets.extend(duplicates.iter().map(Duplicate::original_here));
         state.load_histories(&self.offsets).map_err(LineError::state)?;
         if self.pairing.is_on() {
             state.originals(&self.offsets, &mut self.kept).map_err(LineError::state)?;
@@ -153,8 +153,8 @@ impl Explainer {
             |uuid: &[u8]| identity::with_spelling(uuid, |spelling| self.fingerprinter.fingerprint(spelling).0 as u64);
         let mut fact = Fact { nth, pair: Err(self.idle), count: None, uuids: None, uuids_before: None };
         let original = kept.as_ref().map(|kept| kept.uuid().map(hash));
-        // What passes as distinct is no duplicate of any event.
-        let history = match duplicate.forwarded {
+        // What passes as distinct is no duplicate of any event; what is elsewhere has no history here.
+        let history = match duplicate.forwarded || duplicate.elder.is_some() {
             true => None,
             false => {
                 let history = state.history(duplicate.original.offset, || History::of(original));
@@ -173,6 +173,7 @@ impl Explainer {
         if self.pairing.is_on() && offset >= batch.live_from {
             let place = (duplicate.event, duplicate.record);
             fact.pair = match kept {
+                None if duplicate.elder.is_some() => Err(ELSEWHERE),
                 None => Err(NOT_KEPT),
                 Some(_) if !self.pairing.reads(batch, duplicate.event) => Err(NOT_JSON),
                 Some(kept) => self.pairing.lay_out(batch, place, &kept).map_err(why_not),

@@ -73,6 +73,8 @@ pub(crate) struct Explanation<'a> {
     /// As [`Explanations::key`] gives it.
     pub(crate) key: &'a str,
     pub(crate) original_offset: Offset,
+    /// The partition that it was in, if that is another one.
+    pub(crate) elder: Option<i32>,
     pub(crate) original_time: Option<Millis>,
     pub(crate) original: Option<&'a Kept<'a>>,
     pub(crate) likeness: Likeness,
@@ -201,7 +203,8 @@ impl Explanations {
         let uuid = about.original.and_then(Kept::uuid).map(|uuid| shown(uuid, cut));
         // Where events have no time the state counts by its clock, which is nothing to tell of an event.
         let time = about.time.and(about.original_time);
-        push_coordinates(out, "original", about.source, about.original_offset, time, uuid.as_deref());
+        let (source, elder) = (about.source, about.elder.unwrap_or(about.source.partition));
+        push_coordinates(out, "original", (&source.topic, elder), about.original_offset, time, uuid.as_deref());
         if let Some(kept) = about.original.filter(|_| !self.redacts() && cut < Cut::Original) {
             let whole = match kept.form() {
                 Form::Payload => true,
@@ -219,7 +222,7 @@ impl Explanations {
 
     fn push_duplicate(&self, about: &Explanation<'_>, cut: Cut, out: &mut Vec<u8>) {
         let uuid = about.uuid.map(|uuid| shown(uuid, cut));
-        push_coordinates(out, "duplicate", about.source, about.record.offset(), about.time, uuid.as_deref());
+        push_coordinates(out, "duplicate", (&about.source.topic, about.source.partition), about.record.offset(), about.time, uuid.as_deref());
         if !self.redacts() && cut < Cut::Events {
             out.extend_from_slice(b",\"event\":");
             let payload = about.record.payload().unwrap_or_default();
@@ -252,7 +255,7 @@ impl<'a> Compared<'a> {
 fn push_coordinates(
     out: &mut Vec<u8>,
     name: &str,
-    source: &TopicPartition,
+    (topic, partition): (&str, i32),
     offset: Offset,
     time: Option<Millis>,
     uuid: Option<&[u8]>,
@@ -260,8 +263,8 @@ fn push_coordinates(
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":{\"topic\":");
-    push_text(out, &source.topic);
-    push_number(out, "partition", Some(source.partition));
+    push_text(out, topic);
+    push_number(out, "partition", Some(partition));
     push_number(out, "offset", Some(offset));
     push_number(out, "time", time);
     out.extend_from_slice(b",\"uuid\":");

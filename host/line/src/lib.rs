@@ -6,7 +6,8 @@
 //! [`engine::state::PartitionState`], the sink whatever implements [`connectors::Sink`].
 //!
 //! The way of a record is that of [`Line::process`]: `decode`, `past` (replays only), `unsendable`, `extract`, `look_up`,
-//! `decide` (or `similarity`, where dissimilar events pass), `explain`, `send`, `leave`.
+//! `decide` (or `similarity`, where dissimilar events pass), `explain`, `send`, `leave`; where the input has grown, `elders`
+//! are asked too.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, reason = "a library tells nobody")]
 
@@ -19,6 +20,7 @@ mod decode;
 mod departure;
 mod dump;
 mod duplicate;
+mod elders;
 mod error;
 mod explain;
 mod explanation;
@@ -43,6 +45,7 @@ mod warnings;
 pub use costs::{PluginCost, StageTimes};
 pub use dead_letter::Unread;
 pub use dump::Dumps;
+pub use elders::Elders;
 pub use error::LineError;
 pub use host_fields::kind_of;
 pub use identity::Identity;

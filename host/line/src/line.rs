@@ -7,6 +7,7 @@ use connectors::{Lane, Sink};
 use engine::decide::Decider;
 use engine::findings::Findings;
 use engine::fingerprint::{Fingerprinter, Seed};
+use engine::growth::Growth;
 use engine::record::{Offset, RecordBatch, TopicPartition};
 use engine::state::{Frontier, PartitionState};
 
@@ -14,6 +15,7 @@ use crate::costs::{PluginCost, StageTimes};
 use crate::dead_letter::{Unread, send_coordinates};
 use crate::decide::{self, LineClock};
 use crate::decode::Decoder;
+use crate::elders::{Elders, Kin};
 use crate::error::LineError;
 use crate::explain::{Explainable, Explainer};
 use crate::extract::{KeyStage, Place};
@@ -41,6 +43,8 @@ pub struct Line<S> {
     state: S,
     /// Where there are committed offsets, and so replays.
     past: Option<Past>,
+    /// Where the input has grown.
+    kin: Option<Kin>,
     scratch: Scratch,
     tally: Tally,
     warnings: Warnings,
@@ -87,6 +91,7 @@ impl<S: PartitionState> Line<S> {
             rules,
             state,
             past: None,
+            kin: None,
             tally: Tally::default(),
             times: StageTimes::default(),
         })
@@ -124,19 +129,25 @@ impl<S: PartitionState> Line<S> {
         self.past.as_mut()
     }
 
+    /// Asks the keys that other partitions had before the input grew, too.
+    pub fn ask_elders(&mut self, growth: Growth, elders: Box<dyn Elders>) {
+        self.kin = Some(Kin::new(self.source.partition, growth, elders));
+    }
+
     /// Decides a batch and sends what has to go out. The state may hold the batch on for the originals in it, see
     /// [`PartitionState::keep_shared`]. Records before `live_from` are replayed into the state only: their outputs were
     /// committed by an earlier run.
     ///
     /// # Errors
     /// Nothing sent or staged since the last commit may be committed then; call [`Line::rollback`]. Not so after
-    /// [`LineError::Breaker`] and [`LineError::Replay`].
+    /// [`LineError::Breaker`], [`LineError::Replay`] and [`LineError::Elders`].
     pub fn process(
         &mut self,
         batch: &Arc<RecordBatch>,
         live_from: Offset,
         sink: &mut dyn Sink,
     ) -> Result<(), LineError> {
+        self.kin.as_ref().map_or(Ok(()), |kin| kin.wait_for(batch))?;
         let start = Instant::now();
         self.decode(batch, live_from, sink);
         let decoded = Instant::now();
@@ -174,6 +185,8 @@ impl<S: PartitionState> Line<S> {
         if self.by_similarity.is_some() {
             return Ok(());
         }
+        let Scratch { candidates, keys, elders, .. } = &mut self.scratch;
+        self.kin.as_ref().map_or(Ok(()), |kin| kin.look_up(candidates, keys, elders))?;
         look_up::look_up(batch, &mut self.scratch, &mut self.state)
     }
 
@@ -199,6 +212,7 @@ impl<S: PartitionState> Line<S> {
         if let Some(by_similarity) = &self.by_similarity {
             self.tally.not_remembered += by_similarity.not_remembered(batch, live_from);
         }
+        self.tally.stale += self.kin.as_ref().map_or(0, |kin| kin.stale(batch, live_from));
         let (source, rules, scratch, explainer) = (&self.source, &self.rules, &self.scratch, &self.stages.explainer);
         let sending = Sending { source, rules, batch, live_from, scratch, explainer };
         sending.send(&mut self.tally, self.past.as_mut(), sink)
@@ -252,6 +266,11 @@ impl<S: PartitionState> Line<S> {
     /// The partition's state.
     pub fn store(&mut self) -> &mut S {
         &mut self.state
+    }
+
+    /// The partition's state, which the line is done with.
+    pub fn into_store(self) -> S {
+        self.state
     }
 
     /// Times, and what the extractor and the scorer cost, since the last call.

@@ -5,6 +5,7 @@ use engine::decide::{Candidate, Decisions};
 use engine::entry::Found;
 use engine::fields::{Extraction, FieldBatch};
 use engine::fingerprint::Fingerprint;
+use engine::growth::Elder;
 use engine::record::{Offset, RecordBatch};
 use engine::time::Unusable;
 
@@ -35,6 +36,7 @@ pub(crate) struct Scratch {
     pub(crate) owners: Vec<u32>,
     pub(crate) keys: Vec<Fingerprint>,
     pub(crate) found: Vec<Found>,
+    pub(crate) elders: Vec<Elder>,
     pub(crate) decisions: Decisions,
     pub(crate) duplicates: Vec<Duplicate>,
     /// Ascending by record.
@@ -60,6 +62,7 @@ impl Scratch {
         self.wanted.clear();
         self.reasons.clear();
         self.candidates.clear();
+        self.elders.clear();
         self.unusable.clear();
         self.unsendable.clear();
     }

@@ -25,6 +25,12 @@ pub struct Tally {
     /// The duplicates and the dissimilar by what was found, in the order of [`engine::findings::Likeness`].
     #[serde(default)]
     pub likeness: [u64; 5],
+    /// Of the duplicates those of events in other partitions, from before the input grew.
+    #[serde(default)]
+    pub moved: u64,
+    /// Records that were sent by the layout of before the input grew, though it was long known.
+    #[serde(default)]
+    pub stale: u64,
     /// Too late to be decided.
     pub late: u64,
     /// Without a key.
@@ -62,6 +68,7 @@ impl Tally {
     #[inline]
     pub(crate) fn count(&mut self, outcome: Outcome, told: Option<Told>, exit: Option<Lane>) {
         self.consumed += 1;
+        self.moved += u64::from(matches!(outcome, Outcome::Duplicate { elder: Some(_), .. }));
         *match outcome {
             Outcome::Unique => &mut self.unique,
             Outcome::Duplicate { .. } if told.is_some_and(|told| told.forwarded) => &mut self.dissimilar,
@@ -103,6 +110,8 @@ impl Tally {
         self.duplicate += other.duplicate;
         self.dissimilar += other.dissimilar;
         self.not_remembered += other.not_remembered;
+        self.moved += other.moved;
+        self.stale += other.stale;
         self.late += other.late;
         self.keyless += other.keyless;
         self.dead_letter += other.dead_letter;

@@ -209,6 +209,8 @@ pub struct PartitionObserver {
     applied_at: Instant,
     /// While its log is read again.
     replay: Option<Replay>,
+    /// It waits for something that is on its way.
+    awaits: bool,
 }
 
 impl PartitionObserver {
@@ -236,6 +238,7 @@ impl PartitionObserver {
             oldest: Vec::new(),
             applied_at,
             replay: None,
+            awaits: false,
         };
         observer.decided_with(generation, plugins);
         observer
@@ -253,10 +256,27 @@ impl PartitionObserver {
             self.partition.event_times_unusable.inc_by(reason, events);
         }
         self.partition.decided_without_memory.inc_by(tally.decided_without_memory);
+        self.partition.moved_duplicates.inc_by(tally.moved);
+        self.stale(tally.stale);
         self.partition.clock_went_back.inc_by(tally.clock_went_back);
         self.observed.status.update_partition(&self.source, |status| {
             status.times.add(&tally.times_unusable, tally.decided_without_memory, tally.clock_went_back);
         });
+    }
+
+    /// Records that were sent by the layout of before the topic grew.
+    fn stale(&self, records: u64) {
+        let (before, after) = (self.partition.stale_records.get(), self.partition.stale_records.get() + records);
+        self.partition.stale_records.inc_by(records);
+        // At the first, and whenever there are twice as many.
+        if before.checked_ilog2() != after.checked_ilog2() {
+            tracing::warn!(
+                source = %self.source, records = after,
+                "a producer sends keys to the partition where they were before the topic grew: new keys that it sends are \
+                 not known where others send them, and duplicates of these pass; restart it, or let it refresh its \
+                 metadata"
+            );
+        }
     }
 
     fn unsendable(&self, tally: &Tally) {
@@ -310,7 +330,17 @@ impl PartitionReport<PartitionStore> for PartitionObserver {
         );
     }
 
+    fn awaits(&mut self, what: &str) {
+        if !std::mem::replace(&mut self.awaits, true) {
+            tracing::info!(source = %self.source, what, "partition held: nothing is lost or skipped");
+        }
+        self.phase(Phase::Held, what);
+    }
+
     fn released(&mut self) {
+        if std::mem::take(&mut self.awaits) {
+            return tracing::info!(source = %self.source, "partition continues: what it waited for is there");
+        }
         self.partition.breaker_open.set(0);
         tracing::info!(source = %self.source, "partition continues: the plugin works again");
     }

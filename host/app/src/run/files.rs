@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use connectors::{ByLane, Lane};
 use drive::{
-    Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnStuck, OnUnreadable, OpenFailure,
+    Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, OpenFailure,
     Partitions, Pauses, Policies, Setup, States, Stop, Wanted,
 };
 use engine::fingerprint::Seed;
@@ -171,6 +171,7 @@ fn setup(parts: &Parts) -> Setup {
             on_unreadable: OnUnreadable::Stop,
             on_log_gap: OnLogGap::Stop,
             on_incomplete_progress: OnIncompleteProgress::Stop,
+            on_partitions_added: OnPartitionsAdded::Pass,
         },
         pauses: Pauses::default(),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::{Assignments, Lane, SourceFailure};
-use drive::{Around, Commits, Failure, Failures, InFlightLimits, OnStuck, Pauses, Policies, Setup, Stop};
+use drive::{Around, Commits, Failure, Failures, InFlightLimits, OnPartitionsAdded, OnStuck, Pauses, Policies, Setup, Stop};
 use engine::progress::TEXT_CHARS_MAX;
 use kafka_connector::{
     Delivery, InputTopic, KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, Prefix,
@@ -110,7 +110,8 @@ impl<'a> Ready<'a> {
         let workers = config.limits.worker_threads.min(check.partitions).max(1);
         let memory = parts.rules.memory();
         let directory = parts.store.below(&settings.topic)?;
-        let input = InputTopic::at_start(&settings, &check, directory, kafka.offset_reset, memory)?;
+        let is_bridged = kafka.on_partitions_added == OnPartitionsAdded::Hold;
+        let input = InputTopic::at_start(&settings, &check, directory, kafka.offset_reset, memory, is_bridged)?;
         let input = Arc::new(Watched::new(input, observed));
         let prefix = prefix(kafka, &parts.store)?;
         let ready = Self { kafka, parts: Arc::new(parts), settings, topics, limits, input, prefix, workers };
@@ -190,8 +191,9 @@ impl<'a> Ready<'a> {
                 on_unreadable: kafka.on_unreadable,
                 on_log_gap: kafka.on_log_gap,
                 on_incomplete_progress: kafka.on_incomplete_progress,
+                on_partitions_added: kafka.on_partitions_added,
             },
-            pauses: Pauses::default(),
+            pauses: Pauses { grown: kafka.partitions_added_wait, ..Pauses::default() },
         }
     }
 

@@ -24,6 +24,9 @@ use super::error::RunError;
 use super::redaction::redaction;
 use crate::settings::config::{Config, PluginConfig};
 
+/// Directory of the keys from before a topic grew, beside the states of its partitions.
+const ELDERS: &str = "elders";
+
 /// Entries of the state in memory, over all partitions, at some 60 bytes each.
 const FRONT_ENTRIES_TOTAL: usize = 4_000_000;
 
@@ -134,6 +137,15 @@ impl Parts {
         }
     }
 
+    /// Opens the state for the keys that a partition had before the topic grew.
+    fn open_elder(&self, source: &TopicPartition, seed: Seed, growth: (i32, i32)) -> Result<PartitionStore, OpenError> {
+        let elders = self.store.below(&source.topic)?.below(ELDERS)?.below(&elders_of(growth))?;
+        let dir = elders.below(&source.partition.to_string())?;
+        dir.check_contents()?;
+        let options = StoreOptions { originals: None, ..self.store_options.clone() };
+        PartitionStore::open(dir.path(), &self.identity(source, Some(seed)), options)
+    }
+
     /// Opens the state of a partition.
     pub(super) fn open_store(&self, source: &TopicPartition, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
         let identity = self.identity(source, seed);
@@ -150,6 +162,11 @@ impl Parts {
         tracing::debug!(%source, filters_loaded, buckets_searched, keys_read, "state opened");
         Ok(store)
     }
+}
+
+/// The directory of a growth.
+fn elders_of((before, after): (i32, i32)) -> String {
+    format!("{before}-{after}")
 }
 
 /// The states of a topic's partitions.
@@ -175,6 +192,21 @@ impl Local for Stores {
 
     fn open(&self, partition: i32, seed: Option<Seed>) -> Result<PartitionStore, OpenError> {
         self.parts.open_store(&self.source(partition), seed)
+    }
+
+    fn open_elder(&self, partition: i32, seed: Seed, growth: (i32, i32)) -> Result<PartitionStore, OpenError> {
+        self.parts.open_elder(&self.source(partition), seed, growth)
+    }
+
+    fn forget_elders(&self, but: Option<(i32, i32)>) {
+        let Ok(topic) = self.parts.store.below(&self.topic) else { return };
+        let (elders, kept) = (topic.path().join(ELDERS), but.map(elders_of));
+        for entry in std::fs::read_dir(&elders).into_iter().flatten().flatten() {
+            let is_kept = kept.as_deref().is_some_and(|kept| entry.file_name() == kept);
+            if !is_kept && let Err(error) = std::fs::remove_dir_all(entry.path()) {
+                tracing::warn!(dir = %entry.path().display(), %error, "keys from before the topic grew cannot be removed");
+            }
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use std::time::Duration;
 use connectors::{ByLane, Lane};
 use setting::{Row, SettingsError, Typed};
 
+use super::explanation::FORWARD_BELOW_SIMILARITY;
 use super::limits;
 use super::store::STORE_PATH;
 use super::window::{LATE, Late};
 use input::{
     KAFKA_CONSUMER_AUTO_COMMIT, KAFKA_CONSUMER_GROUP, KAFKA_CONSUMER_OFFSET_RESET, KAFKA_CONSUMER_TOPIC,
-    ON_INCOMPLETE_PROGRESS, ON_LOG_GAP, ON_UNREADABLE, POLL_TIMEOUT_SECS,
+    ON_INCOMPLETE_PROGRESS, ON_LOG_GAP, ON_PARTITIONS_ADDED, ON_UNREADABLE,
+    PARTITIONS_ADDED_WAIT_SECS, POLL_TIMEOUT_SECS,
 };
 use output::{
     COMMIT_INTERVAL_MS, KAFKA_MESSAGE_TIMEOUT_MS, KAFKA_PRODUCER_LINGER_MS, KAFKA_TRANSACTION_TIMEOUT_MS, LATE_TOPIC,
@@ -24,7 +26,7 @@ use output::{
 
 pub use connection::{KafkaConnection, KafkaProperty, PropertyClient, Sasl, SecurityProtocol};
 pub(super) use connection::{connection, derive_protocol, refuse_user_of_hosts};
-pub use input::{OffsetReset, OnIncompleteProgress, OnLogGap, OnUnreadable, POLL_WAIT_MAX};
+pub use input::{OffsetReset, OnIncompleteProgress, OnLogGap, OnPartitionsAdded, OnUnreadable, POLL_WAIT_MAX};
 pub(super) use output::producer;
 pub use output::{Delivery, ProducerConfig};
 pub(super) use topic::topic;
@@ -44,6 +46,10 @@ pub struct KafkaConfig {
     pub on_unreadable: OnUnreadable,
     /// What to do where a replay would have to guess.
     pub on_incomplete_progress: OnIncompleteProgress,
+    /// What becomes of keys that move because the topic has more partitions than before.
+    pub on_partitions_added: OnPartitionsAdded,
+    /// How long producers may take to see that it has.
+    pub partitions_added_wait: Duration,
     /// Longest wait of one poll.
     pub poll_timeout: Duration,
     /// What is read and written.
@@ -154,12 +160,24 @@ pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
         on_log_gap: typed.need(&ON_LOG_GAP)?,
         on_unreadable: typed.need(&ON_UNREADABLE)?,
         on_incomplete_progress: typed.need(&ON_INCOMPLETE_PROGRESS)?,
+        on_partitions_added: on_partitions_added(typed)?,
+        partitions_added_wait: typed.need(&PARTITIONS_ADDED_WAIT_SECS)?,
         poll_timeout: typed.need(&POLL_TIMEOUT_SECS)?,
         topics: topics(typed)?,
         delivery: output::delivery(typed)?,
         commit_interval: typed.need(&COMMIT_INTERVAL_MS)?,
         producer: producer(typed)?,
     })
+}
+
+/// What is alike is compared within a partition only.
+fn on_partitions_added(typed: &Typed) -> Result<OnPartitionsAdded, SettingsError> {
+    let on_partitions_added = typed.need(&ON_PARTITIONS_ADDED)?;
+    if on_partitions_added == OnPartitionsAdded::Hold && typed.get(&FORWARD_BELOW_SIMILARITY)?.is_some() {
+        let reason = "is hold, and --forward-below-similarity compares events within a partition only: leave one of them out";
+        return Err(typed.wrong(&ON_PARTITIONS_ADDED, reason));
+    }
+    Ok(on_partitions_added)
 }
 
 /// Known to users of other consumers, and so accepted; but only one thing is true of this one.

@@ -10,6 +10,9 @@ use engine::record::{Offset, RecordBatch, TopicPartition};
 use crate::source::SourceFailure;
 use crate::unreadable::Sight;
 
+/// Records of a batch that a scan hands over, at most.
+pub const SCAN_RECORDS: usize = 1_024;
+
 /// Questions to the systems at both ends of a run.
 pub trait Inquiry: Send + Sync + 'static {
     /// How far each partition is done, as the owner of C says. What may be left out is asked again.
@@ -43,6 +46,29 @@ pub trait Inquiry: Send + Sync + 'static {
     /// # Errors
     /// No answer in time.
     fn peek(&self, partition: i32, span: Range<Offset>, records_max: usize) -> Result<RecordBatch, SourceFailure>;
+
+    /// Hands over all records of `span`, in order and in batches, until `each` wants no more.
+    ///
+    /// # Errors
+    /// No answer in time.
+    fn scan(
+        &self,
+        partition: i32,
+        span: Range<Offset>,
+        each: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), SourceFailure> {
+        let mut from = span.start;
+        while from < span.end {
+            let batch = self.peek(partition, from..span.end, SCAN_RECORDS)?;
+            let last = batch.iter().last().map(|last| last.offset());
+            let Some(last) = last else { return Ok(()) };
+            from = last + 1;
+            if !each(batch) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
 
     /// For which offsets in `span` there are dead letters of records that left undecided; `None` where no lane keeps
     /// them.

@@ -18,7 +18,7 @@ mod source;
 mod unreadable;
 
 pub use failure::{Remedy, SinkFailure};
-pub use inquiry::{Bounds, Committed, Inquiry, LettersFound, NoAnswer, Word};
+pub use inquiry::{Bounds, Committed, Inquiry, LettersFound, NoAnswer, SCAN_RECORDS, Word};
 pub use lane::{ByLane, Lane};
 pub use outgoing::{KEY_BYTES_MAX, Origin, Outgoing};
 pub use refusal::{Refusal, Unsendable};

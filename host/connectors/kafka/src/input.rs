@@ -26,6 +26,8 @@ pub struct InputTopic {
     known: Mutex<Known>,
     /// How long keys are remembered; `None`: for ever.
     memory: Option<Millis>,
+    /// Whether keys that move are known where they come to.
+    is_bridged: bool,
 }
 
 struct Known {
@@ -49,7 +51,7 @@ pub struct InputStatus {
 
 impl InputTopic {
     /// Looks at the topic and the group before anything is read, and leaves a record in the topic's directory. `memory` is
-    /// how long keys are remembered, `None` for ever.
+    /// how long keys are remembered, `None` for ever; `is_bridged`: keys that move are known where they come to.
     ///
     /// # Errors
     /// The broker does not answer, or the record cannot be written.
@@ -59,6 +61,7 @@ impl InputTopic {
         directory: PrivateDir,
         reset: OffsetReset,
         memory: Option<Millis>,
+        is_bridged: bool,
     ) -> Result<Self, KafkaFailure> {
         let watch = TopicWatch::connect(settings)?;
         let known = partitions::read(&directory);
@@ -80,9 +83,9 @@ impl InputTopic {
             let path = directory.path().display();
             KafkaFailure::Kept(format!("cannot write to {path}: {error}; make --store-path writable"))
         })?;
-        tell_growth(&settings.topic, &partitions, added);
+        tell_growth(&settings.topic, &partitions, added, is_bridged);
         let known = Mutex::new(Known { partitions, missed_since: None });
-        Ok(Self { watch, name: settings.topic.clone(), directory, known, memory })
+        Ok(Self { watch, name: settings.topic.clone(), directory, known, memory, is_bridged })
     }
 
     /// Looks at the topic as it is now. Where nobody answers, nothing has changed.
@@ -98,6 +101,16 @@ impl InputTopic {
                 Ok(())
             }
         }
+    }
+
+    /// How many partitions it has at this moment: what was read by now was sent by those who knew of no more.
+    ///
+    /// # Errors
+    /// No answer in time; it was replaced, or is gone.
+    pub fn partitions_now(&self) -> Result<i32, KafkaFailure> {
+        let partitions = self.watch.partitions()?;
+        self.compare(&TopicLook { partitions, topic_id: None })?;
+        Ok(self.partitions())
     }
 
     /// Where reading has failed because the topic was replaced, this is what is said.
@@ -131,7 +144,7 @@ impl InputTopic {
             topic: self.name.clone(),
             partitions_at_first: partitions.first,
             partitions: partitions.now,
-            note: partitions.note(&self.name, self.memory, now()),
+            note: partitions.note(&self.name, self.memory, now()).filter(|_| !self.is_bridged),
         }
     }
 
@@ -153,7 +166,7 @@ impl InputTopic {
         let added = known.grows_to(partitions, now());
         let begins = !known.has_begun() && self.watch.committed(known.now).is_ok_and(|committed| !committed.is_empty());
         if added > 0 || begins && known.begins() {
-            tell_growth(&self.name, known, added);
+            tell_growth(&self.name, known, added, self.is_bridged);
             if let Err(error) = partitions::write(&self.directory, known) {
                 tracing::warn!(path = %self.directory.path().display(), %error, "cannot write what is known of the partitions");
             }
@@ -170,8 +183,17 @@ impl InputTopic {
     }
 }
 
-fn tell_growth(topic: &str, known: &Partitions, added: i32) {
-    if added > 0 {
+fn tell_growth(topic: &str, known: &Partitions, added: i32, is_bridged: bool) {
+    if added > 0 && is_bridged {
+        tracing::warn!(
+            topic,
+            added,
+            partitions = known.now,
+            at_first_start = known.first,
+            "the topic has more partitions than before: all partitions are held until the keys from before are known to \
+             all of them, as --on-partitions-added hold says"
+        );
+    } else if added > 0 {
         tracing::warn!(
             topic,
             added,

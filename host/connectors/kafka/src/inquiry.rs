@@ -10,7 +10,7 @@ use engine::record::{Offset, RecordBatch, TopicPartition};
 use crate::dead_letters::read_dead_letters;
 use crate::failure::KafkaFailure;
 use crate::inspect::inspect;
-use crate::peek::peek;
+use crate::peek::{peek, scan};
 use crate::questions::Questions;
 use crate::settings::KafkaSettings;
 
@@ -81,6 +81,15 @@ impl Inquiry for KafkaInquiry {
 
     fn peek(&self, partition: i32, span: Range<Offset>, records_max: usize) -> Result<RecordBatch, SourceFailure> {
         Ok(peek(&self.settings, partition, span, records_max)?)
+    }
+
+    fn scan(
+        &self,
+        partition: i32,
+        span: Range<Offset>,
+        each: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), SourceFailure> {
+        Ok(scan(&self.settings, partition, span, each)?)
     }
 
     fn letters(

@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use connectors::SCAN_RECORDS;
 use engine::record::{Offset, RecordBatch};
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
@@ -17,6 +18,10 @@ use crate::watch::client;
 
 /// A broker that has not given the records by then is taken for gone.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The same, of many records.
+const SCANNED: &[(&str, &str)] =
+    &[("isolation.level", "read_committed"), ("auto.offset.reset", "earliest"), ("enable.partition.eof", "true")];
 
 /// No records of transactions that were aborted; one fetch is enough.
 const SEEN_BY_THE_RUN: &[(&str, &str)] = &[
@@ -38,11 +43,7 @@ pub(crate) fn peek(
     records_max: usize,
 ) -> Result<RecordBatch, KafkaFailure> {
     let failed = |cause: String| KafkaFailure::Read { topic: settings.topic.clone(), cause };
-    let consumer = client(settings, SEEN_BY_THE_RUN)?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&settings.topic, partition, KafkaOffset::Offset(span.start))
-        .map_err(|error| failed(error.to_string()))?;
-    consumer.assign(&list).map_err(|error| failed(error.to_string()))?;
+    let consumer = reader(settings, partition, span.start, SEEN_BY_THE_RUN)?;
     let (mut batch, deadline) = (RecordBatch::new(), Instant::now() + ANSWER_TIMEOUT);
     while batch.len() < records_max {
         match consumer.poll(Duration::from_millis(100)) {
@@ -56,4 +57,57 @@ pub(crate) fn peek(
         }
     }
     Ok(batch)
+}
+
+/// Hands over all records of `span`, in order and in batches, until `each` wants no more.
+///
+/// # Errors
+/// The broker is silent for too long, or something cannot be read.
+pub(crate) fn scan(
+    settings: &KafkaSettings,
+    partition: i32,
+    span: Range<Offset>,
+    each: &mut dyn FnMut(RecordBatch) -> bool,
+) -> Result<(), KafkaFailure> {
+    let failed = |cause: String| KafkaFailure::Read { topic: settings.topic.clone(), cause };
+    let consumer = reader(settings, partition, span.start, SCANNED)?;
+    let (mut batch, mut heard) = (RecordBatch::new(), Instant::now());
+    loop {
+        let is_over = match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) if message.offset() < span.end => {
+                append(&mut batch, &message);
+                message.offset() + 1 >= span.end
+            }
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => true,
+            Some(Err(error)) if heard.elapsed() > ANSWER_TIMEOUT => return Err(failed(error.to_string())),
+            Some(Err(error)) => {
+                tracing::debug!(%error, partition, "scan");
+                continue;
+            }
+            None if heard.elapsed() > ANSWER_TIMEOUT => {
+                return Err(failed(format!("partition {partition}: no records after offset {} in time", span.start)));
+            }
+            None => continue,
+        };
+        heard = Instant::now();
+        let is_full = batch.len() >= SCAN_RECORDS;
+        if (is_over || is_full) && !batch.is_empty() && !each(std::mem::take(&mut batch)) || is_over {
+            return Ok(());
+        }
+    }
+}
+
+/// A consumer of one partition, from an offset on.
+fn reader(
+    settings: &KafkaSettings,
+    partition: i32,
+    from: Offset,
+    properties: &[(&str, &str)],
+) -> Result<BaseConsumer, KafkaFailure> {
+    let failed = |error: KafkaError| KafkaFailure::Read { topic: settings.topic.clone(), cause: error.to_string() };
+    let consumer = client(settings, properties)?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&settings.topic, partition, KafkaOffset::Offset(from)).map_err(failed)?;
+    consumer.assign(&list).map_err(failed)?;
+    Ok(consumer)
 }

@@ -49,21 +49,26 @@ impl TopicWatch {
     /// # Errors
     /// No answer in time.
     pub(crate) fn look(&self) -> Result<TopicLook, KafkaFailure> {
+        let partitions = self.partitions()?;
+        let topic_id = partitions.and_then(|_| topic_id(self.consumer.client(), &self.settings.topic, ANSWER_TIMEOUT));
+        Ok(TopicLook { partitions, topic_id })
+    }
+
+    /// How many partitions it has; `None`: there is no such topic.
+    ///
+    /// # Errors
+    /// No answer in time.
+    pub(crate) fn partitions(&self) -> Result<Option<i32>, KafkaFailure> {
         self.drain();
         let topic = &self.settings.topic;
         let metadata =
             self.consumer.fetch_metadata(Some(topic), ANSWER_TIMEOUT).map_err(|error| self.unanswered(&error))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-            return Ok(TopicLook { partitions: None, topic_id: None });
+            return Ok(None);
         };
         match found.error().map(RDKafkaErrorCode::from) {
-            None => Ok(TopicLook {
-                partitions: i32::try_from(found.partitions().len()).ok(),
-                topic_id: topic_id(self.consumer.client(), topic, ANSWER_TIMEOUT),
-            }),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Ok(TopicLook { partitions: None, topic_id: None })
-            }
+            None => Ok(i32::try_from(found.partitions().len()).ok()),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
             Some(code) => Err(KafkaFailure::Read { topic: topic.clone(), cause: code.to_string() }),
         }
     }

@@ -89,7 +89,7 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
         match owned.line.process(&delivered.batch, live_from, &mut self.sink) {
             Ok(()) => {}
             Err(LineError::Sink(failure)) => return Ok(self.failed(failure)),
-            Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => {
+            Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. } | LineError::Elders { .. })) => {
                 owned.tell_costs();
                 return Ok(self.is_stuck(error, delivered));
             }
@@ -107,15 +107,16 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
         Ok(Event::Decided { is_crowded: owned.is_commit_due() })
     }
 
-    /// The plugin is to blame. Where the run is to end for that, it does so as after a stop: what was decided before is
+    /// The plugin is to blame, or something is not there yet. Where the run is to end for that, it does so as after a stop: what was decided before is
     /// committed.
     fn is_stuck(&mut self, error: LineError, delivered: Box<Delivered>) -> Event {
         self.at_hand = Some(delivered);
+        let soon = matches!(error, LineError::Elders { .. });
         match self.setup.policies.on_stuck {
             OnStuck::Hold => self.stuck = Some(error),
             OnStuck::End => self.ties.failures.fail(error.into()),
         }
-        Event::Stuck
+        Event::Stuck { soon }
     }
 
     /// The sink has failed: why, as far as the machine has to know.
@@ -147,6 +148,9 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             owned.report.committing(owned.line.tally());
             frontier.push((*partition, Committed { offset: *offset, metadata }));
         }
+        if let Some(failure) = self.outgrown(offsets) {
+            return Ok(self.failed(failure));
+        }
         if let Err(failure) = self.sink.commit(&frontier) {
             return Ok(self.failed(failure));
         }
@@ -155,6 +159,18 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
             owned.report.took(Took::Commit, self.committing_since.elapsed());
         }
         Ok(Event::Committed)
+    }
+
+    /// Why nothing may be committed: what was read may have been sent by those who know of more partitions than there were
+    /// when it was decided. The partitions are to be opened anew.
+    fn outgrown(&self, offsets: &[(i32, Offset)]) -> Option<SinkFailure> {
+        let known = offsets.iter().filter_map(|(partition, _)| self.owned.get(partition)?.partitions).min()?;
+        let retry = |cause: String| Some(SinkFailure::new(Remedy::Retry, cause));
+        match self.setup.input.partitions_now() {
+            Ok(now) if now > known => retry(format!("commit: the topic has {now} partitions, and had {known}")),
+            Ok(_) => None,
+            Err(cause) => retry(format!("commit: how many partitions the topic has is not known: {cause}")),
+        }
     }
 
     fn connect(&mut self, one_by_one: bool) -> Event {
@@ -278,7 +294,9 @@ impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
 
     fn show_held(&mut self, partition: i32, again: bool) {
         let Some((owned, error)) = self.owned.get_mut(&partition).zip(self.stuck.take()) else { return };
-        if again {
+        if let LineError::Elders { .. } = &error {
+            owned.report.awaits(&error.to_string());
+        } else if again {
             tracing::debug!(partition, %error, "the held batch failed again");
         } else {
             owned.report.held(&why_held(&error));

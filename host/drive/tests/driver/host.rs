@@ -1,7 +1,7 @@
 //! A host: a run of the real driver in a thread, its states in a directory of its own, and what it says of itself.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use connectors::memory::{MemoryInquiry, MemorySink, MemorySource, MemorySystem};
 use connectors::{ByLane, Unreadable};
 use drive::{
-    Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, OnIncompleteProgress,
-    OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses, Policies, Report, Setup, States, Stop,
+    Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, Input, OnIncompleteProgress,
+    OnPartitionsAdded, OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses, Policies, Report, Setup, States, Stop,
     Wanted,
 };
+use engine::findings::Findings;
 use engine::fingerprint::Seed;
 use engine::progress::TEXT_CHARS_MAX;
 use engine::protocol::start::OnLogGap;
 use engine::protocol::{Stage, Transaction};
 use engine::record::{Offset, TopicPartition};
-use line::{Plugins, Rules};
+use line::{Plugins, Rules, Tally};
 use state::{OpenError, OriginalsOptions, OriginalsWriter, PartitionStore, StoreIdentity, StoreOptions};
 
 use crate::archive::Archive;
@@ -48,6 +49,9 @@ pub(crate) enum Said {
 pub(crate) struct Diary {
     said: Mutex<Vec<Said>>,
     beats: AtomicU64,
+    /// Duplicates of events in other partitions from before the input grew, and records by the layout of before.
+    moved: AtomicU64,
+    stale: AtomicU64,
     /// The longest time between two signs of life.
     last_beat: Mutex<Option<Instant>>,
     longest_silence: Mutex<Duration>,
@@ -72,6 +76,14 @@ impl Diary {
 
     pub(crate) fn longest_silence(&self) -> Duration {
         *self.longest_silence.lock().expect("a lock")
+    }
+
+    pub(crate) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stale(&self) -> u64 {
+        self.stale.load(Ordering::SeqCst)
     }
 
     pub(crate) fn beats(&self) -> u64 {
@@ -142,6 +154,11 @@ impl PartitionReport<Mortal> for PartitionListener {
         self.0.say(Said::WentBack(self.1, from, to));
     }
 
+    fn committed(&mut self, tally: &Tally, _findings: Findings, _next: Offset) {
+        self.0.moved.fetch_add(tally.moved, Ordering::SeqCst);
+        self.0.stale.fetch_add(tally.stale, Ordering::SeqCst);
+    }
+
     fn rolled_back(&mut self) {
         self.0.say(Said::RolledBack(self.1));
     }
@@ -199,6 +216,19 @@ impl States for Disk {
         self.seeds.lock().expect("a lock").push(store.seed());
         Ok(Mortal { store, is_dead: Arc::clone(&self.is_dead) })
     }
+
+    fn open_elder(&self, partition: i32, seed: Seed, (before, after): (i32, i32)) -> Result<Mortal, OpenFailure> {
+        let seed = Some(seed);
+        let identity =
+            StoreIdentity { topic: TOPIC.to_owned(), partition, key_version: 1, seed, ..StoreIdentity::default() };
+        let dir = self.dir.join(format!("elders/{before}-{after}/{partition}"));
+        let store = PartitionStore::open(&dir, &identity, StoreOptions::for_window(None, 0));
+        let store = store.map_err(|error| match &error {
+            OpenError::InUse { .. } => OpenFailure::InUseHere(error.into()),
+            _ => OpenFailure::Other(error.into()),
+        })?;
+        Ok(Mortal { store, is_dead: Arc::clone(&self.is_dead) })
+    }
 }
 
 /// What a host is like where it is not like all others.
@@ -213,6 +243,17 @@ pub(crate) struct Habits {
     pub(crate) on_unreadable: OnUnreadable,
     pub(crate) on_stuck: OnStuck,
     pub(crate) archive: Option<Arc<Archive>>,
+    /// Where the input grows: what becomes of that, and how many partitions it has.
+    pub(crate) added: Option<(OnPartitionsAdded, Arc<AtomicI32>)>,
+}
+
+/// An input that grows.
+struct Counted(Arc<AtomicI32>);
+
+impl Input for Counted {
+    fn partitions(&self) -> i32 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl Default for Habits {
@@ -227,6 +268,7 @@ impl Default for Habits {
             on_unreadable: OnUnreadable::Stop,
             on_stuck: OnStuck::Hold,
             archive: None,
+            added: None,
         }
     }
 }
@@ -328,9 +370,13 @@ fn connect(system: &MemorySystem, name: &str, worker: usize, stop: &Stop) -> Res
 }
 
 fn setup(partitions: i32, habits: &Habits, plugins: Arc<InForce>) -> Setup {
+    let (on_partitions_added, input): (_, Arc<dyn Input>) = match &habits.added {
+        Some((on_partitions_added, partitions)) => (*on_partitions_added, Arc::new(Counted(Arc::clone(partitions)))),
+        None => (OnPartitionsAdded::Pass, Arc::new(Partitions(partitions))),
+    };
     Setup {
         topic: TOPIC.to_owned(),
-        input: Arc::new(Partitions(partitions)),
+        input,
         plugins,
         rules: Arc::clone(&habits.rules),
         workers: habits.workers,
@@ -349,7 +395,8 @@ fn setup(partitions: i32, habits: &Habits, plugins: Arc<InForce>) -> Setup {
             on_unreadable: habits.on_unreadable,
             on_log_gap: OnLogGap::Stop,
             on_incomplete_progress: OnIncompleteProgress::Stop,
+            on_partitions_added,
         },
-        pauses: Pauses { reconnect: Duration::from_millis(10), opening: Duration::from_millis(10) },
+        pauses: Pauses { reconnect: Duration::from_millis(10), opening: Duration::from_millis(10), grown: Duration::ZERO },
     }
 }

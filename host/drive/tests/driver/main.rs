@@ -10,6 +10,7 @@ mod archive;
 mod copies;
 mod endings;
 mod failing;
+mod growth;
 mod handover;
 mod histories;
 mod host;

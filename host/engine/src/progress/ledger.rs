@@ -1,6 +1,7 @@
 //! A partition's progress while it runs: what is committed, and what is decided on top and may be taken back. It bounds
 //! nothing by itself: it says when a commit or a persisted state is due so that the record keeps its room.
 
+use crate::growth::Layout;
 use crate::record::Offset;
 
 use super::{Progress, ProgressError, Ranges};
@@ -32,6 +33,11 @@ impl Ledger {
     #[must_use]
     pub fn settled(&self) -> &Progress {
         &self.settled
+    }
+
+    /// From now on commits say how many partitions the input has.
+    pub fn set_layout(&mut self, layout: Option<Layout>) {
+        self.settled.layout = layout;
     }
 
     /// Decides from `offset` on: whatever was noted of it and what follows is of another life.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::ranges::Run;
 use super::*;
+use crate::growth::{Growth, Layout};
 
 fn ranges(offsets: &[Offset]) -> Ranges {
     offsets.iter().copied().collect()
@@ -30,6 +31,22 @@ fn what_is_committed_comes_back() {
     assert_eq!((back.exceptions().count(), back.complete_from()), (4, 100));
     assert!(back.missing(100).is_nothing());
     assert_eq!(back.missing(99), Missing { dropped: Vec::new(), unknown_below: Some(100) });
+}
+
+#[test]
+fn a_layout_comes_back_and_one_with_a_growth_must_be_known() {
+    let layout = |growth| Some(Layout { partitions: 6, growth });
+    let lines = |time| Growth { before: 4, after: 6, from: 500, to: 7_000_000_000_000, time };
+    for growth in [None, Some(lines(None)), Some(lines(Some(-7))), Some(lines(Some(1_700_000_000_000)))] {
+        let progress = Progress::starting_at(100).with_seed(Seed([7; 16])).with_layout(layout(growth));
+        let text = progress.text(1_000);
+        assert_eq!(read(&text, 1_000), progress, "{growth:?}");
+        assert_eq!(read(&text, 400).layout(), layout(growth), "wherever the offset is moved to");
+        let mut ledger = Ledger::new(progress, 0);
+        let many: Vec<Offset> = (0..4_000).map(|index| index * 100).collect();
+        let text = offered(&mut ledger, &many, 9_000_000_000_000, TEXT_CHARS_MIN);
+        assert_eq!(read(&text, 9_000_000_000_000).layout(), layout(growth));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! 1 exceptions (required): next, unknown_below, complete_from, then a run each: 2 * gap + (longer than 1), length - 2
 //! 2 dropped (required): number of ranges, start of the first, then each: length, count, digest (8 bytes, little-endian)
 //! 4 seed of the lineage (required): 16 bytes
+//! 6 layout (required where it has a growth): partitions, then of the growth: before, after, from, to, 1 + zigzag time or 0
 //! 3 floor, 5 intent of a sink: reserved
 //! ```
 //!
@@ -20,13 +21,14 @@ use siphasher::sip::SipHasher13;
 use super::ranges::Run;
 use super::{Dropped, Progress, Ranges};
 use crate::fingerprint::Seed;
+use crate::growth::{Growth, Layout};
 use crate::record::Offset;
 
 /// Characters of a record at most. Kafka's default for `offset.metadata.max.bytes` is 4096.
 pub const TEXT_CHARS_MAX: usize = 3_840;
 
 /// Characters within which any record can be put, its exceptions dropped.
-pub const TEXT_CHARS_MIN: usize = 144;
+pub const TEXT_CHARS_MIN: usize = 224;
 
 const NAME: &str = "dedup-host/";
 const VERSION: &str = "1";
@@ -36,6 +38,7 @@ const CHECKSUM_BYTES: usize = 4;
 const EXCEPTIONS: u64 = 1;
 const DROPPED: u64 = 2;
 const SEED: u64 = 4;
+const LAYOUT: u64 = 6;
 
 /// Why a record cannot be used. Text of somebody else is no error, see [`Progress::read`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +75,10 @@ impl Progress {
         }
         if let Some(Seed(seed)) = &self.seed {
             put_section(&mut frame, SEED, seed);
+        }
+        if let Some(layout) = &self.layout {
+            let is_required = layout.growth.is_some();
+            put_section_as(&mut frame, LAYOUT << 1 | u64::from(is_required), &layout_section(layout));
         }
         seal(frame)
     }
@@ -142,8 +149,25 @@ fn checksum(frame: &[u8]) -> [u8; CHECKSUM_BYTES] {
     [a, b, c, d]
 }
 
+fn layout_section(layout: &Layout) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, layout.partitions.max(0).unsigned_abs().into());
+    if let Some(Growth { before, after, from, to, time }) = layout.growth {
+        for number in [before.into(), after.into(), from, to] {
+            put(&mut bytes, number.max(0).cast_unsigned());
+        }
+        let zigzag = |time: i64| ((time << 1) ^ (time >> 63)).cast_unsigned();
+        put(&mut bytes, time.map_or(0, |time| zigzag(time).saturating_add(1)));
+    }
+    bytes
+}
+
 fn put_section(frame: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put(frame, number << 1 | 1);
+    put_section_as(frame, number << 1 | 1, bytes);
+}
+
+fn put_section_as(frame: &mut Vec<u8>, tag: u64, bytes: &[u8]) {
+    put(frame, tag);
     put(frame, bytes.len() as u64);
     frame.extend_from_slice(bytes);
 }
@@ -164,7 +188,7 @@ fn parse(frame: &[u8]) -> Result<(Offset, Progress), ProgressError> {
         return Err(ProgressError::Damaged("its checksum is another"));
     }
     let mut reader = Reader(sections);
-    let (mut listed, mut dropped, mut seed) = (None, Vec::new(), None);
+    let (mut listed, mut dropped, mut seed, mut layout) = (None, Vec::new(), None, None);
     while !reader.0.is_empty() {
         let tag = reader.number()?;
         let length = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
@@ -173,12 +197,13 @@ fn parse(frame: &[u8]) -> Result<(Offset, Progress), ProgressError> {
             (EXCEPTIONS, _) => listed = Some(parse_exceptions(section)?),
             (DROPPED, _) => dropped = parse_dropped(section)?,
             (SEED, _) => seed = Some(parse_seed(&section)?),
+            (LAYOUT, _) => layout = Some(parse_layout(section)?),
             (number, 1) => return Err(ProgressError::Section(number)),
             (_, _) => {}
         }
     }
     let (next, progress) = listed.ok_or(ProgressError::Damaged("it has no exceptions"))?;
-    let progress = Progress { dropped, seed, ..progress };
+    let progress = Progress { dropped, seed, layout, ..progress };
     check(next, &progress)?;
     Ok((next, progress))
 }
@@ -204,6 +229,20 @@ fn parse_exceptions(mut section: Reader<'_>) -> Result<(Offset, Progress), Progr
 
 fn parse_seed(section: &Reader<'_>) -> Result<Seed, ProgressError> {
     section.0.try_into().map(Seed).map_err(|_| ProgressError::Damaged("its seed is none"))
+}
+
+fn parse_layout(mut section: Reader<'_>) -> Result<Layout, ProgressError> {
+    let partitions = section.partitions()?;
+    if section.0.is_empty() {
+        return Ok(Layout { partitions, growth: None });
+    }
+    let (before, after) = (section.partitions()?, section.partitions()?);
+    let (from, to) = (section.offset()?, section.offset()?);
+    let unzigzag = |number: u64| (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
+    let time = section.number()?.checked_sub(1).map(unzigzag);
+    let is_sound = before < after && after <= partitions && from <= to && section.0.is_empty();
+    let growth = Some(Growth { before, after, from, to, time }).filter(|_| is_sound);
+    growth.map(|growth| Layout { partitions, growth: Some(growth) }).ok_or(ProgressError::Damaged("its layout is none"))
 }
 
 fn parse_dropped(mut section: Reader<'_>) -> Result<Vec<Dropped>, ProgressError> {
@@ -253,6 +292,10 @@ impl<'a> Reader<'a> {
             }
         }
         Err(ProgressError::Damaged("a number is too large"))
+    }
+
+    fn partitions(&mut self) -> Result<i32, ProgressError> {
+        i32::try_from(self.number()?).map_err(|_| ProgressError::Damaged("a number is too large"))
     }
 
     fn offset(&mut self) -> Result<Offset, ProgressError> {

@@ -19,8 +19,9 @@ pub struct Opened {
     pub start: Start,
     /// The group's offset.
     pub group: Option<Offset>,
-    /// Whether a commit is due although nothing has moved: other partitions wait to hear what keys are hashed with.
-    pub owes_seed: bool,
+    /// Whether a commit is due although nothing has moved: other partitions wait to hear what the record beside the offset
+    /// says, such as what keys are hashed with.
+    pub owes_record: bool,
 }
 
 /// Records of a partition, in the order of the log.
@@ -112,8 +113,11 @@ pub enum Event {
         /// Whether what another batch adds to the progress record might not have room any more.
         is_crowded: bool,
     },
-    /// To `Process`: the plugin is to blame. Nothing of the batch is sent or staged.
-    Stuck,
+    /// To `Process`: the plugin is to blame, or something is not there yet. Nothing of the batch is sent or staged.
+    Stuck {
+        /// Whether it is expected to be tried with success soon.
+        soon: bool,
+    },
     /// To `Skip`: the operator wants to stop here.
     NotSkipped,
     /// To `Flush`.

@@ -181,7 +181,7 @@ impl Machine {
                 self.uncommit(now, batch.records);
                 self.pass(batch.partition, batch.next, is_crowded, &mut effects);
             }
-            (Asking::Process { batch }, Event::Stuck) => self.hold(now, batch, &mut effects),
+            (Asking::Process { batch }, Event::Stuck { soon }) => self.hold(now, batch, soon, &mut effects),
             (Asking::Skip { obstacle }, Event::Decided { is_crowded }) => {
                 self.uncommit(now, 0);
                 self.pass(obstacle.partition, obstacle.next, is_crowded, &mut effects);
@@ -199,7 +199,7 @@ impl Machine {
             (Asking::Commit, Event::Committed) => {
                 self.commit_failures = 0;
                 effects.push(Effect::Tell(Notice::Ended(Transaction::Committed)));
-                self.owned.values_mut().for_each(|owned| owned.owes_seed = false);
+                self.owned.values_mut().for_each(|owned| owned.owes_record = false);
                 self.apply(&mut effects);
             }
             (Asking::Commit, Event::Failed(failure)) => {
@@ -299,8 +299,8 @@ impl Machine {
         }
     }
 
-    /// The plugin is to blame: the batch that shows it is kept and tried again.
-    fn hold(&mut self, now: Moment, batch: Batch, effects: &mut Vec<Effect>) {
+    /// The plugin is to blame, or something is not there yet: the batch that shows it is kept and tried again.
+    fn hold(&mut self, now: Moment, batch: Batch, soon: bool, effects: &mut Vec<Effect>) {
         let partition = batch.partition;
         let Some(owned) = self.owned.get_mut(&partition) else { return };
         let again = owned.hold.is_some();
@@ -308,6 +308,7 @@ impl Machine {
             hold.wait_longer(now);
         }
         owned.keep(batch, now);
+        owned.hold.iter_mut().filter(|_| soon).for_each(|hold| hold.retry_soon(now));
         let at = owned.position;
         effects.push(Effect::Tell(Notice::Held { partition, again }));
         effects.extend([Effect::Keep { partition }, Effect::StopReading { partition, at }]);

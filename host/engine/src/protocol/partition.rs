@@ -11,6 +11,9 @@ use super::{Batch, Effect, Epoch, Moment, Opened, Stage, Standing};
 const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// The same where what is waited for is on its way.
+const RETRY_PAUSE_SOON: Duration = Duration::from_millis(250);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -24,14 +27,14 @@ pub(super) struct Partition {
     pub(super) committed: Offset,
     /// The group's offset, as far as this worker knows.
     pub(super) group: Option<Offset>,
-    /// Whether a commit is due although nothing has moved, see [`Opened::owes_seed`].
-    pub(super) owes_seed: bool,
+    /// Whether a commit is due although nothing has moved, see [`Opened::owes_record`].
+    pub(super) owes_record: bool,
     pub(super) hold: Option<Hold>,
     /// Whether what another batch adds to the progress record might not have room any more.
     pub(super) is_crowded: bool,
 }
 
-/// What a partition waits for: a plugin that works.
+/// What a partition waits for: a plugin that works, or something that is on its way.
 #[derive(Debug)]
 pub(super) struct Hold {
     /// The batch that is tried again; none after a rewind, as the next one is it.
@@ -49,7 +52,7 @@ impl Partition {
             position: opened.start.read_from,
             committed: opened.start.read_from,
             group: opened.group,
-            owes_seed: opened.owes_seed,
+            owes_record: opened.owes_record,
             hold: None,
             is_crowded: false,
         }
@@ -69,12 +72,12 @@ impl Partition {
         if has_moved || self.group.is_none() {
             return Some(self.position);
         }
-        self.owes_seed.then_some(self.position.max(self.live_from))
+        self.owes_record.then_some(self.position.max(self.live_from))
     }
 
     /// Whether a commit is due, however little has moved.
     pub(super) fn owes_commit(&self) -> bool {
-        self.group.is_none() || self.owes_seed
+        self.group.is_none() || self.owes_record
     }
 
     /// Whether the open transaction has records of it, and so must never be committed once it is lost.
@@ -101,7 +104,7 @@ impl Partition {
     pub(super) fn rewind(&mut self, answer: Option<Offset>) {
         let (read_from, live_from) = resume(&self.remembered(), answer);
         // Where the group has moved, there are records to be read, and the commit after them says it.
-        self.owes_seed &= answer == self.group;
+        self.owes_record &= answer == self.group;
         self.group = answer;
         (self.committed, self.live_from) = (read_from, live_from);
         self.roll_back();
@@ -144,6 +147,11 @@ impl Hold {
     pub(super) fn wait_longer(&mut self, now: Moment) {
         self.pause = (self.pause * 2).min(RETRY_PAUSE_MAX);
         self.retry_at = now + self.pause;
+    }
+
+    /// What it waits for is on its way.
+    pub(super) fn retry_soon(&mut self, now: Moment) {
+        (self.pause, self.retry_at) = (RETRY_PAUSE_MIN, now + RETRY_PAUSE_SOON);
     }
 
     /// There is a plugin that has not been tried.

@@ -208,7 +208,7 @@ impl Line {
             entries.dedup();
             found.extend(entries.into_iter().map(|entry| Found { key: index, entry }));
         }
-        let batch = Batch { candidates, owners, keys: &fingerprints, found: &found, gone: self.gone };
+        let batch = Batch { candidates, owners, keys: &fingerprints, found: &found, gone: self.gone, elders: &[] };
         self.decider.decide(&batch, &mut self.clock, &mut self.decisions);
         self.staged.extend(&self.decisions.writes);
     }

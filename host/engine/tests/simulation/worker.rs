@@ -177,8 +177,8 @@ impl Worker {
                 *standing = next;
                 self.lines.insert(partition, Owned { line: *line, assignment, kept: None });
                 // Now and then a commit is due although there is nothing new.
-                let owes_seed = assignment.is_multiple_of(3);
-                self.on(Event::Opened(Opened { partition, assignment, start, group, owes_seed }), around);
+                let owes_record = assignment.is_multiple_of(3);
+                self.on(Event::Opened(Opened { partition, assignment, start, group, owes_record }), around);
             }
             Work::Batch(delivered) => {
                 let batch = delivered.batch;
@@ -300,13 +300,13 @@ impl Worker {
 
     fn process(&mut self, partition: i32, live_from: Offset, is_kept: bool, around: &mut Around<'_>) -> Event {
         let chars_max = self.machine.text_chars_max();
-        let Some(owned) = self.lines.get_mut(&partition) else { return Event::Stuck };
+        let Some(owned) = self.lines.get_mut(&partition) else { return Event::Stuck { soon: false } };
         if is_kept {
             self.at_hand = owned.kept.take();
         }
         let Some(delivered) = self.at_hand.take() else {
             around.broker.violate(format!("there is no batch of partition {partition}"));
-            return Event::Stuck;
+            return Event::Stuck { soon: false };
         };
         let live_from = match self.flaw {
             Some(Flaw::ReplayIsSent) => delivered.batch.from.min(live_from),
@@ -316,7 +316,7 @@ impl Worker {
             around.broker.meet("a replay");
         }
         let reading = around.broker.partitions.get(partition as usize).map(|of| &of.reading);
-        let Some(reading) = reading else { return Event::Stuck };
+        let Some(reading) = reading else { return Event::Stuck { soon: false } };
         let mut plugin = Plugin {
             rng: around.rng,
             is_broken: around.shell.is_broken,
@@ -334,7 +334,7 @@ impl Worker {
             Err(()) => {
                 around.broker.meet("a batch held");
                 self.at_hand = Some(delivered);
-                Event::Stuck
+                Event::Stuck { soon: partition % 2 == 0 }
             }
         }
     }

@@ -42,6 +42,12 @@ impl Local for Disk {
         let options = StoreOptions::for_window(self.window_ms, 0);
         PartitionStore::open(&self.dir(partition)?, &self.identity(partition, seed), options)
     }
+
+    fn open_elder(&self, _: i32, _: Seed, _: (i32, i32)) -> Result<PartitionStore, OpenError> {
+        unreachable!("the topic does not grow")
+    }
+
+    fn forget_elders(&self, _: Option<(i32, i32)>) {}
 }
 
 #[derive(Default)]

@@ -17,6 +17,7 @@ pub(crate) struct Fact {
 pub(crate) const NO_SCORER: &str = "no plugin scores";
 pub(crate) const SWITCHED_OFF: &str = "--keep-originals is off";
 pub(crate) const NOT_KEPT: &str = "the original is not kept";
+pub(crate) const ELSEWHERE: &str = "the original is in another partition, from before the topic grew";
 pub(crate) const NOT_JSON: &str = "the payload is not JSON";
 pub(crate) const OTHER_FIELDS: &str = "the original was kept for a scorer that reads other fields";
 pub(crate) const DAMAGED: &str = "the kept original is damaged";

@@ -99,7 +99,7 @@ impl Teller {
         let uuid_similarity = uuid.as_deref().zip(original_uuid).map(|(a, b)| uuid_similarity(a, b));
         let key = self.explanations.key(batch.key(duplicate.key));
         let time = batch.candidate(duplicate.record).and_then(|candidate| candidate.time);
-        self.findings.record(&Explained {
+        let explained = Explained {
             key: key.as_bytes(),
             offset: record.offset(),
             original_offset: duplicate.original.offset,
@@ -114,7 +114,11 @@ impl Teller {
             score: comparison.ok().map(|compared| compared.score),
             rows: comparison.ok().map(Compared::to_rows),
             remaining,
-        });
+        };
+        // Findings are of originals in this partition.
+        if duplicate.elder.is_none() {
+            self.findings.record(&explained);
+        }
         if let Some(sink) = batch.explained_to.filter(|_| !forwarded) {
             let explanation = Explanation {
                 source: &self.source,
@@ -123,6 +127,7 @@ impl Teller {
                 uuid: uuid.as_deref(),
                 key: &key,
                 original_offset: duplicate.original.offset,
+                elder: duplicate.elder,
                 original_time: duplicate.original.event_time(),
                 original,
                 likeness,

@@ -130,6 +130,10 @@ section! {
         "events whose own time was of no use";
     pub decided_without_memory: IntCounter = "dedup_host_decided_without_memory_total", [],
         "events called unique although their window reaches into what is forgotten";
+    pub moved_duplicates: IntCounter = "dedup_host_moved_duplicates_total", [],
+        "duplicates of events that were in another partition before the topic grew";
+    pub stale_records: IntCounter = "dedup_host_stale_layout_records_total", [],
+        "records sent to the partition of their key before the topic grew";
     pub clock_went_back: IntCounter = "dedup_host_clock_went_back_total", [],
         "times that the clock of event time went back";
 

@@ -69,6 +69,10 @@ impl Input for Watched {
         self.topic.partitions()
     }
 
+    fn partitions_now(&self) -> Result<i32, String> {
+        self.topic.partitions_now().map_err(|failure| failure.to_string())
+    }
+
     fn latest_from(&self, partition: i32) -> Option<Offset> {
         self.topic.latest_from(partition)
     }

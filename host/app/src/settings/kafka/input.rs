@@ -3,7 +3,7 @@
 use setting::{Group, Runs, Setting, one, one_of, rows, switch, units};
 use std::time::Duration;
 
-pub use drive::{OnIncompleteProgress, OnUnreadable};
+pub use drive::{OnIncompleteProgress, OnPartitionsAdded, OnUnreadable};
 pub use engine::protocol::start::OnLogGap;
 pub use kafka_connector::OffsetReset;
 
@@ -54,6 +54,29 @@ rows!(pub(in crate::settings),
          and counts the gap: unread records are lost, and duplicates of records that cannot be learned again pass.",
     )
     .or("stop");
+    static ON_PARTITIONS_ADDED: Setting<OnPartitionsAdded> = one_of(
+        GROUP,
+        "on-partitions-added",
+        &[("pass", OnPartitionsAdded::Pass), ("hold", OnPartitionsAdded::Hold)],
+        "What to do with keys that move to another partition because the topic has more partitions than \
+         before\n\npass decides by the keys of each partition alone: duplicates of events from before the change pass \
+         until the window is over. hold stops all partitions until each of them knows the keys that the others had, \
+         which are read from their logs again; it must be set on all hosts of the group, and before partitions are \
+         added. It does not go with --forward-below-similarity. Operations says what it costs and what it cannot see.",
+    )
+    .or("pass");
+    static PARTITIONS_ADDED_WAIT_SECS: Setting<Duration> = one(
+        GROUP,
+        "partitions-added-wait-secs",
+        "SECS",
+        units::seconds_or_less,
+        "With --on-partitions-added hold: how long producers may take to see that there are more partitions\n\nNothing \
+         is decided meanwhile. What a producer still sends by the old layout after that is counted in \
+         dedup_host_stale_layout_records_total, and a key that is new by then is not known where others send it. \
+         Producers look every 5 minutes by default (metadata.max.age.ms, topic.metadata.refresh.interval.ms), and at once \
+         when they are restarted.",
+    )
+    .or("30");
     static ON_UNREADABLE: Setting<OnUnreadable> = one_of(
         GROUP,
         "on-unreadable",

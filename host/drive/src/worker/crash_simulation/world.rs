@@ -1,7 +1,7 @@
 //! The worker, the system that it works for, and what may happen to both.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -25,11 +25,12 @@ use crate::flow::Flow;
 use crate::ground::InquiringGround;
 use crate::in_force::InForce;
 use crate::inboxes::{Inboxes, Opened, Work};
+use crate::layouts::Layouts;
 use crate::lineage::Lineage;
 use crate::opening::Ground;
 use crate::report::Report;
 use crate::setup::{
-    Commits, InFlightLimits, OnIncompleteProgress, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
+    Commits, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
 };
 use crate::states::{OpenFailure, States, Waits, Wanted};
 use crate::stop::Stop;
@@ -391,6 +392,10 @@ impl<'a> World<'a> {
             lineage: Lineage::default(),
             on_log_gap: OnLogGap::Stop,
             on_incomplete_progress: OnIncompleteProgress::Stop,
+            layouts: Layouts::default(),
+            gatherer: None,
+            grown: Mutex::default(),
+            grown_wait: Duration::ZERO,
             inboxes: Arc::new(Inboxes::new(vec![inbox])),
             failures: failures.clone(),
         }
@@ -418,8 +423,9 @@ impl<'a> World<'a> {
                 on_unreadable: OnUnreadable::Stop,
                 on_log_gap: OnLogGap::Stop,
                 on_incomplete_progress: OnIncompleteProgress::Stop,
+                on_partitions_added: OnPartitionsAdded::Pass,
             },
-            pauses: Pauses { reconnect: Duration::ZERO, opening: Duration::ZERO },
+            pauses: Pauses { reconnect: Duration::ZERO, opening: Duration::ZERO, grown: Duration::ZERO },
         }
     }
 

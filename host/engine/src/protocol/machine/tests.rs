@@ -22,7 +22,7 @@ fn live() -> Machine {
     let mut machine = Machine::new(RULES, 1);
     let start = Start::live(100);
     let effects = machine
-        .on(NOW, Event::Opened(Opened { partition: 0, assignment: 7, start, group: Some(100), owes_seed: false }));
+        .on(NOW, Event::Opened(Opened { partition: 0, assignment: 7, start, group: Some(100), owes_record: false }));
     let read = Effect::Read { partition: 0, epoch: Epoch::first(7), from: 100, is_first: true };
     assert_eq!(effects, [Effect::Tell(Notice::Stage { partition: 0, stage: Stage::Live }), read]);
     machine
@@ -133,7 +133,7 @@ fn the_group_says_what_became_of_a_commit() {
 #[test]
 fn a_seed_is_owed_until_a_commit_is_known_to_have_said_it() {
     let mut machine = Machine::new(RULES, 1);
-    let opened = Opened { partition: 0, assignment: 7, start: Start::live(100), group: Some(100), owes_seed: true };
+    let opened = Opened { partition: 0, assignment: 7, start: Start::live(100), group: Some(100), owes_record: true };
     machine.on(NOW, Event::Opened(opened));
     let up_to_the_commit = || [TURN, Event::Flushed, Event::Membership(true), Event::Looked(Vec::new())];
     let commit = [Effect::Commit { offsets: vec![(0, 100)] }];
@@ -176,7 +176,7 @@ fn plugins_are_swapped_when_all_before_is_committed() {
 fn a_held_batch_is_tried_again_and_what_comes_after_it_is_stale() {
     let mut machine = live();
     machine.on(NOW, batch(Epoch::first(7), 100));
-    let effects = machine.on(NOW, Event::Stuck);
+    let effects = machine.on(NOW, Event::Stuck { soon: false });
     assert!(effects.contains(&Effect::StopReading { partition: 0, at: 100 }), "{effects:?}");
     assert_eq!(machine.on(NOW, batch(Epoch::first(7), 110)), []);
     assert_eq!(machine.on(NOW, TURN), [], "not yet");
