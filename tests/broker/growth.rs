@@ -17,8 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
 const BEFORE: usize = 4;
 const AFTER: usize = 6;
 
-const HOLD: &[&str] =
-    &["--plugin-config", "/id", "--on-partitions-added", "hold", "--partitions-added-wait-secs", "3"];
+const HOLD: &[&str] = &["--plugin-config", "/id", "--on-partitions-added", "hold", "--partitions-added-wait-secs", "3"];
 
 /// The partition where librdkafka and its like send a key.
 fn partition_of(key: &str, partitions: usize) -> i32 {

@@ -128,7 +128,8 @@ impl<S: PartitionState + Send> Elders for Asking<S> {
             let partition = member.partition;
             // No entry is left out: whichever is the newest, an older one may count earlier.
             member.state().lookup(keys, Offset::MIN, &mut entries)?;
-            let counts = |entry: Entry| self.growth.counts_from(self.partition, (partition, &member.lines), entry.offset);
+            let counts =
+                |entry: Entry| self.growth.counts_from(self.partition, (partition, &member.lines), entry.offset);
             let elder = |Found { key, entry }: &Found| {
                 let counts_from = counts(*entry).filter(|_| self.gathered.is_ending(*entry, known.end))?;
                 Some(Elder { key: *key, entry: *entry, partition, counts_from })

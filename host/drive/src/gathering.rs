@@ -169,8 +169,13 @@ impl<Q: Inquiry, T: States> Gatherer<Q, T> {
         let mut suspects = Suspects::new();
         for (partition, Growth { before, from, .. }) in lines {
             let span = from.saturating_sub(SAMPLE_OFFSETS).max(0)..*from;
-            let sample = if span.is_empty() { Ok(RecordBatch::new()) } else { self.inquiry.peek(*partition, span, SAMPLE_RECORDS) };
-            let sample = sample.inspect_err(|error| tracing::warn!(%error, partition, "cannot look at the last records"));
+            let sample = if span.is_empty() {
+                Ok(RecordBatch::new())
+            } else {
+                self.inquiry.peek(*partition, span, SAMPLE_RECORDS)
+            };
+            let sample =
+                sample.inspect_err(|error| tracing::warn!(%error, partition, "cannot look at the last records"));
             for record in sample.ok()?.iter() {
                 record.key().into_iter().for_each(|key| suspects.see(key, *partition, *before));
             }
@@ -302,7 +307,9 @@ impl<Q: Inquiry, T: States> Gatherer<Q, T> {
         loop {
             match reading.line.process(&batch, reading.upto, &mut Nowhere) {
                 Ok(()) => break,
-                Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => gathered.waits(error.to_string()),
+                Err(error @ (LineError::Breaker { .. } | LineError::Replay { .. })) => {
+                    gathered.waits(error.to_string())
+                }
                 Err(error) => return Err(error.into()),
             }
             self.pause()?;

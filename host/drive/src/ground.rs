@@ -206,7 +206,8 @@ impl<Q: Inquiry, T: States, R: Report<T::State>> Ground for InquiringGround<Q, T
         let start = self.start(&source, &assignment, &mut state)?;
         let mut past = self.recall(&source, &assignment, start, &state)?;
         let laid_out = self.lay_out(&source, &assignment, start, &state, &mut past)?;
-        self.inboxes.send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, state, start, past, laid_out })))
+        self.inboxes
+            .send(flow.worker, Work::Opened(Box::new(Opened { assignment, flow, state, start, past, laid_out })))
     }
 
     fn waiting(&self, waiting: &[WaitingFor]) {
@@ -222,7 +223,9 @@ fn say_step(source: &TopicPartition, layout: &Layout, step: Step) {
     let (partitions, growth) = (layout.partitions, layout.growth);
     match step {
         Step::Same => {}
-        Step::Begin => tracing::debug!(%source, partitions, "commits say how many partitions the topic has from now on"),
+        Step::Begin => {
+            tracing::debug!(%source, partitions, "commits say how many partitions the topic has from now on")
+        }
         Step::Grow => tracing::info!(
             %source, partitions, ?growth,
             "the topic has more partitions than before: held until the keys from before are known to all of them"

@@ -44,7 +44,8 @@ pub use recall::RecallError;
 pub use report::{Change, FeedReport, OpeningReason, PartitionReport, Report, Took, WaitingFor};
 pub use run::{Around, run};
 pub use setup::{
-    Commits, InFlightLimits, Input, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
+    Commits, InFlightLimits, Input, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses,
+    Policies, Setup,
 };
 pub use states::{Copies, Leave, OpenFailure, States, Waits, Wanted};
 pub use stop::Stop;

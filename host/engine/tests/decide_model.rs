@@ -85,7 +85,14 @@ fn run_batch(
     let found = memory.lookup(&keys);
     let mut decisions = Decisions::default();
     decider.decide(
-        &Batch { candidates: &candidates, owners: &owners, keys: &keys, found: &found, gone: Gone::default(), elders: &[] },
+        &Batch {
+            candidates: &candidates,
+            owners: &owners,
+            keys: &keys,
+            found: &found,
+            gone: Gone::default(),
+            elders: &[],
+        },
         clock,
         &mut decisions,
     );
@@ -247,7 +254,10 @@ fn a_window_edge_is_exact_to_the_millisecond() {
     let keyed = |time| Event { time, keys: vec![1], status: KeyStatus::Keyed, sendable: true };
     let (outcomes, _) = run_cut(&[keyed(1_000), keyed(1_100), keyed(1_101)], &[3]);
     let first = Entry { offset: at(0), time: 1_000 };
-    assert_eq!(outcomes, [Outcome::Unique, Outcome::Duplicate { key: 1, original: first, elder: None }, Outcome::Unique]);
+    assert_eq!(
+        outcomes,
+        [Outcome::Unique, Outcome::Duplicate { key: 1, original: first, elder: None }, Outcome::Unique]
+    );
 }
 
 #[test]
@@ -288,7 +298,10 @@ fn state_ahead_of_a_replay_makes_no_event_its_own_duplicate() {
     let mut memory = Memory::default();
     memory.entries.insert(Fingerprint(1), vec![Entry { offset: at(9), time: 50 }]);
     let again = run_batch(&mut Decider::new(WINDOW), &mut Clock::default(), &mut memory, &[keyed.clone(), keyed], 8);
-    assert_eq!(again, [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: at(8), time: 50 }, elder: None }]);
+    assert_eq!(
+        again,
+        [Outcome::Unique, Outcome::Duplicate { key: 1, original: Entry { offset: at(8), time: 50 }, elder: None }]
+    );
 }
 
 /// Decides events of one key, a batch each, by their times and what the state has forgotten.

@@ -133,7 +133,14 @@ impl World {
         let own = self.partitions[at].entries.get(&event.key).cloned().unwrap_or_default();
         let found: Vec<Found> = own.into_iter().map(|entry| Found { key: 0, entry }).collect();
         let (elders, keys) = (self.elders(at, event.key), [Fingerprint(event.key)]);
-        let batch = Batch { candidates: &candidates, owners: &[0], keys: &keys, found: &found, elders: &elders, ..Batch::default() };
+        let batch = Batch {
+            candidates: &candidates,
+            owners: &[0],
+            keys: &keys,
+            found: &found,
+            elders: &elders,
+            ..Batch::default()
+        };
         let (mut decisions, mut clock) = (Decisions::default(), Clock::default());
         Decider::new(self.window).decide(&batch, &mut clock, &mut decisions);
         match decisions.outcomes[0] {
@@ -154,7 +161,9 @@ impl World {
     fn elders(&self, at: usize, key: u128) -> Vec<Elder> {
         let Some(growth) = self.partitions[at].growth else { return Vec::new() };
         let mut elders = Vec::new();
-        for (other, partition) in self.partitions.iter().take(self.before as usize).enumerate().filter(|(other, _)| *other != at) {
+        for (other, partition) in
+            self.partitions.iter().take(self.before as usize).enumerate().filter(|(other, _)| *other != at)
+        {
             let Some(lines) = &partition.growth else { continue };
             for entry in partition.entries.get(&key).into_iter().flatten() {
                 let counts_from = growth.counts_from(at as i32, (other as i32, lines), entry.offset);
@@ -169,7 +178,9 @@ impl World {
     fn finish(&mut self) {
         self.go(Step::Grow);
         (0..self.after as usize).for_each(|partition| self.see(partition));
-        let left = |world: &Self| world.partitions.iter().map(|partition| partition.log.len() - partition.position).sum::<usize>();
+        let left = |world: &Self| {
+            world.partitions.iter().map(|partition| partition.log.len() - partition.position).sum::<usize>()
+        };
         while left(self) > 0 {
             let before = left(self);
             for partition in 0..self.after as usize {
@@ -207,7 +218,9 @@ impl World {
         for event in self.partitions.iter().flat_map(|partition| &partition.log) {
             let went_out = |partition: &Partition| {
                 let mut out = partition.forwarded.iter().map(|offset| partition.log[*offset]);
-                out.any(|out| out.key == event.key && self.window.length.is_none_or(|length| out.time >= event.time - length))
+                out.any(|out| {
+                    out.key == event.key && self.window.length.is_none_or(|length| out.time >= event.time - length)
+                })
             };
             assert!(self.partitions.iter().any(went_out), "{event:?}");
         }

@@ -222,7 +222,14 @@ impl Explanations {
 
     fn push_duplicate(&self, about: &Explanation<'_>, cut: Cut, out: &mut Vec<u8>) {
         let uuid = about.uuid.map(|uuid| shown(uuid, cut));
-        push_coordinates(out, "duplicate", (&about.source.topic, about.source.partition), about.record.offset(), about.time, uuid.as_deref());
+        push_coordinates(
+            out,
+            "duplicate",
+            (&about.source.topic, about.source.partition),
+            about.record.offset(),
+            about.time,
+            uuid.as_deref(),
+        );
         if !self.redacts() && cut < Cut::Events {
             out.extend_from_slice(b",\"event\":");
             let payload = about.record.payload().unwrap_or_default();

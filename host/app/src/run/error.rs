@@ -108,9 +108,11 @@ impl RunError {
             | Self::Line(LineError::Sink(_) | LineError::Unsendable { .. }) => ExitCode::Output,
             Self::Kafka(KafkaFailure::Replaced { .. } | KafkaFailure::Kept(_)) | Self::Kept(_) => ExitCode::State,
             Self::Kafka(_) | Self::Input(_) | Self::Refused(_) => ExitCode::Input,
-            Self::Open(_) | Self::State(_) | Self::Start(_) | Self::Recall(_) | Self::Line(LineError::State(_)) => {
-                ExitCode::State
-            }
+            Self::Open(_)
+            | Self::State(_)
+            | Self::Start(_)
+            | Self::Recall(_)
+            | Self::Line(LineError::State(_) | LineError::Elders { .. }) => ExitCode::State,
             Self::Line(LineError::PoisonRecord { .. } | LineError::Breaker { .. } | LineError::Replay { .. }) => {
                 ExitCode::PluginFailure
             }

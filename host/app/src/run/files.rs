@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use connectors::{ByLane, Lane};
 use drive::{
-    Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, OpenFailure,
-    Partitions, Pauses, Policies, Setup, States, Stop, Wanted,
+    Around, Commits, Ending, Failures, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable,
+    OpenFailure, Partitions, Pauses, Policies, Setup, States, Stop, Wanted,
 };
 use engine::fingerprint::Seed;
 use engine::progress::Progress;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::{Assignments, Lane, SourceFailure};
-use drive::{Around, Commits, Failure, Failures, InFlightLimits, OnPartitionsAdded, OnStuck, Pauses, Policies, Setup, Stop};
+use drive::{
+    Around, Commits, Failure, Failures, InFlightLimits, OnPartitionsAdded, OnStuck, Pauses, Policies, Setup, Stop,
+};
 use engine::progress::TEXT_CHARS_MAX;
 use kafka_connector::{
     Delivery, InputTopic, KafkaFailure, KafkaInquiry, KafkaSettings, KafkaSink, KafkaSource, LimitsBook, Prefix,

@@ -16,8 +16,8 @@ use super::store::STORE_PATH;
 use super::window::{LATE, Late};
 use input::{
     KAFKA_CONSUMER_AUTO_COMMIT, KAFKA_CONSUMER_GROUP, KAFKA_CONSUMER_OFFSET_RESET, KAFKA_CONSUMER_TOPIC,
-    ON_INCOMPLETE_PROGRESS, ON_LOG_GAP, ON_PARTITIONS_ADDED, ON_UNREADABLE,
-    PARTITIONS_ADDED_WAIT_SECS, POLL_TIMEOUT_SECS,
+    ON_INCOMPLETE_PROGRESS, ON_LOG_GAP, ON_PARTITIONS_ADDED, ON_UNREADABLE, PARTITIONS_ADDED_WAIT_SECS,
+    POLL_TIMEOUT_SECS,
 };
 use output::{
     COMMIT_INTERVAL_MS, KAFKA_MESSAGE_TIMEOUT_MS, KAFKA_PRODUCER_LINGER_MS, KAFKA_TRANSACTION_TIMEOUT_MS, LATE_TOPIC,
@@ -174,7 +174,8 @@ pub(super) fn config(typed: &Typed) -> Result<KafkaConfig, SettingsError> {
 fn on_partitions_added(typed: &Typed) -> Result<OnPartitionsAdded, SettingsError> {
     let on_partitions_added = typed.need(&ON_PARTITIONS_ADDED)?;
     if on_partitions_added == OnPartitionsAdded::Hold && typed.get(&FORWARD_BELOW_SIMILARITY)?.is_some() {
-        let reason = "is hold, and --forward-below-similarity compares events within a partition only: leave one of them out";
+        let reason =
+            "is hold, and --forward-below-similarity compares events within a partition only: leave one of them out";
         return Err(typed.wrong(&ON_PARTITIONS_ADDED, reason));
     }
     Ok(on_partitions_added)

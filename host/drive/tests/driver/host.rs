@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use connectors::memory::{MemoryInquiry, MemorySink, MemorySource, MemorySystem};
 use connectors::{ByLane, Unreadable};
 use drive::{
-    Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, Input, OnIncompleteProgress,
-    OnPartitionsAdded, OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses, Policies, Report, Setup, States, Stop,
-    Wanted,
+    Around, Change, Commits, Ending, Failure, Failures, FeedReport, InFlightLimits, InForce, Input,
+    OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, OpenFailure, PartitionReport, Partitions, Pauses,
+    Policies, Report, Setup, States, Stop, Wanted,
 };
 use engine::findings::Findings;
 use engine::fingerprint::Seed;
@@ -397,6 +397,10 @@ fn setup(partitions: i32, habits: &Habits, plugins: Arc<InForce>) -> Setup {
             on_incomplete_progress: OnIncompleteProgress::Stop,
             on_partitions_added,
         },
-        pauses: Pauses { reconnect: Duration::from_millis(10), opening: Duration::from_millis(10), grown: Duration::ZERO },
+        pauses: Pauses {
+            reconnect: Duration::from_millis(10),
+            opening: Duration::from_millis(10),
+            grown: Duration::ZERO,
+        },
     }
 }

@@ -30,9 +30,16 @@ fn a_partition_draws_its_lines_where_its_commit_knew_of_fewer() {
 fn a_new_partition_learns_from_the_others_and_begins_after_both_lines() {
     for others in [layout(4, None), layout(6, Some(growth(4, 6)))] {
         let (drawn, step) = Layout::next(None, &[others], &finding(5, 6));
-        assert_eq!((drawn.growth.map(|growth| (growth.before, growth.from, growth.to)), step), (Some((4, 50, 50)), Step::Grow));
+        assert_eq!(
+            (drawn.growth.map(|growth| (growth.before, growth.from, growth.to)), step),
+            (Some((4, 50, 50)), Step::Grow)
+        );
         let (drawn, _) = Layout::next(None, &[others], &finding(3, 6));
-        assert_eq!(drawn.growth.map(|growth| growth.to), Some(70), "it was there, and nobody had committed anything of it");
+        assert_eq!(
+            drawn.growth.map(|growth| growth.to),
+            Some(70),
+            "it was there, and nobody had committed anything of it"
+        );
     }
     assert_eq!(Layout::next(None, &[], &finding(0, 6)), (layout(6, None), Step::Begin));
     assert_eq!(Layout::next(None, &[layout(6, None)], &finding(1, 6)), (layout(6, None), Step::Begin));

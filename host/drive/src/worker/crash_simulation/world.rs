@@ -1,8 +1,8 @@
 //! The worker, the system that it works for, and what may happen to both.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connectors::headers::{OFFSET_HEADER, STAGE_HEADER};
@@ -30,7 +30,8 @@ use crate::lineage::Lineage;
 use crate::opening::Ground;
 use crate::report::Report;
 use crate::setup::{
-    Commits, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses, Policies, Setup,
+    Commits, InFlightLimits, OnIncompleteProgress, OnPartitionsAdded, OnStuck, OnUnreadable, Partitions, Pauses,
+    Policies, Setup,
 };
 use crate::states::{OpenFailure, States, Waits, Wanted};
 use crate::stop::Stop;
