@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use connectors::{ByLane, CommittingSink, Lane, SinkFailure};
-use engine::progress::TEXT_CHARS_MIN;
+use engine::progress::{LAYOUT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::protocol::{self, Event, Machine, Standing};
 use engine::record::TopicPartition;
 use engine::state::DurableState;
@@ -24,7 +24,7 @@ use crate::inboxes::{Opened, Work};
 use crate::lineage;
 use crate::owned::{Owned, Release};
 use crate::report::{PartitionReport, Report};
-use crate::setup::Setup;
+use crate::setup::{OnPartitionsAdded, Setup};
 use crate::states::Copies;
 use crate::unreadable::Obstacle;
 
@@ -68,12 +68,16 @@ pub(crate) struct Worker<K, S, R: Report<S>> {
 impl<K: CommittingSink, S: DurableState, R: Report<S>> Worker<K, S, R> {
     pub(crate) fn new(setup: Arc<Setup>, ties: Ties<S, R>, sink: K) -> Self {
         let (plugins, _) = setup.plugins.get();
+        let layout_chars = match setup.policies.on_partitions_added {
+            OnPartitionsAdded::Pass => 0,
+            OnPartitionsAdded::Hold => LAYOUT_CHARS_MAX,
+        };
         let rules = protocol::Rules {
             commit_interval: setup.commits.interval,
             transaction_records_max: setup.commits.records_max,
             commit_failures_max: setup.commits.failures_max,
             text_chars_max: setup.commits.text_chars_max,
-            text_chars_min: TEXT_CHARS_MIN,
+            text_chars_min: TEXT_CHARS_MIN + layout_chars,
         };
         Self {
             setup,

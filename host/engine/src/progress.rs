@@ -26,7 +26,7 @@ use crate::record::Offset;
 
 pub use ledger::Ledger;
 pub use ranges::Ranges;
-pub use text::{ProgressError, TEXT_CHARS_MAX, TEXT_CHARS_MIN};
+pub use text::{LAYOUT_CHARS_MAX, ProgressError, TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 
 /// Ranges of dropped exceptions at most; with more, neighbours with the fewest become one.
 const DROPPED_MAX: usize = 24;

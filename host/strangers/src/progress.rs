@@ -6,7 +6,8 @@ use std::hash::Hasher;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use engine::fingerprint::Seed;
-use engine::progress::{Ledger, Missing, Progress, Proof, Ranges, TEXT_CHARS_MAX, TEXT_CHARS_MIN};
+use engine::growth::{Growth, Layout};
+use engine::progress::{LAYOUT_CHARS_MAX, Ledger, Missing, Progress, Proof, Ranges, TEXT_CHARS_MAX, TEXT_CHARS_MIN};
 use engine::record::Offset;
 use siphasher::sip::SipHasher13;
 
@@ -69,7 +70,7 @@ fn read(text: &str, committed: Offset) {
 fn goes_on(progress: Progress, committed: Offset) {
     let mut ledger = Ledger::new(progress, 0);
     ledger.decide_from(committed);
-    for chars_max in [TEXT_CHARS_MAX, TEXT_CHARS_MIN] {
+    for chars_max in [TEXT_CHARS_MAX, TEXT_CHARS_MIN + LAYOUT_CHARS_MAX] {
         ledger.note(committed);
         let next = committed + 1;
         let text = ledger.offer(next, 0, chars_max).expect("any record can be put so");
@@ -101,6 +102,11 @@ fn records() -> Vec<(Offset, String)> {
         let next = offsets.last().map_or(start, |(_, to)| *to) + 10;
         (next, ledger.offer(next, start, chars_max).expect("room"))
     };
+    let growth = Growth { before: 4, after: 6, from: 150, to: 170, time: Some(1_700_000_000_000) };
+    let grown = |growth| {
+        let layout = Some(Layout { partitions: 6, growth });
+        (200, Progress::starting_at(100).with_seed(Seed([0xa5; 16])).with_layout(layout).text(200))
+    };
     let many: Vec<_> = (0..600).map(|n| (n * 70, n * 70 + 1 + n % 3)).collect();
     vec![
         with(0, &[], TEXT_CHARS_MAX),
@@ -109,5 +115,7 @@ fn records() -> Vec<(Offset, String)> {
         with(0, &many, TEXT_CHARS_MAX),
         with(0, &many, 400),
         with(0, &many, TEXT_CHARS_MIN),
+        grown(None),
+        grown(Some(growth)),
     ]
 }

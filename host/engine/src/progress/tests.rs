@@ -44,7 +44,7 @@ fn a_layout_comes_back_and_one_with_a_growth_must_be_known() {
         assert_eq!(read(&text, 400).layout(), layout(growth), "wherever the offset is moved to");
         let mut ledger = Ledger::new(progress, 0);
         let many: Vec<Offset> = (0..4_000).map(|index| index * 100).collect();
-        let text = offered(&mut ledger, &many, 9_000_000_000_000, TEXT_CHARS_MIN);
+        let text = offered(&mut ledger, &many, 9_000_000_000_000, TEXT_CHARS_MIN + LAYOUT_CHARS_MAX);
         assert_eq!(read(&text, 9_000_000_000_000).layout(), layout(growth));
     }
 }

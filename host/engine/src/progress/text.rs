@@ -27,8 +27,11 @@ use crate::record::Offset;
 /// Characters of a record at most. Kafka's default for `offset.metadata.max.bytes` is 4096.
 pub const TEXT_CHARS_MAX: usize = 3_840;
 
-/// Characters within which any record can be put, its exceptions dropped.
-pub const TEXT_CHARS_MIN: usize = 224;
+/// Characters within which any record can be put that says nothing of a layout, its exceptions dropped.
+pub const TEXT_CHARS_MIN: usize = 144;
+
+/// Characters that a layout takes at most.
+pub const LAYOUT_CHARS_MAX: usize = 80;
 
 const NAME: &str = "dedup-host/";
 const VERSION: &str = "1";
