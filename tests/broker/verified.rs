@@ -47,6 +47,7 @@ type Change = (&'static str, &'static str, fn(&mut Vec<Seen>), &'static [&'stati
 
 const CHANGES: &[Change] = &[
     ("dropped", "output", |records| drop(records.remove(7)), &["lost"]),
+    ("many-dropped", "output", |records| drop(records.drain(5..25)), &["lost"]),
     (
         "repeated",
         "output",

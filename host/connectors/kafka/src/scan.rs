@@ -145,7 +145,9 @@ impl TopicScan {
             let added = list.add_partition_offset(&self.topic, *partition, KafkaOffset::Offset(span.start));
             added.map_err(|error| self.failed(&error.to_string()))?;
         }
-        self.consumer.assign(&list).map_err(|error| self.failed(&error.to_string()))
+        self.consumer.assign(&list).map_err(|error| self.failed(&error.to_string()))?;
+        // An earlier reading may have left them at rest, and an assignment does not end that.
+        self.consumer.resume(&list).map_err(|error| self.failed(&error.to_string()))
     }
 
     /// Nothing more is wanted of a partition, which may go on growing.
