@@ -34,17 +34,17 @@ impl Bounds {
         let maybe = |bytes: Option<u64>| bytes.map_or_else(|| "no bound".to_owned(), of_all);
         tracing::info!(
             partitions,
-            records_in_flight = size(in_flight),
-            records_fetched = of_all(fetched),
-            keys_in_memory = of_all(store.front),
-            filters = maybe(store.filters),
-            originals = of_all(store.originals),
-            histories = of_all(store.histories),
-            block_cache = size(BlockCache::BYTES as u64),
-            plugin_instances = format!("{} of {}", instances.saturating_mul(partitions), size(instance)),
-            checkpoint_transfers = size(transfers.saturating_mul(TRANSFER_BYTES)),
-            states_on_disk = maybe(store.disk),
-            checkpoints_on_disk = maybe(store.disk.map(|disk| disk.saturating_mul(copies))),
+            records_in_flight = %size(in_flight),
+            records_fetched = %of_all(fetched),
+            keys_in_memory = %of_all(store.front),
+            filters = %maybe(store.filters),
+            originals = %of_all(store.originals),
+            histories = %of_all(store.histories),
+            block_cache = %size(BlockCache::BYTES as u64),
+            plugin_instances = %format!("{} of {}", instances.saturating_mul(partitions), size(instance)),
+            checkpoint_transfers = %size(transfers.saturating_mul(TRANSFER_BYTES)),
+            states_on_disk = %maybe(store.disk),
+            checkpoints_on_disk = %maybe(store.disk.map(|disk| disk.saturating_mul(copies))),
             "takes at most, with every partition and full states"
         );
     }
