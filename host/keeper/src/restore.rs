@@ -150,7 +150,7 @@ impl Restore<'_> {
             candidates.sort_by_key(|candidate| choice::rank(candidate.offset, self.committed, candidate.epoch));
             let is_last = index + 1 == self.shelves.len();
             let is_near = |best: &Candidate<'_>| (0..=NEAR).contains(&(self.committed - best.offset));
-            while candidates.first().is_some_and(|best| is_last || is_near(best)) {
+            while !self.watch.is_given_up() && candidates.first().is_some_and(|best| is_last || is_near(best)) {
                 let candidate = candidates.remove(0);
                 if self.try_one(&candidate, deadline)? {
                     return Ok(Some(candidate.shelf.place()));
