@@ -38,7 +38,7 @@ start() {
 # Every file that git knows, as it is here, with the patch: the libraries that are built for this tree serve that one, too.
 build_broken() {
   git ls-files -z | tar --null --files-from=- -cf - | tar -xf - -C "$work"
-  patch -s -p1 -d "$work" <tests/chaos/broken.patch
+  (patch=$PWD/tests/chaos/broken.patch && cd "$work" && git apply "$patch")
   echo "chaos: building a host that is broken on purpose: $(sed -n '1s/^# //p' tests/chaos/broken.patch)"
   (cd "$work" && cargo build --release --locked -p dedup-host)
   cp "$CARGO_TARGET_DIR/release/dedup-host" "$work/dedup-host"

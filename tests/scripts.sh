@@ -336,6 +336,8 @@ fuzzing_fails_by_the_name_of_the_target() {
   wants "$(fuzz "exit 0" "exit 0" "clok")" "'clok', which is no target"
 }
 
+the_fault_of_the_broken_build_still_fits_the_tree() { git -C "$root" apply --check tests/chaos/broken.patch; }
+
 echo "running the tests of the scripts"
 check npm_ci_is_taken_where_it_can javascript npm_ci_where_it_can
 check npm_may_add_packages_of_other_platforms_to_the_lock_file javascript additions_are_fine
@@ -368,6 +370,7 @@ check crates_that_were_never_looked_up_are_named - crates_that_were_never_looked
 check a_copy_of_the_database_takes_the_place_of_the_original - a_copy_of_the_database_takes_the_place_of_the_original
 check fuzzing_says_what_is_missing - fuzzing_says_what_is_missing
 check fuzzing_fails_by_the_name_of_the_target - fuzzing_fails_by_the_name_of_the_target
+check the_fault_of_the_broken_build_still_fits_the_tree - the_fault_of_the_broken_build_still_fits_the_tree
 
 verdict=ok
 [ "$failed" = 0 ] || verdict=FAILED

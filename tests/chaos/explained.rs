@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// The model keeps all events in memory, so there are fewer than in the other runs.
-const OTHERS_SHARE: i64 = 8;
+const OTHERS_SHARE: i64 = 6;
 
 /// A stream, and how far the hosts are.
 struct Run {

@@ -21,19 +21,21 @@ const OFTEN: &[&str] = &[
     "3",
     "--full-upload-interval",
     "3",
-    "--s3-timeout-secs",
-    "4",
     "--shutdown-timeout-secs",
     "10",
 ];
 
-/// The bucket as hosts are told of it.
-pub(crate) struct Bucket {
+/// Where all hosts keep checkpoints, and what they do alike.
+pub(crate) struct Common {
+    /// Of the way to the bucket.
     pub(crate) port: u16,
     pub(crate) prefix: String,
+    /// A directory of all; `None`: each has its own.
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) settings: Vec<String>,
 }
 
-impl Bucket {
+impl Common {
     fn tell(&self, command: &mut Command) {
         let given = |name: &str| std::env::var(format!("TEST_S3_{name}")).expect("scripts/s3.sh up prints it");
         command
@@ -74,11 +76,13 @@ impl Member {
         self.dir.join(name)
     }
 
-    pub(crate) fn start(&mut self, scene: &Scene, bucket: &Bucket) {
-        let [store, checkpoints] = ["store", "checkpoints"].map(|name| self.place(name).display().to_string());
+    pub(crate) fn start(&mut self, scene: &Scene, common: &Common) {
+        let checkpoints = common.directory.clone().unwrap_or_else(|| self.place("checkpoints"));
+        let [store, checkpoints] = [self.place("store"), checkpoints].map(|place| place.display().to_string());
         let places = ["--store-path", &store, "--local-checkpoint-dir", &checkpoints];
-        let (mut command, port) = scene.command(&self.name, LANES, &[SETTINGS, OFTEN, &places].concat());
-        bucket.tell(&mut command);
+        let settings: Vec<&str> = common.settings.iter().map(String::as_str).collect();
+        let (mut command, port) = scene.command(&self.name, LANES, &[SETTINGS, OFTEN, &places, &settings].concat());
+        common.tell(&mut command);
         self.host = Some(Host { running: Running::start_command(command), port });
     }
 

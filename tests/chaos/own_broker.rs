@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const PORT: &str = "19092";
+/// The first port that a broker tries: another one in each process, and none that systems give to clients, as it has to be
+/// free still when the broker comes back.
+fn port() -> String {
+    (12_000 + std::process::id() % 1_500 * 10).to_string()
+}
 
 /// How long a broker may take to end.
 const END_MAX: Duration = Duration::from_secs(60);
@@ -61,7 +65,7 @@ impl OwnBroker {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka.sh"));
         command.args(words).stdin(Stdio::null());
-        command.env("KAFKA_STATE_DIR", &self.state).env("KAFKA_PORT", PORT).env("KAFKA_HEAP_OPTS", "-Xmx512m");
+        command.env("KAFKA_STATE_DIR", &self.state).env("KAFKA_PORT", port()).env("KAFKA_HEAP_OPTS", "-Xmx512m");
         if let Some(port) = self.advertised {
             command.env("KAFKA_ADVERTISED_PORT", port.to_string());
         }

@@ -16,9 +16,9 @@ use dedup_host_tests::broker::Broker;
 use dedup_host_tests::program::{Ended, run};
 use dedup_host_tests::scene::{LANES, Scene};
 
-use crate::member::{Bucket, Member};
+use crate::member::{Common, Member};
 use crate::own_broker::OwnBroker;
-use crate::plan::{Loss, MEMBERS, Outage, Round, Strike};
+use crate::plan::{Loss, MEMBERS, Outage, Round, Strike, Terms};
 use crate::way::{Way, Weather};
 use crate::{number, seed};
 
@@ -30,6 +30,10 @@ const ROUNDS_OF_A_SCENE: u64 = 25;
 
 /// Events of a piece; a round has two, of which one repeats one of an earlier round.
 const PIECE: u64 = 8_000;
+
+/// How long hosts wait for the bucket: so little that they often go on without, and at last as long as it takes.
+const IMPATIENT_SECONDS: u32 = 4;
+const PATIENT_SECONDS: u32 = 120;
 
 /// Faults are over, and all that came in has to be decided.
 const DRAIN_MAX: Duration = Duration::from_secs(150);
@@ -109,7 +113,8 @@ fn check_all_happened(counts: &Counts) {
 struct Storm {
     rng: Rng,
     way: Way,
-    bucket: Bucket,
+    common: Common,
+    window: &'static str,
     members: Vec<Member>,
     /// The pieces that came in, by their seeds.
     pieces: Vec<u64>,
@@ -125,20 +130,39 @@ struct Storm {
 impl Storm {
     fn new(broker: &OwnBroker, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let partitions = rng.pick(&[3, 4, 6]).unwrap_or(4);
-        let scene = Scene::at(Broker::connect_to(&broker.hosts, "storm"), partitions, &[]);
+        let terms = Terms::draw(&mut rng);
+        println!("  {terms:?}");
+        let scene = Scene::at(Broker::connect_to(&broker.hosts, "storm"), terms.partitions, &[]);
         let way = Way::to(&std::env::var("TEST_S3_ENDPOINT").expect("a store"), rng.clone());
-        let bucket = Bucket { port: way.port, prefix: format!("chaos/{}-{seed}", scene.group) };
+        let common = Common {
+            port: way.port,
+            prefix: format!("chaos/{}-{seed}", scene.group),
+            directory: terms.shares_directory.then(|| scene.path("checkpoints")),
+            settings: settings(terms.window, IMPATIENT_SECONDS),
+        };
         let [first, second, last] = MEMBERS;
         let mut members = vec![Member::new(&scene, first), Member::new(&scene, second)];
         members.push(Member::on_small_disk(&scene, last));
         if members.iter().all(|member| member.disk.is_none()) {
             println!("  NOT RUN: full disks, as mounting small disks is not permitted here");
         }
-        members.iter_mut().for_each(|member| member.start(&scene, &bucket));
+        members.iter_mut().for_each(|member| member.start(&scene, &common));
         let (pieces, counts, log) = (Vec::new(), Counts::default(), String::new());
         let (is_broker_out, is_disk_full, visitors) = (false, false, 0);
-        Self { rng, way, bucket, members, pieces, is_broker_out, is_disk_full, visitors, counts, log, scene }
+        Self {
+            rng,
+            way,
+            common,
+            window: terms.window,
+            members,
+            pieces,
+            is_broker_out,
+            is_disk_full,
+            visitors,
+            counts,
+            log,
+            scene,
+        }
     }
 
     fn rage(mut self, broker: &mut OwnBroker, rounds: u64, counts: &mut Counts) {
@@ -213,7 +237,7 @@ impl Storm {
             }
             self.put_down(*member, *strike);
             if *comes_back {
-                self.members[*member].start(&self.scene, &self.bucket);
+                self.members[*member].start(&self.scene, &self.common);
             }
         }
         for is_killed in &round.visits {
@@ -256,7 +280,7 @@ impl Storm {
         self.visitors += 1;
         self.counts.add("visits", 1);
         let mut visitor = Member::new(&self.scene, &format!("visitor-{}", self.visitors));
-        visitor.start(&self.scene, &self.bucket);
+        visitor.start(&self.scene, &self.common);
         self.pause(2_500);
         let Some(host) = visitor.host.take() else { return };
         let ended = if is_killed {
@@ -304,7 +328,7 @@ impl Storm {
                 assert_ne!(ended.code, Some(0), "{name} has left, and nobody asked it to:\n{}", ended.stderr);
             }
             if self.members[at].host.is_none() {
-                self.members[at].start(&self.scene, &self.bucket);
+                self.members[at].start(&self.scene, &self.common);
             }
         }
     }
@@ -329,7 +353,8 @@ impl Storm {
 
     fn verify(&mut self) {
         self.scene.check_stable();
-        let verified = self.scene.verify(LANES, &[]);
+        let settings: Vec<&str> = self.common.settings.iter().map(String::as_str).collect();
+        let verified = self.scene.verify(LANES, &settings);
         assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
         let is_short = |line: &&str| line.starts_with("judged") || line.starts_with("verdict");
         verified.stdout.lines().filter(is_short).for_each(|line| println!("  verify: {line}"));
@@ -343,8 +368,10 @@ impl Storm {
         for member in 0..self.members.len() {
             self.put_down(member, Strike::Leave(Loss::Disk));
         }
+        self.common.directory = None;
+        self.common.settings = settings(self.window, PATIENT_SECONDS);
         let mut heir = Member::new(&self.scene, "heir");
-        heir.start(&self.scene, &self.bucket);
+        heir.start(&self.scene, &self.common);
         self.members.push(heir);
         let rest = self.members.split_off(MEMBERS.len());
         self.members = rest;
@@ -377,6 +404,12 @@ impl Drop for Storm {
             Err(error) => println!("  what the hosts have said cannot be written to {}: {error}", place.display()),
         }
     }
+}
+
+/// What hosts do as this scene has it, and how long they wait for the bucket.
+fn settings(window: &str, patience_seconds: u32) -> Vec<String> {
+    let patience = patience_seconds.to_string();
+    ["--window", window, "--s3-timeout-secs", &patience].map(str::to_owned).into()
 }
 
 fn name_of(outage: Outage) -> &'static str {

@@ -5,6 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What is larger is no small disk: it must have been unmounted by somebody else, and what lies under it is not to be filled.
+const FILLER_BYTES_MAX: usize = 1 << 30;
+
 /// A file system in memory; unmounted when dropped.
 pub struct Disk(PathBuf);
 
@@ -34,12 +37,15 @@ impl Disk {
     /// Writes a file until nothing more fits.
     pub fn fill(&self) {
         let mut file = fs::File::options().create(true).append(true).open(self.filler()).expect("a file");
-        for piece in [1 << 20, 4 << 10, 1] {
-            let piece = vec![1; piece];
+        let mut written = 0;
+        for bytes in [1 << 20, 4 << 10, 1] {
+            let piece = vec![1; bytes];
             let full = loop {
-                if let Err(error) = file.write_all(&piece) {
-                    break error;
+                match file.write_all(&piece) {
+                    Ok(()) => written += bytes,
+                    Err(error) => break error,
                 }
+                assert!(written < FILLER_BYTES_MAX, "{} is no small disk", self.0.display());
             };
             assert_eq!(full.kind(), ErrorKind::StorageFull, "{full}");
         }
