@@ -90,8 +90,9 @@ pub(crate) fn scan(
             None => continue,
         };
         heard = Instant::now();
-        let is_full = batch.len() >= SCAN_RECORDS;
-        if (is_over || is_full) && !batch.is_empty() && !each(std::mem::take(&mut batch)) || is_over {
+        let is_due = is_over || batch.len() >= SCAN_RECORDS;
+        let goes_on = !is_due || batch.is_empty() || each(std::mem::take(&mut batch));
+        if is_over || !goes_on {
             return Ok(());
         }
     }
