@@ -1,6 +1,8 @@
 //! An input that grows under producers and owners of partitions that see it at any time: whatever the order of things, no
 //! event is lost, and none goes out twice but for producers that stay behind. The rule is the engine's; the world is made up.
 
+#![expect(clippy::indexing_slicing, reason = "a made-up world may panic")]
+
 use std::collections::BTreeMap;
 
 use engine::decide::{Batch, Candidate, Decider, Decisions, Outcome, Window};
@@ -119,7 +121,9 @@ impl World {
         let Some(turns) = growth.turns_before(at as i32, partition.position as i64) else { return true };
         let old = self.partitions.iter().take(self.before as usize).enumerate();
         old.clone().all(|(_, other)| other.growth.is_some())
-            && old.take(turns as usize).all(|(_, other)| other.position as i64 >= other.growth.unwrap().to)
+            && old
+                .take(turns as usize)
+                .all(|(_, other)| other.growth.is_some_and(|lines| other.position as i64 >= lines.to))
     }
 
     fn decide(&mut self, at: usize) -> Option<()> {
@@ -150,7 +154,7 @@ impl World {
                 assert!(self.partitions[home].forwarded.contains(&(original.offset as usize)), "dropped for nothing");
                 assert_eq!(self.partitions[home].log[original.offset as usize].key, event.key);
             }
-            other => panic!("{other:?}"),
+            Outcome::Late | Outcome::Keyless | Outcome::DeadLetter => panic!("{:?}", decisions.outcomes),
         }
         let partition = &mut self.partitions[at];
         decisions.writes.iter().for_each(|write| partition.entries.entry(event.key).or_default().push(write.entry));

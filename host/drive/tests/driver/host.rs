@@ -223,9 +223,9 @@ impl States for Disk {
             StoreIdentity { topic: TOPIC.to_owned(), partition, key_version: 1, seed, ..StoreIdentity::default() };
         let dir = self.dir.join(format!("elders/{before}-{after}/{partition}"));
         let store = PartitionStore::open(&dir, &identity, StoreOptions::for_window(None, 0));
-        let store = store.map_err(|error| match &error {
-            OpenError::InUse { .. } => OpenFailure::InUseHere(error.into()),
-            _ => OpenFailure::Other(error.into()),
+        let store = store.map_err(|error| {
+            let is_open = matches!(error, OpenError::InUse { .. });
+            if is_open { OpenFailure::InUseHere(error.into()) } else { OpenFailure::Other(error.into()) }
         })?;
         Ok(Mortal { store, is_dead: Arc::clone(&self.is_dead) })
     }
