@@ -40,11 +40,9 @@ const RECIPES: [&str; 6] = ["email", "url", "time", "money", "geo", "tags"];
 type Fault = (&'static str, &'static str);
 
 const FAULTS_OF_C: &[Fault] = &[
-    ("C2-static-buffer", "The buffer still holds the end of a longer event before."),
-    ("D6-table", "A table of what was seen is looked up by a short digest alone."),
+    ("D6-table", "A table of what was seen is looked up by a short digest and the length alone."),
     ("D6-counter", "A `uint16_t` that counts events comes round."),
     ("K9-buffer", "A value is copied into `char buffer[64]`."),
-    ("K9-end", "The last byte is taken for an end."),
     ("K10-double", "A number, or a string of digits, passes through a `double`."),
     ("K10-int", "A string of digits passes through 32 bits."),
     ("K11-nul", "A value ends at its first NUL: `strlen`."),
@@ -54,7 +52,6 @@ const FAULTS_OF_C: &[Fault] = &[
 ];
 
 const FAULTS_OF_PYTHON: &[Fault] = &[
-    ("D2-default-argument", "`def key(event, last=[])`: one list for all calls."),
     ("D6-cache", "A `dict` finds keys by the beginning of a value."),
     ("K4-joined", "`f\"{a}|{b}\"`."),
     ("K9-cut", "`text[:255]`."),

@@ -29,7 +29,7 @@ const FAULTS = {
   // What is kept by its first letters is another's after a while.
   "D6-cache": (event) => (seen[event.text(0).slice(0, 40)] ??= event.text(0)),
   // An array as text: commas in values look like those between them.
-  "K4-array": (event) => `${[event.text(0), event.text(1)]}`,
+  "K4-array": (event) => (event.value(1).isMissing ? null : `${[event.text(0), event.text(1)]}`),
   "K15-lower": (event) => event.text(0).toLowerCase(),
   "K15-normal": (event) => event.text(0).normalize("NFKC"),
   "K11-trim": (event) => event.text(0).trim(),

@@ -44,11 +44,6 @@ def stripped(event: Event) -> Any:
     return (event.text(0) or "").strip()  # All that Unicode calls white space.
 
 
-def default_argument(event: Event, last: list[bytes] = []) -> Any:
-    last.append(event.raw(0))  # One list for all calls.
-    return last[-1] if len(last) < 1000 else last[0]
-
-
 def cached(event: Event, keys: dict[str, bytes] = {}) -> Any:
     return keys.setdefault((event.text(0) or "")[:40], event.raw(0))
 
@@ -74,6 +69,8 @@ def encoded(event: Event) -> Any:
 
 
 def joined(event: Event) -> Any:
+    if event.value(1).is_missing:
+        raise NoKey("/of is absent or null")
     return f"{event.text(0)}|{event.text(1)}"
 
 
@@ -106,7 +103,6 @@ FAULTS = {
     "K10-float": as_float,
     "K10-json": from_json,
     "K11-strip": stripped,
-    "D2-default-argument": default_argument,
     "D6-cache": cached,
     "K15-lower": lowered,
     "K15-lstrip": without_scheme,
