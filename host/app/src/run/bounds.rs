@@ -1,6 +1,7 @@
 //! What a run may take at most, summed up from what its parts are built with, and said when it starts. Not the bounding: each
 //! part does that itself.
 
+use plain_text::size;
 use state::{BlockCache, StoreBounds};
 
 /// Transfers of checkpoints hold a part of a file each; threads publish two at once in each place.
@@ -47,32 +48,5 @@ impl Bounds {
             checkpoints_on_disk = %maybe(store.disk.map(|disk| disk.saturating_mul(copies))),
             "takes at most, with every partition and full states"
         );
-    }
-}
-
-const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-
-/// `1.5 GiB`
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn size(bytes: u64) -> String {
-    let (mut size, mut units) = (bytes as f64 / 1_024.0, UNITS.into_iter());
-    let mut unit = units.next().unwrap_or_default();
-    while size >= 1_024.0 {
-        let Some(larger) = units.next() else { break };
-        (size, unit) = (size / 1_024.0, larger);
-    }
-    format!("{size:.1} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_the_largest_unit_that_fits() {
-        let cases = [(0, "0.0 KiB"), (1 << 20, "1.0 MiB"), (1_610_612_736, "1.5 GiB"), (u64::MAX, "16384.0 PiB")];
-        for (bytes, words) in cases {
-            assert_eq!(size(bytes), words);
-        }
     }
 }

@@ -146,7 +146,7 @@ fn prune(command: &CheckpointCommand, keep: usize) -> Result<(Ended, String, Val
             let (went, kept, objects) = (pruned.checkpoints, pruned.kept, pruned.objects);
             let size = plain_text::size(pruned.bytes);
             lines.push(format!(
-                "{}: {place}: {went} checkpoints removed ({objects} objects, {size}), {kept} kept",
+                "{}: {place}: checkpoints removed: {went}, kept: {kept}; {size} freed",
                 depot.describe()
             ));
             rows.push(json!({
@@ -156,9 +156,7 @@ fn prune(command: &CheckpointCommand, keep: usize) -> Result<(Ended, String, Val
         }
     }
     let ended = if rows.is_empty() { Ended::Nothing } else { Ended::Done };
-    if rows.is_empty() {
-        lines.push(text::NOTHING.to_owned());
-    }
+    lines.push(if rows.is_empty() { text::NOTHING } else { text::LEFT_FOR_AN_HOUR }.to_owned());
     Ok((ended, lines.join("\n") + "\n", json!({ "pruned": rows })))
 }
 

@@ -12,6 +12,9 @@ use super::found::{Found, Shown};
 pub(super) const NOTHING: &str = "No checkpoints here. Is this the LOCAL_CHECKPOINT_DIR or S3_BUCKET of the hosts, and their S3_KEY_PREFIX? The \
 first checkpoint of a partition is made within CHECKPOINT_INTERVAL_SECS.";
 
+pub(super) const LEFT_FOR_AN_HOUR: &str =
+    "Files that a host may be about to use again stay for an hour: a later prune, or the hosts' own, removes them.";
+
 pub(super) const LIST_NEXT: &str = "`dedup-host checkpoint verify` reads all of them.";
 pub(super) const VERIFY_NEXT: &str = "All of them are whole.";
 
@@ -54,7 +57,7 @@ pub(super) fn of_store(dir: &Path, found: &Inspected) -> String {
         format!("{}: state of {}[{}]", dir.display(), identity.topic, identity.partition),
         format!("  contains all offsets below  {}", or_none(next_offset)),
         format!("  watermark of event time     {} (ms since the epoch)", or_none(watermark)),
-        format!("  size                        {} in {files} files, {buckets} buckets of keys", size(*bytes)),
+        format!("  size                        {}; files: {files}, buckets of keys: {buckets}", size(*bytes)),
         format!("  originals                   from offset {originals_from} on"),
         format!("  keys by                     {}, version {}", identity.extractor, identity.key_version),
         format!(
