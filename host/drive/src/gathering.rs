@@ -282,7 +282,7 @@ impl<Q: Inquiry, T: States> Gatherer<Q, T> {
             let is_stopping = || self.failures.stop().is_requested();
             self.inquiry.letters(&source, missing.span(start.read_from), &is_stopping).map_err(Failure::from)
         })?;
-        let explain = ExplanationConfig { keep_originals: false, ..self.rules.explain.clone() };
+        let explain = ExplanationConfig { keep_originals: false, ..self.rules.explain };
         let rules = Arc::new(Rules { explain, ..(*self.rules).clone() });
         let (_, plugins) = self.plugins.get();
         let mut line = Line::new(source, rules, &plugins, member.lend())?;
