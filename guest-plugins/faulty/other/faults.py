@@ -101,7 +101,6 @@ FAULTS = {
     "": right,
     "K13-hash": hashed,
     "K10-float": as_float,
-    "K10-json": from_json,
     "K11-strip": stripped,
     "D6-cache": cached,
     "K15-lower": lowered,
@@ -125,7 +124,7 @@ class Faults:
         if config not in FAULTS:
             raise ValueError(f"{config!r} is no fault: there are {', '.join(FAULTS)}")
         self.key_of = FAULTS[config]
-        return [""] if config == "K10-json" else ["/id", "/of"]
+        return ["/id", "/of"]
 
     def key(self, event: Event) -> Any:
         if event.kind(0) <= 1:
