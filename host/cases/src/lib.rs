@@ -105,7 +105,8 @@ mod tests {
     }
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        // A directory may go meanwhile: builds of plugins make some and remove them.
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
                 sources(&path, found);
