@@ -124,6 +124,7 @@ FAKE
 case " \$ABSENT " in *" build-$language "*) exit 1 ;; esac
 echo new >"\$1/composite_key-$language.wasm"
 FAKE
+    executable "$work/tree/guest-plugins/for-tests.sh" <<<'exit 0'
     mkdir -p "$work/tree/dist/test-plugins"
     echo old >"$work/tree/dist/test-plugins/composite_key-$language.wasm"
   done
