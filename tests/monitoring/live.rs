@@ -98,6 +98,7 @@ const OF_KAFKA: Expected = Expected {
         ("Age of checkpoints", "they may have been made just now"),
         ("Checkpoints made", "none fails, which is asked here too; what was sent for them has a panel of its own"),
         ("Records a take-over would replay", "checkpoints may have been made just now"),
+        ("Partitions of the topic", "it does not grow"),
     ],
     empty: &[
         ("Look-ups answered by a filter", "keys are found in memory for the first half minute"),
