@@ -41,7 +41,7 @@ fuzz: ## Fuzz the same readers; needs a nightly compiler and cargo-fuzz, and say
 
 build: ## Build dist/dedup-host and dist/plugins/*.wasm
 	@scripts/setup.sh build
-	@echo "build: dedup-host (release; the first build compiles RocksDB, wasmtime and librdkafka: about half an hour of processor time)"
+	@echo "build: dedup-host (release; the first build compiles RocksDB, wasmtime and librdkafka: about 40 minutes of processor time)"
 	@scripts/compile.sh build --release --locked -p dedup-host
 	@mkdir -p dist/plugins
 	@# A new file moved over the old one: a running dedup-host keeps the file it was started from.
