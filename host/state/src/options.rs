@@ -108,7 +108,7 @@ pub struct StoreBounds {
     pub front: u64,
     /// Memory of filters and indexes when the disk's share is used up by keys; `None`: there is no bound.
     pub filters: Option<u64>,
-    /// Memory of originals.
+    /// Memory of originals, with the chunk that is being filled.
     pub originals: u64,
     /// Memory of histories.
     pub histories: u64,
@@ -128,7 +128,8 @@ impl StoreOptions {
         StoreBounds {
             front: Front::bytes_of(self.front_entries_max) as u64,
             filters: of_keys(RESIDENT_BITS + table_bits + INDEX_BITS),
-            originals: originals.map_or(0, |kept| kept.originals_memory_bytes_max.max(kept.chunk_bytes) as u64),
+            originals: originals
+                .map_or(0, |kept| kept.originals_memory_bytes_max.saturating_add(kept.chunk_bytes) as u64),
             histories: originals.map_or(0, |kept| kept.histories_memory_bytes_max as u64),
             disk: disk.map(|(capacity, filters)| capacity + capacity / SLICES_PER_CAPACITY + filters + ROCKS_BYTES),
         }

@@ -6,18 +6,24 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::OpenError;
 
 /// In the store's directory; always empty.
 const FILE: &str = "in-use";
 
+/// A process that was started just now has the files of its parent until it becomes its program: who has a lock only for that
+/// long does not count.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The locks of this process, by device and inode.
 static OURS: Mutex<BTreeSet<(u64, u64)>> = Mutex::new(BTreeSet::new());
 
 /// The lock of a store, held until it is dropped.
 pub(super) struct Lock {
-    _file: File,
+    file: Option<File>,
     inode: (u64, u64),
 }
 
@@ -34,18 +40,29 @@ impl Lock {
         if ours.contains(&inode) {
             return Err(OpenError::InUse { dir: dir.to_owned(), is_here: true });
         }
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned(), is_here: false }),
-            // Some network file systems have no locks of this kind; RocksDB takes one of another.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
+        if !is_taken(&file) {
+            return Err(OpenError::InUse { dir: dir.to_owned(), is_here: false });
         }
         ours.insert(inode);
-        Ok(Self { _file: file, inode })
+        Ok(Self { file: Some(file), inode })
     }
+}
+
+fn is_taken(file: &File) -> bool {
+    for _ in 0..ATTEMPTS {
+        match file.try_lock() {
+            // Some network file systems have no locks of this kind; RocksDB takes one of another.
+            Ok(()) | Err(TryLockError::Error(_)) => return true,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+        }
+    }
+    false
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // First the file: who asks meanwhile is told that it is in use here.
+        drop(self.file.take());
         OURS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.inode);
     }
 }
