@@ -30,6 +30,16 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock of the store in `dir`, or says who has it.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
+        for _ in 1..ATTEMPTS {
+            match Self::attempt(dir) {
+                Err(OpenError::InUse { is_here: false, .. }) => std::thread::sleep(PAUSE),
+                taken => return taken,
+            }
+        }
+        Self::attempt(dir)
+    }
+
+    fn attempt(dir: &Path) -> Result<Self, OpenError> {
         let failed = |error: std::io::Error| OpenError::io(dir, error);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -40,23 +50,14 @@ impl Lock {
         if ours.contains(&inode) {
             return Err(OpenError::InUse { dir: dir.to_owned(), is_here: true });
         }
-        if !is_taken(&file) {
-            return Err(OpenError::InUse { dir: dir.to_owned(), is_here: false });
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: dir.to_owned(), is_here: false }),
+            // Some network file systems have no locks of this kind; RocksDB takes one of another.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         ours.insert(inode);
         Ok(Self { file: Some(file), inode })
     }
-}
-
-fn is_taken(file: &File) -> bool {
-    for _ in 0..ATTEMPTS {
-        match file.try_lock() {
-            // Some network file systems have no locks of this kind; RocksDB takes one of another.
-            Ok(()) | Err(TryLockError::Error(_)) => return true,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-        }
-    }
-    false
 }
 
 impl Drop for Lock {

@@ -638,6 +638,22 @@ fn an_attempt_at_a_store_in_use_touches_nothing_of_it() {
 }
 
 #[test]
+fn a_store_that_somebody_holds_for_a_moment_is_waited_for_and_keeps_no_other_waiting() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(open(dir.path()));
+    // As a process that is being started has the files of its parent.
+    let held = std::fs::File::open(dir.path().join("in-use")).unwrap();
+    held.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| PartitionStore::open(dir.path(), &identity(), options()).map(drop));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(open(other.path()));
+        drop(held);
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_damaged_table_is_called_damage() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
