@@ -98,7 +98,7 @@ impl KafkaSettings {
             // A host that was killed is missed after this: the default of 45 s is how long its restart would wait.
             .set("session.timeout.ms", "10000")
             // Members hear of a rebalance with their next heartbeat, and a partition that moves waits for two of them: with
-            // the default of 3 s events waited for up to 3.5 s when a host joined, with this for 1.4.
+            // the default of 3 s events waited for up to 3.6 s when a host joined, with this for 1.3 to 2.3 s.
             .set("heartbeat.interval.ms", "500")
             // The default of one second stalls a partition for as long whenever its small queue was full.
             .set("fetch.queue.backoff.ms", "10")
